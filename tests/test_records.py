@@ -1,0 +1,72 @@
+"""Records survive torn lines, and a schedule comes back as it was written."""
+
+import json
+
+import pytest
+
+from scalax import records
+from scalax.errors import UserError
+from scalax.schedule import Schedule, Shape, Stage
+
+
+def record(step: int, **metrics) -> records.RunRecord:
+    return records.RunRecord("p8", step, step * 4, step * 1e9, step * 0.9e9, 0.5 * step, 8, 64, 4, metrics)
+
+
+def test_records_come_back(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    written = [record(step, val_error=0.5 / step, val_loss=1.0) for step in (1, 2, 3)]
+    for one in written:
+        records.append(path, one)
+    assert records.read(path) == written
+
+
+def test_torn_line_is_passed_over_and_closed(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    records.append(path, record(1, val_error=0.5))
+    with path.open("a") as file:
+        file.write('{"run": "p8", "st')
+    assert [r.step for r in records.read(path)] == [1]
+    records.append(path, record(2, val_error=0.4))
+    assert [r.step for r in records.read(path)] == [1, 2]
+
+
+def test_keep_until_drops_what_a_resumed_run_writes_again(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    for step in (1, 2, 3):
+        records.append(path, record(step))
+    assert [r.step for r in records.keep_until(path, 2)] == [1, 2] == [r.step for r in records.read(path)]
+    assert [p.name for p in tmp_path.iterdir()] == ["metrics.jsonl"]
+
+
+def test_foreign_line_is_named(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"loss": 3}\n')
+    with pytest.raises(UserError, match="line 1: not a run record"):
+        records.read(path)
+
+
+def test_json_stays_strict():
+    assert json.loads(records.dumps({"a": float("nan"), "b": [float("inf"), 1.0]})) == {
+        "a": None,
+        "b": [None, 1.0],
+    }
+
+
+def test_schedule_round_trip(tmp_path):
+    schedule = Schedule((Stage(Shape(8, 64, 4), 1e9), Stage(Shape(4, 64, 4), 3e9)))
+    schedule.save(tmp_path / "plan.json")
+    assert Schedule.load(tmp_path / "plan.json") == schedule
+    assert schedule.budget_flops == 3e9
+    assert [schedule.stage_at(flops) for flops in (0, 9e8, 1e9, 5e9)] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "{}", '{"stages": []}', '{"stages": [{"patch": 4, "width": 8, "depth": 1, "until_flops": -1}]}'],
+)
+def test_bad_schedule_is_one_line(tmp_path, text):
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(UserError) as e:
+        Schedule.load(tmp_path / "plan.json")
+    assert "\n" not in str(e.value)
