@@ -1,0 +1,37 @@
+"""The setting of 'Navigating Scaling Laws' in full: ImageNet-21k at 120 px, the seven V models, patch sizes
+60 to 8, 10-shot error on ImageNet-1k.
+
+    python -m scalax.launch configs/adaptive_imagenet21k.py --data.dir gs://BUCKET/tensorflow_datasets \\
+        --eval.probe_dir gs://BUCKET/tensorflow_datasets
+
+Both data sets must be prepared first (TFDS imagenet21k and imagenet2012, array_record). The hyper-
+parameters are the paper's table 1: batch 256, 1000 steps of warm-up, weight decay 0.01.
+"""
+
+from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
+
+MODELS = ("V256-6", "V192-12", "V256-12", "V384-12", "V512-12", "V640-12", "V768-12")
+
+
+def config() -> AdaptivePatchConfig:
+    return AdaptivePatchConfig(
+        name="adaptive_imagenet21k",
+        data=DataConfig(
+            source="tfds",
+            name="imagenet21k",
+            image_size=120,
+            train_split="train",
+            validation_share=0.004,
+            crop_padding=12,
+        ),
+        model=ModelConfig(names=MODELS, base_patch=12, base_grid=8),
+        optim=OptimConfig(lr=1e-3, warmup_steps=1000, weight_decay=0.01, weight_decay_head=0.01),
+        eval=EvalConfig(
+            points=32, batch_size=1024, draws=1, probe_name="imagenet2012", probe_validation_split="validation"
+        ),
+        batch_size=256,
+        budget_flops=1e19,
+        checkpoint_steps=5000,
+        patches=(60, 40, 30, 24, 20, 15, 12, 10, 8),
+        metric="fewshot_error",
+    )

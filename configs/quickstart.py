@@ -1,0 +1,22 @@
+"""Adaptive patch size on the 1,797 digit images of scikit-learn (8x8, embedded), patch sizes 4, 2, 1.
+
+    python -m scalax.launch configs/quickstart.py
+
+Trains three static ViTs, fits a law to each, and trains one ViT that changes its patch size by them.
+"""
+
+from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
+
+
+def config() -> AdaptivePatchConfig:
+    return AdaptivePatchConfig(
+        name="quickstart",
+        data=DataConfig(source="digits", image_size=8, crop_padding=1, flip=False, validation_share=1 / 3),
+        model=ModelConfig(names=("V32-3",), base_patch=4, base_grid=4),
+        optim=OptimConfig(lr=3e-3, warmup_steps=50),
+        eval=EvalConfig(points=24, batch_size=256),
+        batch_size=64,
+        budget_flops=3e11,
+        patches=(4, 2, 1),
+        metric="val_error",
+    )

@@ -1,0 +1,45 @@
+"""FLOPs to reach a target, for measured curves."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+
+def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> float:
+    """FLOPs at which the best value so far first is at or below `target`; nan where it never is.
+
+    Log-log interpolation between the two measurements around it. flops: [n] increasing (equal at a
+    change of shape), values: [n] positive -> FLOPs.
+    """
+    flops, best = np.asarray(flops, float), np.minimum.accumulate(np.asarray(values, float))
+    reached = np.flatnonzero(best <= target)
+    if not len(reached):
+        return float("nan")
+    i = int(reached[0])
+    if i == 0 or best[i] >= best[i - 1]:
+        return float(flops[i])
+    share = np.log(best[i - 1] / target) / np.log(best[i - 1] / max(best[i], 1e-12))
+    return float(np.exp(np.log(flops[i - 1]) + share * np.log(flops[i] / flops[i - 1])))
+
+
+def best_static(curves: Mapping, target: float):
+    """(key, FLOPs) of the curve that reaches `target` first; (None, nan) where none does.
+
+    curves: key -> (flops [n], values [n]).
+    """
+    needed = {key: flops_to_reach(*curve, target) for key, curve in curves.items()}
+    finite = {key: value for key, value in needed.items() if np.isfinite(value)}
+    if not finite:
+        return None, float("nan")
+    key = min(finite, key=finite.__getitem__)
+    return key, finite[key]
+
+
+def target_values(curves: Sequence[tuple[np.ndarray, np.ndarray]], count: int, first_share: float) -> np.ndarray:
+    """`count` values spaced evenly in log from what the best of the curves has reached at
+    `first_share` of its FLOPs down to the best it reaches at all."""
+    end = min(float(np.min(values)) for _, values in curves)
+    start = min(
+        float(np.min(values[flops <= max(first_share * flops[-1], flops[0])])) for flops, values in curves
+    )
+    return np.geomspace(start, max(end, 1e-12), count + 1)[1:]

@@ -1,0 +1,50 @@
+"""One look for all figures: Okabe-Ito colours (safe for colour-blind readers), log axes with plain labels."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib import ticker
+from matplotlib.axes import Axes
+
+COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
+INK = "#222222"
+RC = {
+    "figure.dpi": 110,
+    "savefig.dpi": 160,
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+}
+
+
+@contextmanager
+def figure(path: Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator[Axes]:
+    """Axes to draw on; saved to `path` as PNG at the end."""
+    with plt.rc_context(RC):
+        drawing, axes = plt.subplots(figsize=size, layout="constrained")
+        try:
+            yield axes
+            drawing.savefig(path)
+        finally:
+            plt.close(drawing)
+
+
+def log_axes(axes: Axes, x_label: str, y_label: str, values: Sequence[float] = ()) -> None:
+    """Log-log, with the y axis labelled in plain numbers (1, 2, 5 a decade, or denser over a short range)."""
+    axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
+    low, high = axes.get_ylim()
+    steps = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f"{y:g}"))
+    axes.yaxis.set_minor_formatter(ticker.NullFormatter())

@@ -1,0 +1,26 @@
+"""Numbers as people read them."""
+
+import math
+
+PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z"]
+
+
+def scaled(value: float, unit: str) -> str:
+    """1.23e12 with unit FLOP is '1.23 TFLOP'; nan is a dash."""
+    if not math.isfinite(value):
+        return "–"
+    power = min(max(int(math.floor(math.log10(abs(value)) / 3)) if value else 0, 0), len(PREFIXES) - 1)
+    return f"{value / 1000**power:.3g} {PREFIXES[power]}{unit}"
+
+
+def flops_text(flops: float) -> str:
+    return scaled(flops, "FLOP")
+
+
+def seconds_text(seconds: float) -> str:
+    """'1:05' for 65 seconds, '2:00:00' for two hours; nan is a dash."""
+    if not math.isfinite(seconds):
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

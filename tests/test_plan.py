@@ -1,0 +1,145 @@
+"""The plan follows the steepest law, against closed forms and brute force."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalax import plan
+from scalax.errors import UserError
+from scalax.schedule import Shape
+
+
+class PowerLaw(NamedTuple):
+    """a (C + d)^-b + c in closed form: an implementation apart from scalax.laws."""
+
+    a: float
+    b: float
+    c: float = 0.0
+    d: float = 0.0
+
+    @property
+    def asymptote(self):
+        return self.c
+
+    def predict(self, x):
+        with np.errstate(divide="ignore"):
+            return self.a * (np.asarray(x, float) + self.d) ** -self.b + self.c
+
+    def inverse(self, y):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(y > self.c, ((np.asarray(y) - self.c) / self.a) ** (-1 / self.b) - self.d, np.nan)
+
+
+LARGE, MIDDLE, SMALL = Shape(8, 64, 4), Shape(4, 64, 4), Shape(2, 64, 4)
+
+
+def crossing_of_slopes(first: PowerLaw, second: PowerLaw) -> float:
+    """Error at which both laws descend equally fast per FLOP, by bisection on closed-form slopes."""
+
+    def slope(law, error):
+        u = (error - law.c) / law.a
+        return law.a * law.b * u ** ((law.b + 1) / law.b)
+
+    low, high = max(first.c, second.c) * 1.0001 + 1e-9, 0.9
+    for _ in range(200):
+        middle = np.sqrt(low * high)
+        low, high = (middle, high) if slope(second, middle) > slope(first, middle) else (low, middle)
+    return float(low)
+
+
+def test_transition_stands_where_the_slopes_cross():
+    laws = {LARGE: PowerLaw(10.0, 0.3, 0.2, 1e6), SMALL: PowerLaw(200.0, 0.4, 0.02, 1e6)}
+    planned = plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e6)
+    (transition,) = planned.transitions
+    expected = crossing_of_slopes(laws[LARGE], laws[SMALL])
+    assert transition.error == pytest.approx(expected, rel=2e-3)
+    assert (transition.before, transition.after) == (LARGE, SMALL)
+    assert transition.flops == pytest.approx(float(laws[LARGE].inverse(expected)), rel=0.03)
+    assert planned.schedule.budget_flops == 1e9
+    assert "V64-4/8 -> V64-4/2 at error" in planned.message
+
+
+def test_laws_that_never_cross_say_so():
+    laws = {LARGE: PowerLaw(10.0, 0.3, 0.2), SMALL: PowerLaw(5.0, 0.3, 0.02)}
+    planned = plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e6)
+    assert not planned.transitions
+    assert planned.schedule.stages == ((SMALL, 1e9),)
+    assert "never cross: V64-4/2 descends fastest" in planned.message
+
+
+positive = st.floats(0.05, 0.95)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(positive, positive, positive), min_size=3, max_size=3))
+def test_no_ordered_partition_is_cheaper(draws):
+    laws = {
+        shape: PowerLaw(2.0 * 10 ** (6 * b / 2), 0.2 + b / 2, 0.3 * c, 10 ** (4 + 2 * d))
+        for shape, (b, c, d) in zip((LARGE, MIDDLE, SMALL), draws, strict=True)
+    }
+    try:
+        planned = plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e5)
+    except UserError:
+        return
+    end = planned.errors[-1]
+    assert np.all(np.diff(planned.flops) >= 0)
+    start = planned.errors[0]
+
+    def needed(law, error):
+        at = float(law.inverse(np.array(error)))
+        return max(at, 0.0) if np.isfinite(at) else np.inf
+
+    # Every way to pass from large to middle to small at two errors of a coarse grid.
+    levels = np.geomspace(start, end, 25)
+    best = np.inf
+    for i, first in enumerate(levels):
+        for second in levels[i:]:
+            costs = [
+                needed(laws[LARGE], first) if first < start else 0.0,
+                needed(laws[MIDDLE], second) - (needed(laws[MIDDLE], first) if first < start else 0.0)
+                if second < first
+                else 0.0,
+                needed(laws[SMALL], end) - (needed(laws[SMALL], second) if second < start else 0.0)
+                if end < second
+                else 0.0,
+            ]
+            if np.all(np.isfinite(costs)):
+                best = min(best, sum(costs))
+    assert planned.flops[-1] <= best * (1 + 1e-6)
+
+
+def test_no_descent_is_an_error():
+    with pytest.raises(UserError, match="no law descends"):
+        plan.steepest_descent({LARGE: PowerLaw(1e-9, 0.1, 0.5), SMALL: PowerLaw(1e-9, 0.1, 0.5)}, 1e6, 1e6)
+
+
+def test_flops_to_reach_interpolates_in_log_log():
+    flops = np.geomspace(1e6, 1e9, 10)
+    values = 3 * flops**-0.2
+    target = 3 * (4.2e7) ** -0.2
+    assert plan.flops_to_reach(flops, values, target) == pytest.approx(4.2e7)
+    assert np.isnan(plan.flops_to_reach(flops, values, values[-1] * 0.99))
+    noisy = values.copy()
+    noisy[5] = 1.0  # one bad evaluation does not undo what was reached
+    assert plan.flops_to_reach(flops, noisy, values[4]) == pytest.approx(flops[4])
+
+
+def test_flops_to_reach_at_a_change_of_shape():
+    flops, values = np.array([1.0, 2.0, 2.0, 4.0]), np.array([0.8, 0.6, 0.5, 0.4])
+    assert plan.flops_to_reach(flops, values, 0.55) == 2.0
+    assert plan.flops_to_reach(flops, values, 0.9) == 1.0
+
+
+def test_best_static_and_targets():
+    flops = np.geomspace(1e6, 1e9, 31)
+    curves = {"slow": (flops, 30 * flops**-0.2), "fast": (flops, 300 * flops**-0.35)}
+    key, needed = plan.best_static(curves, 0.5)
+    assert key == "fast"
+    assert needed == pytest.approx((300 / 0.5) ** (1 / 0.35), rel=1e-6)
+    targets = plan.target_values(list(curves.values()), 4, first_share=0.1)
+    assert targets[-1] == pytest.approx(300 * 1e9**-0.35)
+    assert np.all(np.diff(targets) < 0)
+    assert plan.best_static(curves, 1e-6) == (None, pytest.approx(float("nan"), nan_ok=True))
