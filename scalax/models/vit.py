@@ -1,0 +1,322 @@
+"""Vision Transformers: fixed variants, and flexible ones whose parameters serve every patch size."""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalax.errors import UserError, suggest
+from scalax.models.resize import resize_patch_kernel, resize_positions
+
+Dtype = Any
+
+# Width, depth, MLP width, heads. ti, s, b, l: "How to train your ViT?" (Steiner et al. 2021), table 2;
+# h: "An Image is Worth 16x16 Words" (Dosovitskiy et al. 2021), table 1; m, g, G: "Scaling Vision
+# Transformers" (Zhai et al. 2022), table 2 (its 'M' has the shape given in big_vision's table of variants).
+VARIANTS = {
+    "ti": (192, 12, 768, 3),
+    "s": (384, 12, 1536, 6),
+    "m": (512, 12, 2048, 8),
+    "b": (768, 12, 3072, 12),
+    "l": (1024, 24, 4096, 16),
+    "h": (1280, 32, 5120, 16),
+    "g": (1408, 40, 6144, 16),
+    "G": (1664, 48, 8192, 16),
+}
+POOLS = ("gap", "cls", "map")
+POSITIONS = ("learned", "sincos")
+
+
+class Mlp(nn.Module):
+    """Two dense layers with a GELU between: [..., d] -> [..., d]."""
+
+    hidden: int
+    exact_gelu: bool = False
+    dropout: float = 0.0
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+        dense = functools.partial(
+            nn.Dense,
+            dtype=self.dtype,
+            kernel_init=nn.initializers.xavier_uniform(),
+            bias_init=nn.initializers.normal(1e-6),
+        )
+        d = x.shape[-1]
+        x = nn.gelu(dense(self.hidden, name="in")(x), approximate=not self.exact_gelu)
+        x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        return dense(d, name="out")(x)
+
+
+class Attention(nn.Module):
+    """Multi-head attention of queries [b, q, d] over keys [b, k, d] -> [b, q, d]; softmax in float32.
+
+    Kernels stand as in the published checkpoints: query, key, value [d, heads, d / heads], out [heads,
+    d / heads, d].
+    """
+
+    heads: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, queries: jax.Array, keys: jax.Array) -> jax.Array:
+        d = queries.shape[-1]
+        split = (self.heads, d // self.heads)
+        init = nn.initializers.xavier_uniform()
+        q = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="query")(queries)
+        k = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="key")(keys)
+        v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
+        # cost.model finds the recomputation of fused attention by this name.
+        with jax.named_scope("attention_scores"):
+            scores = jnp.einsum("bqhc,bkhc->bhqk", q * split[1] ** -0.5, k)
+        weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
+        x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
+        return nn.DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block [b, n, d] -> [b, n, d]; returns its output twice, as a scan body does.
+
+    With `branch_scalars` each residual branch has a scalar factor that starts at 0 (ReZero, Bachlechner et
+    al. 2021), so that a block put into a trained network leaves its function as it was.
+    """
+
+    heads: int
+    mlp_dim: int
+    exact_gelu: bool = False
+    dropout: float = 0.0
+    branch_scalars: bool = False
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array, drop_path: jax.Array | None, train: bool):
+        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
+        h = Attention(self.heads, self.dtype, name="attn")(h, h)
+        x = x + self.branch(h, "scale1", drop_path, train)
+        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
+        h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, train)
+        x = x + self.branch(h, "scale2", drop_path, train)
+        return x, x
+
+    def branch(self, h: jax.Array, scale: str, drop_path: jax.Array | None, train: bool) -> jax.Array:
+        h = nn.Dropout(self.dropout)(h, deterministic=not train)
+        if self.branch_scalars:
+            h = h * self.param(scale, nn.initializers.zeros, ()).astype(h.dtype)
+        if train and drop_path is not None:
+            keep = 1.0 - drop_path
+            kept = jax.random.bernoulli(self.make_rng("dropout"), keep, (h.shape[0], 1, 1))
+            h = h * (kept / keep).astype(h.dtype)
+        return h
+
+
+class MapHead(nn.Module):
+    """Pool tokens [b, n, d] -> [b, d] by attention from one learned query (Zhai et al. 2022, section 3.5)."""
+
+    heads: int
+    mlp_dim: int
+    exact_gelu: bool = False
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        b, _, d = x.shape
+        probe = self.param("probe", nn.initializers.xavier_uniform(), (1, 1, d))
+        query = jnp.broadcast_to(probe, (b, 1, d)).astype(self.dtype)
+        x = Attention(self.heads, self.dtype, name="attn")(query, x)
+        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+        return (x + Mlp(self.mlp_dim, self.exact_gelu, 0.0, self.dtype, name="mlp")(h, False))[:, 0]
+
+
+class PatchEmbedding(nn.Module):
+    """Images [b, h, w, c] -> tokens [b, h / patch, w / patch, width], by a kernel held at `base_patch`."""
+
+    width: int
+    patch: int
+    base_patch: int
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array) -> jax.Array:
+        b, h, w, c = images.shape
+        p = self.patch
+        if h % p or w % p:
+            raise UserError(f"patch {p} does not divide images of {h} x {w} px; choose a divisor of both")
+        # The kernel is a dense layer over the pixels of one patch: its fan-in is base_patch^2 c.
+        init = nn.initializers.lecun_normal(in_axis=(0, 1, 2))
+        kernel = self.param("kernel", init, (self.base_patch, self.base_patch, c, self.width))
+        bias = self.param("bias", nn.initializers.zeros, (self.width,))
+        kernel = resize_patch_kernel(kernel, p).reshape(p * p * c, self.width).astype(self.dtype)
+        patches = images.astype(self.dtype).reshape(b, h // p, p, w // p, p, c).swapaxes(2, 3)
+        return patches.reshape(b, h // p, w // p, p * p * c) @ kernel + bias.astype(self.dtype)
+
+
+def sincos_positions(grid: tuple[int, int], base_grid: int, width: int) -> np.ndarray:
+    """Fixed positions [h, w, width] (MoCo v3, Chen et al. 2021): sines and cosines of x, then of y.
+
+    Coordinates are in cells of the base grid, so that a token keeps its place in the image when the patch
+    size changes; on the base grid itself they are 0, 1, 2, ...
+    """
+    frequency = 10_000.0 ** -(np.arange(width // 4) / (width // 4 - 1))
+    y, x = ((np.arange(n) + 0.5) * base_grid / n - 0.5 for n in grid)
+    y, x = np.meshgrid(y, x, indexing="ij")
+    angles = [axis[..., None] * frequency for axis in (x, y)]
+    return np.concatenate([f(a) for a in angles for f in (np.sin, np.cos)], -1).astype(np.float32)
+
+
+class ViT(nn.Module):
+    """Vision Transformer: images [b, h, w, c] -> (logits [b, classes] float32, intermediates).
+
+    Intermediates are 'block00', 'block01', ... [b, tokens, width] (the class token, if any, first) and
+    'pre_logits' [b, width]. Parameters: embedding, pos_embedding [base_grid, base_grid, width], cls and
+    cls_position [width] with a class token, block00 ..., norm, map_head with pool 'map', head.
+
+    The kernel of the embedding is held at `base_patch` and the positions at `base_grid`; both are resized
+    to the patch in use (models.resize), so modules that differ in `patch` alone share their parameters.
+    `scan` holds all blocks as one, 'blocks', with a leading axis of depth (models.scan converts).
+    """
+
+    num_classes: int
+    width: int
+    depth: int
+    heads: int
+    mlp_dim: int
+    patch: int
+    base_patch: int
+    base_grid: int
+    pool: str = "gap"
+    class_token: bool = False
+    positions: str = "learned"
+    exact_gelu: bool = False
+    dropout: float = 0.0
+    drop_path: float = 0.0
+    branch_scalars: bool = False
+    scan: bool = False
+    remat: bool = False
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False):
+        x = PatchEmbedding(self.width, self.patch, self.base_patch, self.dtype, name="embedding")(images)
+        b, h, w, _ = x.shape
+        x = x + self.position_grid((h, w)).astype(self.dtype)
+        x = x.reshape(b, h * w, self.width)
+        if self.class_token:
+            cls = self.param("cls", nn.initializers.zeros, (self.width,))
+            cls = cls + self.param("cls_position", nn.initializers.normal(self.width**-0.5), (self.width,))
+            cls = jnp.broadcast_to(cls, (b, 1, self.width))
+            x = jnp.concatenate([cls.astype(self.dtype), x], 1)
+        x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        x, intermediates = self.encode(x, train)
+        x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+        x = self.pooled(x)
+        logits = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")(
+            x
+        )
+        return logits.astype(jnp.float32), {**intermediates, "pre_logits": x}
+
+    def position_grid(self, grid: tuple[int, int]) -> jax.Array:
+        if self.positions == "sincos":
+            return jnp.asarray(sincos_positions(grid, self.base_grid, self.width))
+        init = nn.initializers.normal(self.width**-0.5)
+        shape = (self.base_grid, self.base_grid, self.width)
+        return resize_positions(self.param("pos_embedding", init, shape), grid)
+
+    def encode(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
+        kind: Callable = Block
+        if self.remat:
+            kind = nn.remat(kind, static_argnums=(3,), prevent_cse=not self.scan)
+        # Stochastic depth (Huang et al. 2016): the rate grows linearly to `drop_path` at the last block.
+        rates = jnp.linspace(0, self.drop_path, self.depth) if self.drop_path else None
+        if self.scan:
+            in_axes: Any = (nn.broadcast if rates is None else 0, nn.broadcast)
+            kind = nn.scan(
+                kind,
+                variable_axes={"params": 0},
+                split_rngs={"params": True, "dropout": True},
+                in_axes=in_axes,
+                length=self.depth,
+            )
+        block = functools.partial(
+            kind,
+            heads=self.heads,
+            mlp_dim=self.mlp_dim,
+            exact_gelu=self.exact_gelu,
+            dropout=self.dropout,
+            branch_scalars=self.branch_scalars,
+            dtype=self.dtype,
+        )
+        names = [f"block{index:02d}" for index in range(self.depth)]
+        if self.scan:
+            x, outputs = block(name="blocks")(x, rates, train)
+            return x, {name: outputs[index] for index, name in enumerate(names)}
+        intermediates = {}
+        for index, name in enumerate(names):
+            rate = None if rates is None else rates[index]
+            x, intermediates[name] = block(name=name)(x, rate, train)
+        return x, intermediates
+
+    def pooled(self, x: jax.Array) -> jax.Array:
+        if self.pool == "map":
+            return MapHead(self.heads, self.mlp_dim, self.exact_gelu, self.dtype, name="map_head")(x)
+        if self.pool == "cls":
+            return x[:, 0]
+        return (x[:, 1:] if self.class_token else x).mean(1)
+
+
+NAMES = [f"vit-{variant}/{patch}" for variant in VARIANTS for patch in (8, 14, 16, 32)] + ["V192-12/8"]
+OPTIONS = [
+    field.name
+    for field in dataclasses.fields(ViT)
+    if field.name not in {"num_classes", "width", "depth", "heads", "mlp_dim", "patch", "parent", "name"}
+]
+
+
+def parse(name: str) -> dict | None:
+    """Shape of 'vit-b/16' or 'V192-12/8' (width-depth/patch): fields of ViT, or None for any other name."""
+    if found := re.fullmatch(rf"vit-({'|'.join(VARIANTS)})/(\d+)", name):
+        width, depth, mlp_dim, heads = VARIANTS[found[1]]
+        return {"width": width, "depth": depth, "mlp_dim": mlp_dim, "heads": heads, "patch": int(found[2])}
+    if found := re.fullmatch(r"V(\d+)-(\d+)/(\d+)", name):
+        width, depth, patch = map(int, found.groups())
+        heads = max(1, width // 64)
+        return {"width": width, "depth": depth, "mlp_dim": 4 * width, "heads": heads, "patch": patch}
+    return None
+
+
+def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> ViT:
+    """The module of a `shape` that `parse` gave.
+
+    'vit-*' pool by their class token, as published; 'V*' average their tokens and have no class token.
+    """
+    where = f"model {name!r}"
+    width, patch = shape["width"], shape["patch"]
+    fields = {"pool": "cls" if name.startswith("vit-") else "gap", **options}
+    fields.setdefault("class_token", fields["pool"] == "cls")
+    for key, allowed in (("pool", POOLS), ("positions", POSITIONS)):
+        if fields.get(key, allowed[0]) not in allowed:
+            raise UserError(f"{where}: unknown {key} {fields[key]!r}{suggest(fields[key], allowed)}")
+    if fields["pool"] == "cls" and not fields["class_token"]:
+        raise UserError(f"{where}: pool 'cls' needs class_token=True; or use pool 'gap' or 'map'")
+    if not (width and shape["depth"] and patch):
+        raise UserError(f"{where}: width, depth and patch must be at least 1")
+    if image_size % patch:
+        near = min((p for p in range(1, image_size + 1) if image_size % p == 0), key=lambda p: abs(p - patch))
+        raise UserError(f"{where}: patch {patch} does not divide the image of {image_size} px; try {near}")
+    if width % shape["heads"]:
+        raise UserError(
+            f"{where}: its {shape['heads']} heads do not divide width {width}; try {width // 64 * 64}"
+        )
+    if fields.get("positions") == "sincos" and (width % 4 or width < 8):
+        raise UserError(f"{where}: sin-cos positions need a width of 8 or more that 4 divides, got {width}")
+    fields.setdefault("base_patch", patch)
+    fields.setdefault("base_grid", image_size // fields["base_patch"])
+    if fields["base_patch"] < 1 or fields["base_grid"] < 1:
+        raise UserError(f"{where}: base_patch and base_grid must be at least 1 on images of {image_size} px")
+    return ViT(num_classes=num_classes, **shape, **fields)

@@ -1,0 +1,124 @@
+"""The count agrees with arithmetic by hand, with XLA, and with itself however a model is run."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+from jax.sharding import AxisType, PartitionSpec
+
+from scalax import cost, models
+
+
+def struct(*shape, dtype=jnp.float32):
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def step_of(module, images):
+    """A training step (gradient and Adam) and its abstract arguments."""
+    optimizer = optax.adam(1e-3)
+    params = jax.eval_shape(module.init, jax.random.key(0), images)["params"]
+
+    def loss(params, images, labels):
+        logits, _ = module.apply({"params": params}, images, train=True)
+        return optax.softmax_cross_entropy_with_integer_labels(logits, labels).mean()
+
+    def step(params, state, images, labels):
+        value, grads = jax.value_and_grad(loss)(params, images, labels)
+        updates, state = optimizer.update(grads, state, params)
+        return optax.apply_updates(params, updates), state, value
+
+    labels = struct(images.shape[0], dtype=jnp.int32)
+    return step, (params, jax.eval_shape(optimizer.init, params), images, labels)
+
+
+def test_matmul_by_hand():
+    got = cost.count(lambda a, b: jnp.tanh(a @ b) + 1, struct(3, 5), struct(5, 7))
+    assert (got.matmul, got.elementwise, got.transcendental) == (2 * 3 * 5 * 7, 21, 21)
+
+
+def test_unused_work_does_not_count():
+    def fn(a):
+        _ = a @ a
+        return a + 1
+
+    assert cost.count(fn, struct(4, 4)).matmul == 0
+
+
+def test_cond_is_its_dearest_branch_and_while_is_named():
+    def fn(a, flag):
+        a = jax.lax.cond(flag, lambda a: a @ a, lambda a: a, a)
+        return jax.lax.while_loop(lambda a: a[0, 0] < 1, lambda a: a @ a, a)
+
+    got = cost.count(fn, struct(4, 4), struct(dtype=jnp.bool_))
+    assert got.matmul == 2 * 2 * 4**3
+    assert got.uncounted == ("while",)
+
+
+def test_unknown_primitives_are_named():
+    assert cost.count(jnp.linalg.cholesky, struct(4, 4)).uncounted == ("cholesky",)
+
+
+@pytest.mark.parametrize("scan", [False, True])
+@pytest.mark.parametrize("remat", [False, True])
+def test_xla_is_explained_for_a_tiny_vit_step(scan, remat):
+    module = models.build("V32-3/8", 10, image_size=16, base_patch=4, scan=scan, remat=remat)
+    step, args = step_of(module, struct(4, 16, 16, 1))
+    got = cost.count(step, *args)
+    xla = cost.xla_flops(step, *args)
+    parts = cost.reconcile(got, xla)
+    assert not got.uncounted
+    assert abs(parts["unexplained"]) < 0.03 * xla
+    assert got.elementwise > 0.1 * xla
+    assert (parts["remat"] > 0) == remat
+    assert (parts["repeated"] < 0) == scan
+
+
+def test_model_flops_do_not_depend_on_scan_or_remat():
+    counts = set()
+    for scan in (False, True):
+        for remat in (False, True):
+            module = models.build("V32-3/4", 10, image_size=16, scan=scan, remat=remat, pool="map")
+            step, args = step_of(module, struct(4, 16, 16, 3))
+            counts.add(cost.count(step, *args).matmul)
+    assert len(counts) == 1
+
+
+def test_model_flops_do_not_depend_on_sharding_or_vmap():
+    module = models.build("V32-2/4", 10, image_size=16)
+    images = struct(8, 16, 16, 3)
+    variables = jax.eval_shape(module.init, jax.random.key(0), images)
+
+    def forward(variables, images):
+        return module.apply(variables, images)[0]
+
+    want = cost.count(forward, variables, images).matmul
+    vmapped = jax.vmap(lambda v, image: forward(v, image[None])[0], (None, 0))
+    assert cost.count(vmapped, variables, images).matmul == want
+    mesh = jax.sharding.AbstractMesh((4,), ("data",), axis_types=(AxisType.Auto,))
+    specs = {"in_specs": (PartitionSpec(), PartitionSpec("data")), "out_specs": PartitionSpec("data")}
+    sharded = jax.shard_map(forward, mesh=mesh, **specs)
+    assert cost.count(sharded, variables, images).matmul == want
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", ["SAME", "VALID"])
+def test_convolutions_agree_with_xla_forward_and_back(groups, stride, padding):
+    conv = functools.partial(
+        jax.lax.conv_general_dilated,
+        window_strides=(stride, stride),
+        padding=padding,
+        feature_group_count=groups,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    x, w = struct(2, 12, 12, 8), struct(3, 3, 8 // groups, 16)
+    got = cost.count(conv, x, w)
+    side = (12 if padding == "SAME" else 10 if stride == 1 else 11) // stride
+    assert got.matmul == 2 * 2 * side**2 * 16 * 9 * 8 // groups
+    assert cost.reconcile(got, cost.xla_flops(conv, x, w))["unexplained"] == 0
+    back = jax.grad(lambda x, w: conv(x, w).sum(), (0, 1))
+    got = cost.count(back, x, w)
+    parts = cost.reconcile(got, cost.xla_flops(back, x, w))
+    assert abs(parts["unexplained"]) <= 0.01 * got.matmul
