@@ -1,0 +1,91 @@
+"""A learning curve, what is wrong with it, and the logs that a fit sees."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from scalax.errors import UserError
+from scalax.laws.family import Span
+
+
+class Curve:
+    """Points (x, y) of one learning curve.
+
+    x: [n] (or [n, 2] for a law of two variables), positive, e.g. examples seen or training FLOPs.
+    y: [n], positive, e.g. error or loss. fit: [n] bool, the rows to fit (None: all); the others are
+    held out, and only ever scored. name: shown in messages.
+    """
+
+    def __init__(self, x, y, name: str = "", fit=None):
+        self.x = np.asarray(x, float)
+        self.y = np.asarray(y, float)
+        self.name = name
+        self.fit = np.ones(self.y.shape, bool) if fit is None else np.asarray(fit, bool)
+        if self.y.ndim != 1 or self.x.ndim not in (1, 2) or not len(self.x) == len(self.y) == len(self.fit):
+            shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"
+            raise UserError(f"curve {name!r}: x, y and fit must have one row each a point, got {shapes}")
+
+    def __repr__(self) -> str:
+        held = int((~self.fit).sum())
+        return f"Curve({self.name!r}, {self.fit.sum()} to fit, {held} held out)"
+
+
+class Points(NamedTuple):
+    """Rows to fit, sorted, in centred logs; what `fit` was asked to learn from."""
+
+    log_x: np.ndarray  # [n] or [n, 2], less `center_x`
+    log_y: np.ndarray  # [n], less `center_y`
+    weights: np.ndarray  # [n], how often the same row occurs
+    center_x: np.ndarray  # scalar or [2]
+    center_y: float
+    span: Span
+
+
+def clean(curve: Curve) -> tuple[Points, list[str]]:
+    """Rows to fit as `Points`, and what was done to them in words: nothing is dropped silently.
+
+    Raises UserError where no two usable points are left.
+    """
+    notes = []
+    x, y = curve.x[curve.fit], curve.y[curve.fit]
+    flat = x.reshape(len(x), -1)
+    usable = np.isfinite(y) & (y > 0) & np.all(np.isfinite(flat) & (flat > 0), 1)
+    if not usable.all():
+        notes.append(f"{(~usable).sum()} rows with a non-positive or non-finite value left out")
+        flat, y = flat[usable], y[usable]
+    order = np.lexsort((y, *flat.T[::-1]))
+    if (np.diff(flat[:, 0]) < 0).any():
+        notes.append("rows were not sorted by x")
+    table = np.column_stack([flat, y])[order]
+    rows, counts = np.unique(table, axis=0, return_counts=True)
+    if len(rows) < len(table):
+        notes.append(f"{len(table) - len(rows)} rows are exact duplicates, counted as weights")
+    if len(np.unique(rows[:, 0])) < 2:
+        raise UserError(f"curve {curve.name!r}: needs at least two usable points with different x to fit")
+    log_x, log_y = np.log(rows[:, :-1]), np.log(rows[:, -1])
+    center_x, center_y = (log_x.min(0) + log_x.max(0)) / 2, float((log_y.min() + log_y.max()) / 2)
+    log_x, log_y = log_x - center_x, log_y - center_y
+    if curve.x.ndim == 1:
+        log_x, center_x = log_x[:, 0], center_x[0]
+    ends = (
+        (log_y[log_x == log_x.min()].mean(), log_y[log_x == log_x.max()].mean())
+        if log_x.ndim == 1
+        else (0, 0)
+    )
+    span = Span(log_x.min(0), log_x.max(0), float(log_y.min()), float(log_y.max()), *map(float, ends))
+    return Points(log_x, log_y, counts.astype(float), center_x, center_y, span), notes
+
+
+def resample_log(x, y, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """n points of a curve, evenly spaced in log x, read off by interpolation in log x and log y.
+
+    x, y: [m] positive, in any order; returns x [n], y [n] over the same range. Rows that share an x are
+    averaged in log y first. Evens out a curve whose points crowd at one end before it is fitted.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if not ((x > 0) & (y > 0) & np.isfinite(x) & np.isfinite(y)).all():
+        raise UserError("resample_log needs positive, finite x and y")
+    log_x, where, counts = np.unique(np.log(x), return_inverse=True, return_counts=True)
+    log_y = np.bincount(where, np.log(y)) / counts
+    grid = np.linspace(log_x[0], log_x[-1], n)
+    return np.exp(grid), np.exp(np.interp(grid, log_x, log_y))

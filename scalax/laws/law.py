@@ -1,0 +1,108 @@
+"""A family with its parameters: predictions, slopes and inverses in plain units."""
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalax.errors import UserError
+from scalax.laws.family import Family
+
+
+@functools.cache
+def _compiled(family: Family, what: str):
+    one = family.log_y
+    if what == "slope":
+        one = jax.vmap(jax.grad(lambda p, u: family.log_y(p, u[None])[0], argnums=1), (None, 0))
+    elif what == "samples":
+        one = jax.vmap(family.log_y, (0, None))
+    return jax.jit(one)
+
+
+def evaluate(family: Family, p, log_x, what: str = "log_y") -> np.ndarray:
+    """log y [n] (or [r, n] for `samples` of p [r, k], or d log y / d log x for `slope`) in float64.
+
+    Pads to a power of two, so that calls of many lengths share few compiled programs.
+    """
+    log_x = np.asarray(log_x, float)
+    n = len(log_x)
+    size = max(64, 1 << (max(n, 1) - 1).bit_length())
+    padded = np.zeros((size, *log_x.shape[1:]))
+    padded[:n] = log_x
+    with jax.enable_x64(True):
+        out = np.asarray(_compiled(family, what)(jnp.asarray(p, jnp.float64), jnp.asarray(padded)))
+    return out[:, :n] if what == "samples" else out[:n]
+
+
+@dataclass(frozen=True)
+class Law:
+    """y = f(x) with fitted or given parameters. Inputs and outputs are arrays in the data's own units."""
+
+    family_spec: Family
+    p: np.ndarray  # [k], internal parameters
+    around: tuple[float, float] = (0.0, 1.0)  # log x range of the data, where a search for x begins
+
+    @property
+    def family(self) -> str:
+        return self.family_spec.name
+
+    @property
+    def params(self) -> dict[str, float]:
+        """Parameters of `family_spec.formula` by name."""
+        with jax.enable_x64(True):
+            return self.family_spec.natural(jnp.asarray(self.p))
+
+    def predict(self, x) -> np.ndarray:
+        """y at x: [n] -> [n] (x is [n, 2] for a law of two variables); a scalar gives a scalar."""
+        x = np.asarray(x, float)
+        if x.ndim < self.family_spec.variables:
+            return self.predict(x[None])[0]
+        with np.errstate(divide="ignore"):
+            return np.exp(evaluate(self.family_spec, self.p, np.log(x)))
+
+    def slope(self, x) -> np.ndarray:
+        """dy/dx at x by differentiating the law: same shape as x."""
+        x = np.asarray(x, float)
+        if x.ndim < self.family_spec.variables:
+            return self.slope(x[None])[0]
+        relative = evaluate(self.family_spec, self.p, np.log(x), "slope")
+        y = self.predict(x)
+        return relative * (y[:, None] if x.ndim == 2 else y) / x
+
+    def inverse(self, y) -> np.ndarray:
+        """x at which the law reaches y: [n] -> [n], nan where it never does; a scalar gives a scalar.
+
+        A law that is not monotone is searched from small x upwards for the first crossing.
+        """
+        if self.family_spec.variables > 1:
+            raise UserError(f"{self.family} has two variables: no single x reaches a given y")
+        y = np.asarray(y, float)
+        if y.ndim == 0:
+            return self.inverse(y[None])[0]
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            if self.family_spec.inverse:
+                x = np.exp(self.family_spec.inverse(self.p, np.log(y)))
+            else:
+                x = np.exp(self._search(np.log(y)))
+        return np.where(np.isfinite(x) & (x > 0), x, np.nan)
+
+    @property
+    def asymptote(self) -> float:
+        """What y tends to as x grows without end: 0 for a pure power law, inf for a law that rises."""
+        return float(np.exp(self.family_spec.log_limit(self.p)))
+
+    def _search(self, log_y):
+        left, right = self.around
+        grid = np.linspace(left - 40, right + 80, 8192)
+        gap = evaluate(self.family_spec, self.p, grid)[None] - log_y[:, None]
+        crosses = np.sign(gap[:, 1:]) != np.sign(gap[:, :-1])
+        first = crosses.argmax(1)
+        low, high = grid[first], grid[first + 1]
+        side = np.sign(gap[np.arange(len(log_y)), first])
+        for _ in range(50):
+            middle = (low + high) / 2
+            before = np.sign(evaluate(self.family_spec, self.p, middle) - log_y) == side
+            low, high = np.where(before, middle, low), np.where(before, high, middle)
+        return np.where(crosses.any(1), (low + high) / 2, np.nan)

@@ -1,0 +1,106 @@
+"""Damped least squares in a box, written for vmap: failure is data, not an exception."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+class Solution(NamedTuple):
+    p: Array  # [k]
+    cost: Array  # sum of weighted losses, scalar
+    gradient: Array  # [k], of the cost's half; zero where the box holds p back
+    hessian: Array  # [k, k], Gauss-Newton, of the cost's half
+    converged: Array  # bool: no step of the last size lowers the cost
+    steps: Array  # int
+
+
+def squared(r):
+    """Loss r^2 and the weight its Gauss-Newton step gives a residual."""
+    return r**2, jnp.ones_like(r)
+
+
+def huber(r, delta: float = 1e-3):
+    """r^2 within delta, and linear beyond: twice Huber's loss, so that small residuals count the same."""
+    size = jnp.abs(r)
+    return jnp.where(size < delta, r**2, delta * (2 * size - delta)), delta / jnp.maximum(size, delta)
+
+
+def solve_positive(h: Array, g: Array) -> Array:
+    """x of h x = g for a positive definite h [k, k], by elimination unrolled over k: it vectorises
+    over a batch of small systems, where LAPACK is called once for each."""
+    table = jnp.concatenate([h, g[:, None]], 1)
+    for j in range(h.shape[0]):
+        row = table[j] / table[j, j]
+        table = (table - table[:, j : j + 1] * row).at[j].set(row)
+    return table[:, -1]
+
+
+def least_squares(residual: Callable, weights, start, low, high, *, loss=squared, max_steps=100) -> Solution:
+    """Minimise sum(weights * loss(residual(p))) over low <= p <= high by Levenberg-Marquardt.
+
+    residual: [k] -> [n]; weights [n]; start, low, high [k]. A coordinate at its bound that the gradient
+    pushes outward is held there for the step. Starts that turn non-finite end with cost inf.
+    """
+
+    def linearise(p):
+        r, push = jax.linearize(residual, p)
+        jacobian = jax.vmap(push, out_axes=1)(jnp.eye(p.size, dtype=p.dtype))
+        value, importance = loss(r)
+        w = weights * importance
+        cost = jnp.sum(jnp.where(weights > 0, weights * value, 0.0))
+        weighted = jnp.where(w[:, None] > 0, jacobian * w[:, None], 0.0)
+        return cost, weighted.T @ jnp.where(weights > 0, r, 0.0), weighted.T @ jacobian
+
+    def held(p, g):
+        return ((p <= low) & (g > 0)) | ((p >= high) & (g < 0))
+
+    class State(NamedTuple):
+        p: Array
+        cost: Array
+        g: Array
+        h: Array
+        damping: Array
+        done: Array
+        steps: Array
+
+    def step(s: State) -> State:
+        free = ~held(s.p, s.g)
+        h = jnp.where(free[:, None] & free[None], s.h, 0.0)
+        top = jnp.maximum(jnp.max(jnp.diag(h)), 1e-30)
+        # Marquardt's scaling, with a floor so that a flat direction does not run away.
+        ridge = s.damping * (jnp.diag(h) + 1e-6 * top) + 1e-15 * top
+        move = solve_positive(h + jnp.diag(jnp.where(free, ridge, top)), -jnp.where(free, s.g, 0.0))
+        p = jnp.clip(s.p + move, low, high)
+        cost, g, gn = linearise(p)
+        better = jnp.isfinite(cost) & (cost <= s.cost)
+        gain = (s.cost - cost) / jnp.maximum(s.cost, 1e-300)
+        small = jnp.max(jnp.abs(p - s.p)) < 1e-11
+        flat = better & (gain < 1e-13) & (s.damping < 1e-2)
+        damping = jnp.where(better, s.damping * 0.2, s.damping * 5.0)
+        pick = lambda a, b: jnp.where(better, a, b)  # noqa: E731
+        done = small | flat | (damping > 1e12) | (s.cost < 1e-26 * jnp.sum(weights)) | ~jnp.isfinite(s.cost)
+        return State(
+            pick(p, s.p),
+            pick(cost, s.cost),
+            pick(g, s.g),
+            pick(gn, s.h),
+            jnp.clip(damping, 1e-12, 1e13),
+            done,
+            s.steps + 1,
+        )
+
+    start = jnp.clip(start, low, high)
+    cost, g, h = linearise(start)
+    state = State(start, cost, g, h, jnp.array(1e-2, start.dtype), jnp.array(False), jnp.array(0))
+    end = jax.lax.while_loop(lambda s: ~s.done & (s.steps < max_steps), step, state)
+    return Solution(
+        p=end.p,
+        cost=jnp.where(jnp.isfinite(end.cost), end.cost, jnp.inf),
+        gradient=jnp.where(held(end.p, end.g), 0.0, end.g),
+        hessian=end.h,
+        converged=end.done & jnp.isfinite(end.cost),
+        steps=end.steps,
+    )
