@@ -27,7 +27,11 @@ def config() -> AdaptivePatchConfig:
         model=ModelConfig(names=MODELS, base_patch=12, base_grid=8),
         optim=OptimConfig(lr=1e-3, warmup_steps=1000, weight_decay=0.01, weight_decay_head=0.01),
         eval=EvalConfig(
-            points=32, batch_size=1024, draws=1, probe_name="imagenet2012", probe_validation_split="validation"
+            points=32,
+            batch_size=1024,
+            draws=1,
+            probe_name="imagenet2012",
+            probe_validation_split="validation",
         ),
         batch_size=256,
         budget_flops=1e19,

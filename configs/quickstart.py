@@ -12,11 +12,11 @@ def config() -> AdaptivePatchConfig:
     return AdaptivePatchConfig(
         name="quickstart",
         data=DataConfig(source="digits", image_size=8, crop_padding=1, flip=False, validation_share=1 / 3),
-        model=ModelConfig(names=("V32-3",), base_patch=4, base_grid=4),
-        optim=OptimConfig(lr=3e-3, warmup_steps=50),
+        model=ModelConfig(names=("V16-1",), base_patch=2, base_grid=4),
+        optim=OptimConfig(lr=5e-3, warmup_steps=100),
         eval=EvalConfig(points=24, batch_size=256),
         batch_size=64,
-        budget_flops=3e11,
+        budget_flops=1e11,
         patches=(4, 2, 1),
         metric="val_error",
     )

@@ -90,7 +90,9 @@ def override(config, arguments: list[str], program: str):
         if not argument.startswith("--") or name == "help":
             continue
         if re.sub(r"(^|\.)no_", r"\1", name) not in known:
-            raise UserError(f"unknown override {argument}{suggest(name, sorted(known))}; see {program} --help")
+            raise UserError(
+                f"unknown override {argument}{suggest(name, sorted(known))}; see {program} --help"
+            )
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):

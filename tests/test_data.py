@@ -66,7 +66,9 @@ def test_arrays(tmp_path):
 
 def test_tfds_directory(shared_data):
     directory = shared_data / "tfds/tiny_imagenet_down/1.0.0"
-    config = DataConfig("tfds", dir=str(directory), image_size=32, validation_split="validation", max_train_images=40)
+    config = DataConfig(
+        "tfds", dir=str(directory), image_size=32, validation_split="validation", max_train_images=40
+    )
     train, validation = open_sources(config)
     assert (len(train), len(validation), train.classes) == (40, 2500, 50)
     example = train[3]

@@ -125,14 +125,21 @@ def _from_arrays(name: str, images: np.ndarray, labels: np.ndarray, config: Data
 
     rows = np.arange(len(images))
     return Source(
-        name, range(len(images)), rows, lambda i: resize(images[i], config.image_size), labels.__getitem__, classes
+        name,
+        range(len(images)),
+        rows,
+        lambda i: resize(images[i], config.image_size),
+        labels.__getitem__,
+        classes,
     )
 
 
 def _folder(config: DataConfig, split: str) -> Source:
     root = Path(config.dir).expanduser()
     if not root.is_dir():
-        raise UserError(f"data.dir {config.dir}: no such directory; give one with a folder of images per class")
+        raise UserError(
+            f"data.dir {config.dir}: no such directory; give one with a folder of images per class"
+        )
     if (root / split).is_dir():
         root = root / split
     elif split != "train":
@@ -164,12 +171,16 @@ def _tfds(config: DataConfig, split: str) -> Source:
         elif config.dir and not directory.is_dir():
             raise UserError(f"data.dir {config.dir}: no such directory; give a prepared TFDS dataset")
         elif not config.name:
-            raise UserError(f"data.dir {config.dir}: no dataset_info.json in it; give the version's directory")
+            raise UserError(
+                f"data.dir {config.dir}: no dataset_info.json in it; give the version's directory"
+            )
         else:
             where = config.name
             builder = tfds.builder(config.name, data_dir=config.dir or None, file_format="array_record")
     except tfds.core.DatasetNotFoundError:
-        raise UserError(f"data.name {config.name!r} is not a TFDS dataset; see tensorflow.org/datasets") from None
+        raise UserError(
+            f"data.name {config.name!r} is not a TFDS dataset; see tensorflow.org/datasets"
+        ) from None
     if split not in builder.info.splits:
         found = suggest(split, builder.info.splits) if builder.info.splits else ""
         raise UserError(

@@ -35,7 +35,9 @@ def best_static(curves: Mapping, target: float):
     return key, finite[key]
 
 
-def target_values(curves: Sequence[tuple[np.ndarray, np.ndarray]], count: int, first_share: float) -> np.ndarray:
+def target_values(
+    curves: Sequence[tuple[np.ndarray, np.ndarray]], count: int, first_share: float
+) -> np.ndarray:
     """`count` values spaced evenly in log from what the best of the curves has reached at
     `first_share` of its FLOPs down to the best it reaches at all."""
     end = min(float(np.min(values)) for _, values in curves)

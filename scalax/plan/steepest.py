@@ -41,7 +41,8 @@ class Plan(NamedTuple):
     def message(self) -> str:
         if self.transitions:
             return "; ".join(
-                f"{t.before} -> {t.after} at error {t.error:.4g}, {t.flops:.4g} FLOPs" for t in self.transitions
+                f"{t.before} -> {t.after} at error {t.error:.4g}, {t.flops:.4g} FLOPs"
+                for t in self.transitions
             )
         only = self.schedule.stages[0].shape
         return f"the laws never cross: {only} descends fastest throughout, so train it alone"
@@ -61,7 +62,9 @@ def steepest_descent(laws: Mapping[Shape, Law], budget_flops: float, first_flops
     end = min(float(laws[s].predict(np.array([budget_flops]))[0]) for s in shapes)
     floor = max(end / 2, min(laws[s].asymptote for s in shapes))
     if not floor < end < start:
-        raise UserError(f"no law descends between {first_flops:.3g} and {budget_flops:.3g} FLOPs; train longer")
+        raise UserError(
+            f"no law descends between {first_flops:.3g} and {budget_flops:.3g} FLOPs; train longer"
+        )
     errors = floor + np.geomspace(start - floor, (end - floor) * 1e-2, LEVELS)
     needed = np.stack([_flops_at(laws[s], errors) for s in shapes])  # [shapes, levels]
     with np.errstate(invalid="ignore"):  # inf - inf: out of reach at both levels
@@ -81,7 +84,8 @@ def steepest_descent(laws: Mapping[Shape, Law], budget_flops: float, first_flops
     flops = np.array([totals[level][path[level]] for level in range(last + 1)])
     changes = [level for level in range(1, last + 1) if path[level] != path[level - 1]]
     transitions = tuple(
-        Transition(shapes[path[i - 1]], shapes[path[i]], float(errors[i - 1]), float(flops[i - 1])) for i in changes
+        Transition(shapes[path[i - 1]], shapes[path[i]], float(errors[i - 1]), float(flops[i - 1]))
+        for i in changes
     )
     ends = [*(t.flops for t in transitions), budget_flops]
     order = [shapes[path[0]], *(t.after for t in transitions)]

@@ -48,10 +48,14 @@ def adaptive(path: Path, model: dict, label: str) -> Path:
     with figure(path) as axes:
         for colour, (shape, runs) in zip(COLOURS, model["static"].items(), strict=False):
             for i, run in enumerate(runs):
-                axes.plot(run["flops"], run["values"], color=colour, lw=1.3, alpha=0.8, label="" if i else shape)
+                axes.plot(
+                    run["flops"], run["values"], color=colour, lw=1.3, alpha=0.8, label="" if i else shape
+                )
         for i, run in enumerate(model["adaptive"]):
             axes.plot(run["flops"], run["values"], color=INK, lw=2.4, label="" if i else "adaptive")
-        kept = [(x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x >= plan["flops"][-1] / 100]
+        kept = [
+            (x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x >= plan["flops"][-1] / 100
+        ]
         axes.plot(*zip(*kept, strict=True), color=INK, lw=1.2, ls=":", label="planned")
         log_axes(axes, X_LABEL, label)
         low, high = axes.get_ylim()

@@ -41,7 +41,9 @@ def write(out) -> str:
     for name, model in study["models"].items():
         _model_part(page, plots, name, model, study["metric"], label)
     page.heading("Cost per shape")
-    page.text("FLOPs of one training step at the global batch (forward, backward, Adam); MACs are of one image.")
+    page.text(
+        "FLOPs of one training step at the global batch (forward, backward, Adam); MACs are of one image."
+    )
     page.table(*cost_table(study["costs"]))
     page.heading("Config and versions")
     page.code(json.dumps({k: study[k] for k in ("config", "device", "versions")}, indent=1))
@@ -50,7 +52,9 @@ def write(out) -> str:
     console = Console(width=110)
     with console.capture() as capture:
         for name, model in study["models"].items():
-            console.print(_as_rich(f"{name}: FLOPs to target, {label}", *target_table(model, study["metric"])))
+            console.print(
+                _as_rich(f"{name}: FLOPs to target, {label}", *target_table(model, study["metric"]))
+            )
             console.print(model["plan"]["message"], soft_wrap=True, highlight=False)
         console.print(f"\nreport: {target}", soft_wrap=True, highlight=False)
     return capture.get()
@@ -61,7 +65,9 @@ def read_study(out) -> dict:
     try:
         return json.loads(path.read_text())
     except OSError:
-        raise UserError(f"{path}: no such file; finish the study with python -m scalax.launch first") from None
+        raise UserError(
+            f"{path}: no such file; finish the study with python -m scalax.launch first"
+        ) from None
     except ValueError:
         raise UserError(f"{path}: not JSON; run the study's launch command again to rewrite it") from None
 
@@ -122,7 +128,11 @@ def _mean_text(values: list[float | None]) -> str:
 
 def law_table(laws: dict) -> tuple[list[str], list[list[str]]]:
     rows = [
-        [shape, *(f"{law['params'][p]:.4g} ± {law['stderr'][p] or math.nan:.2g}" for p in "abcd"), f"{law['rmsle']:.3g}"]
+        [
+            shape,
+            *(f"{law['params'][p]:.4g} ± {law['stderr'][p] or math.nan:.2g}" for p in "abcd"),
+            f"{law['rmsle']:.3g}",
+        ]
         for shape, law in laws.items()
     ]
     return ["shape", "a", "b", "c (limit)", "d (FLOPs)", "RMSLE of the fit"], rows

@@ -51,4 +51,8 @@ class Display:
         self.bar.update(self.task, completed=done_flops, total=total_flops, description=what, **fields)
         if self.bar.disable and now - self.printed > PLAIN_EVERY_S:
             self.printed = now
-            print(f"{done_flops / total_flops:4.0%} {what}: {', '.join(fields.values())}", file=sys.stderr, flush=True)
+            print(
+                f"{done_flops / total_flops:4.0%} {what}: {', '.join(fields.values())}",
+                file=sys.stderr,
+                flush=True,
+            )

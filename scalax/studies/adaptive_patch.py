@@ -48,7 +48,9 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
     for name in config.model.names:
         shapes = [config.model.shape(name, patch) for patch in sorted(config.patches, reverse=True)]
         static = {
-            shape: [go(_static(config, name, shape.patch), f"{name}_patch{shape.patch}", s) for s in config.seeds]
+            shape: [
+                go(_static(config, name, shape.patch), f"{name}_patch{shape.patch}", s) for s in config.seeds
+            ]
             for shape in shapes
         }
         fits = {shape: fit_law(config, runs, len(splits.validation)) for shape, runs in static.items()}
@@ -64,7 +66,8 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
                 "message": planned.message,
                 "schedule": planned.schedule.to_json(),
                 "transitions": [
-                    {**t._asdict(), "before": str(t.before), "after": str(t.after)} for t in planned.transitions
+                    {**t._asdict(), "before": str(t.before), "after": str(t.after)}
+                    for t in planned.transitions
                 ],
                 "flops": planned.flops[:: max(1, len(planned.flops) // 200)].tolist(),
                 "errors": planned.errors[:: max(1, len(planned.errors) // 200)].tolist(),
@@ -131,7 +134,9 @@ def _law_json(fit: "laws.Fit", first: float, last: float) -> dict:
 
 
 def compare(
-    config: AdaptivePatchConfig, static: Mapping[Shape, list[list[RunRecord]]], adaptive: list[list[RunRecord]]
+    config: AdaptivePatchConfig,
+    static: Mapping[Shape, list[list[RunRecord]]],
+    adaptive: list[list[RunRecord]],
 ) -> list[dict]:
     """FLOPs to each target: the adaptive run and the best static one, seed by seed.
 
@@ -143,7 +148,9 @@ def compare(
     for target in plan.target_values(static_curves, config.targets, 2 * config.law_first_share):
         bests, ours, ratios = [], [], []
         for i in range(len(config.seeds)):
-            best, needed = plan.best_static({s: _values(config, runs[i]) for s, runs in static.items()}, target)
+            best, needed = plan.best_static(
+                {s: _values(config, runs[i]) for s, runs in static.items()}, target
+            )
             mine = plan.flops_to_reach(*_values(config, adaptive[i]), target) if adaptive else float("nan")
             bests.append((best, needed))
             ours.append(mine)

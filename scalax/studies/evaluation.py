@@ -32,7 +32,9 @@ def make_evaluator(config: RunConfig, splits: Splits) -> Callable[[Callable], di
             features = predict(target.validation)[2]
         support = predict(target.train, rows)[2][place.reshape(shots.shape)]
         errors = np.asarray(
-            probes.fewshot_errors(support, labels[shots], features, test_labels, target.classes, evaluation.ridge)
+            probes.fewshot_errors(
+                support, labels[shots], features, test_labels, target.classes, evaluation.ridge
+            )
         )
         probe = {"fewshot_error": float(errors.mean()), "fewshot_error_std": float(errors.std())}
         return _validate(wrong, loss) | probe

@@ -207,7 +207,13 @@ class _Run:
             speed = self.images_since / (now - self.reported)
             timeline = self.timeline
             self.on_progress(
-                Progress(self.name, shape, float(timeline.flops(step)), float(timeline.flops(timeline.steps)), speed)
+                Progress(
+                    self.name,
+                    shape,
+                    float(timeline.flops(step)),
+                    float(timeline.flops(timeline.steps)),
+                    speed,
+                )
             )
             self.reported, self.images_since = now, 0
 

@@ -18,7 +18,9 @@ def make_mesh() -> Mesh:
 def check_batch(mesh: Mesh, batch_size: int) -> None:
     """Raises UserError where the global batch does not split evenly over the devices."""
     if batch_size % mesh.size:
-        raise UserError(f"batch_size {batch_size} does not split over {mesh.size} devices; use a multiple of it")
+        raise UserError(
+            f"batch_size {batch_size} does not split over {mesh.size} devices; use a multiple of it"
+        )
 
 
 def replicate(mesh: Mesh, tree):

@@ -45,7 +45,9 @@ def update(
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = jax.tree.map(lambda p, u: p - rate * u, state.params, updates)
     metrics = {"loss": loss, "grad_norm": optax.global_norm(grads)}
-    return state._replace(step=state.step + 1, params=params, opt_state=opt_state, model_state=model_state), metrics
+    return state._replace(
+        step=state.step + 1, params=params, opt_state=opt_state, model_state=model_state
+    ), metrics
 
 
 def make_train_step(model: nn.Module, optimizer: optax.GradientTransformation, config: RunConfig, mesh: Mesh):
@@ -56,7 +58,9 @@ def make_train_step(model: nn.Module, optimizer: optax.GradientTransformation, c
     """
 
     def local_step(state: TrainState, dataset, batch, rate: Array):
-        images, labels = (dataset[0][batch], dataset[1][batch]) if dataset else (batch["image"], batch["label"])
+        images, labels = (
+            (dataset[0][batch], dataset[1][batch]) if dataset else (batch["image"], batch["label"])
+        )
         positions = jax.lax.axis_index(AXIS) * len(labels) + jnp.arange(len(labels))
         step_key = jax.random.fold_in(state.seed_key, state.step)
         keys = jax.vmap(partial(jax.random.fold_in, step_key))(positions)
@@ -81,4 +85,6 @@ def make_predict(model: nn.Module, mesh: Mesh) -> Callable:
         return wrong, loss, intermediates["pre_logits"].astype(jnp.float32)
 
     specs = (P(), P(), P(AXIS), P(AXIS))
-    return jax.jit(jax.shard_map(local_predict, mesh=mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False))
+    return jax.jit(
+        jax.shard_map(local_predict, mesh=mesh, in_specs=specs, out_specs=P(AXIS), check_vma=False)
+    )

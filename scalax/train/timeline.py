@@ -49,8 +49,8 @@ class Timeline(NamedTuple):
 def plan(schedule: Schedule, costs: dict[Shape, StepCost], config: EvalConfig) -> Timeline:
     """Each stage takes the whole steps that fit before its end; stages without a step are passed over.
 
-    Evaluations stand at the first step, at each change of shape, at the end, and where FLOPs spaced
-    evenly in log are first reached. Raises UserError where the budget buys no step.
+    Evaluations stand at each change of shape, at the end, and where FLOPs spaced evenly in log are
+    first reached. Raises UserError where the budget buys no step.
     """
     spans, spent, step = [], 0.0, 0
     for stage in schedule.stages:
@@ -61,9 +61,11 @@ def plan(schedule: Schedule, costs: dict[Shape, StepCost], config: EvalConfig) -
             step, spent = step + count, spent + count * cost
     if not spans:
         least = min(cost.flops for cost in costs.values())
-        raise UserError(f"budget_flops {schedule.budget_flops:.3g} buys no step ({least:.3g} FLOPs each); raise it")
+        raise UserError(
+            f"budget_flops {schedule.budget_flops:.3g} buys no step ({least:.3g} FLOPs each); raise it"
+        )
     timeline = Timeline(tuple(spans), costs, frozenset())
     marks = np.geomspace(config.first_share * spent, spent, config.points)
     reached = timeline.flops(np.arange(step + 1))
-    evals = {1, step, *(span.last for span in spans), *np.searchsorted(reached, marks * (1 - 1e-9)).tolist()}
+    evals = {step, *(span.last for span in spans), *np.searchsorted(reached, marks * (1 - 1e-9)).tolist()}
     return timeline._replace(evals=frozenset(evals))
