@@ -242,9 +242,10 @@ def divisors(n: int) -> list[int]:
 def run_settings(config: RunConfig) -> dict:
     """What a single run depends on, in JSON form: a study may change the rest and keep its runs."""
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunConfig)}
-    plain = {k: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v for k, v in settings.items()}
-    del plain["model"]["names"]
-    return plain
+    for part in ("data", "model", "optim", "eval"):
+        settings[part] = dataclasses.asdict(settings[part])
+    del settings["model"]["names"]
+    return settings
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scalax.errors import UserError, suggest
 
-USAGE = "usage: python -m scalax.launch CONFIG.py [--out DIR] [--KEY VALUE ...]   (CONFIG.py --help lists the keys)"
+USAGE = "usage: python -m scalax.launch CONFIG.py [--out DIR] [--KEY VALUE ...]  (KEYs: CONFIG.py --help)"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         path, (out, overrides) = arguments[0], split_out(arguments[1:])
         config = override(load(path), overrides, f"python -m scalax.launch {path}")
-        launch(config, out or Path("runs") / config.name)
+        launch(config, out or f"runs/{config.name}")
     except UserError as e:
         print(f"scalax.launch: error: {e}", file=sys.stderr)
         return 2
@@ -67,9 +67,9 @@ def load(path: str):
         raise UserError(f"config {path}: {type(e).__name__}: {e}; it must define config()") from e
 
 
-def split_out(arguments: list[str]) -> tuple[Path | None, list[str]]:
-    """(--out, the other arguments)."""
-    rest, out, left = [], None, iter(arguments)
+def split_out(arguments: list[str]) -> tuple[str, list[str]]:
+    """(--out or nothing, the other arguments)."""
+    rest, out, left = [], "", iter(arguments)
     for argument in left:
         if argument == "--out" or argument.startswith("--out="):
             out = argument.partition("=")[2] or next(left, "")
@@ -77,7 +77,7 @@ def split_out(arguments: list[str]) -> tuple[Path | None, list[str]]:
                 raise UserError("--out needs a directory, e.g. --out runs/mine")
         else:
             rest.append(argument)
-    return (Path(out) if out and "://" not in out else out), rest
+    return out, rest
 
 
 def override(config, arguments: list[str], program: str):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "records", "schedule", "hardware", "config"],
+    ["errors", "records", "schedule", "hardware"],
+    ["config"],
     ["laws", "models", "data"],
     ["cost", "morph", "plan"],
     ["probes", "train"],

@@ -187,17 +187,19 @@ def _tfds(config: DataConfig, split: str) -> Source:
             f"{where}: no prepared split {split!r}{found}; prepare it with TensorFlow"
             " (pip install 'scalax[tfds]', then tfds build --file_format=array_record)"
         )
-    if not {"image", "label"} <= set(builder.info.features):
-        raise UserError(f"{where}: features are {', '.join(builder.info.features)}; need image and label")
+    features: Any = builder.info.features
+    if not {"image", "label"} <= set(features):
+        raise UserError(f"{where}: features are {', '.join(features)}; need image and label")
     try:
-        records: Any = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+        skip: Any = tfds.decode.SkipDecoding
+        records: Any = builder.as_data_source(split, decoders={"image": skip()})
     except (NotImplementedError, ValueError, OSError) as e:
         raise UserError(f"{where}: cannot be read at random ({str(e).splitlines()[0]})") from None
 
     def image(record: dict[str, Any]) -> np.ndarray:
         return decode_image(record["image"], config.image_size)
 
-    classes = builder.info.features["label"].num_classes
+    classes = features["label"].num_classes
     name = f"{builder.info.full_name} {split}"
     return Source(name, records, np.arange(len(records)), image, lambda record: record["label"], classes)
 

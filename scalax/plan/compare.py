@@ -27,7 +27,7 @@ def best_static(curves: Mapping, target: float):
 
     curves: key -> (flops [n], values [n]).
     """
-    needed = {key: flops_to_reach(*curve, target) for key, curve in curves.items()}
+    needed = {key: flops_to_reach(flops, values, target) for key, (flops, values) in curves.items()}
     finite = {key: value for key, value in needed.items() if np.isfinite(value)}
     if not finite:
         return None, float("nan")

@@ -1,7 +1,6 @@
 """Figures of an adaptive-patch study. Each takes one model's part of study.json and returns its path."""
 
-from pathlib import Path
-
+from etils import epath
 from matplotlib.axes import Axes
 
 from scalax.report.style import COLOURS, INK, figure, log_axes
@@ -10,7 +9,7 @@ from scalax.report.units import flops_text
 X_LABEL = "training compute (FLOPs)"
 
 
-def static_laws(path: Path, model: dict, label: str) -> Path:
+def static_laws(path: epath.Path, model: dict, label: str) -> epath.Path:
     with figure(path) as axes:
         _laws(axes, model)
         for colour, runs in zip(COLOURS, model["static"].values(), strict=False):
@@ -21,12 +20,13 @@ def static_laws(path: Path, model: dict, label: str) -> Path:
     return path
 
 
-def schedule(path: Path, model: dict, label: str) -> Path:
+def schedule(path: epath.Path, model: dict, label: str) -> epath.Path:
     plan = model["plan"]
     with figure(path) as axes:
         _laws(axes, model)
         kept = [(x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x > 0]
-        axes.plot(*zip(*kept, strict=True), color=INK, lw=2.4, ls="--", label="planned")
+        if kept:
+            axes.plot(*zip(*kept, strict=True), color=INK, lw=2.4, ls="--", label="planned")
         for transition in plan["transitions"]:
             axes.plot(transition["flops"], transition["error"], "D", ms=7, color=INK, mfc="white", zorder=5)
             patch = transition["after"].rpartition("/")[2]
@@ -43,7 +43,7 @@ def schedule(path: Path, model: dict, label: str) -> Path:
     return path
 
 
-def adaptive(path: Path, model: dict, label: str) -> Path:
+def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
     plan = model["plan"]
     with figure(path) as axes:
         for colour, (shape, runs) in zip(COLOURS, model["static"].items(), strict=False):

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-from pathlib import Path
 
 from etils import epath
 from rich.console import Console
@@ -12,7 +11,7 @@ from rich.table import Table
 from scalax.errors import UserError
 from scalax.report import adaptive_figures as figures
 from scalax.report.page import Page
-from scalax.report.units import flops_text, scaled, seconds_text
+from scalax.report.units import flops_text, scaled
 
 METRICS = {
     "val_error": "validation error (share of images)",
@@ -27,7 +26,7 @@ def write(out) -> str:
     Raises UserError where `out` holds no finished study.
     """
     study = read_study(out)
-    where = Path(out) if "://" not in str(out) else epath.Path(out)
+    where = epath.Path(out)
     plots = where / "figures"
     plots.mkdir(parents=True, exist_ok=True)
     label = METRICS[study["metric"]]
@@ -72,7 +71,7 @@ def read_study(out) -> dict:
         raise UserError(f"{path}: not JSON; run the study's launch command again to rewrite it") from None
 
 
-def _model_part(page: Page, plots: Path, name: str, model: dict, metric: str, label: str) -> None:
+def _model_part(page: Page, plots: epath.Path, name: str, model: dict, metric: str, label: str) -> None:
     page.heading(f"{name}: static runs and their laws")
     page.figure(
         figures.static_laws(plots / f"{name}_static.png", model, label),
@@ -101,7 +100,7 @@ def _model_part(page: Page, plots: Path, name: str, model: dict, metric: str, la
 
 
 def target_table(model: dict, metric: str) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: target, best static shape, its FLOPs, the adaptive run's, savings (range over seeds)."""
+    """Header and rows: target, best static shape, its FLOPs, the adaptive run's, savings (and by seed)."""
     rows = []
     for row in model["targets"]:
         ratios = [math.nan if r is None else r for r in row["savings_by_seed"]]
@@ -164,7 +163,7 @@ def _as_rich(title: str, header: list[str], rows: list[list[str]]) -> Table:
     return table
 
 
-def _save_curves(path: Path, model: dict) -> None:
+def _save_curves(path: epath.Path, model: dict) -> None:
     """The data of the figures: one row per point of each measured run, law and planned curve."""
     with path.open("w") as file:
         table = csv.writer(file)

@@ -3,7 +3,8 @@
 import base64
 import html
 from collections.abc import Sequence
-from pathlib import Path
+
+from etils import epath
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:62rem;margin:2rem auto;padding:0 1rem}
@@ -32,7 +33,7 @@ class Page:
     def code(self, text: str) -> None:
         self.parts.append(f"<pre>{html.escape(text)}</pre>")
 
-    def figure(self, path: Path, caption: str) -> None:
+    def figure(self, path: epath.Path, caption: str) -> None:
         data = base64.b64encode(path.read_bytes()).decode()
         caption = html.escape(caption)
         self.parts.append(

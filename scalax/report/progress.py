@@ -43,16 +43,19 @@ class Display:
         gained = done_flops - self.first_flops
         left = (total_flops - done_flops) * (now - self.began) / gained if gained > 0 else float("nan")
         what = f"{run.run} {run.shape}"
-        fields = {
-            "spent": f"{flops_text(run.flops)} of {flops_text(run.budget_flops)}",
-            "speed": f"{run.images_per_s:,.0f} images/s",
-            "left": f"{seconds_text(left)} left",
-        }
-        self.bar.update(self.task, completed=done_flops, total=total_flops, description=what, **fields)
+        spent = f"{flops_text(run.flops)} of {flops_text(run.budget_flops)}"
+        speed = f"{run.images_per_s:,.0f} images/s"
+        remaining = f"{seconds_text(left)} left"
+        self.bar.update(
+            self.task,
+            completed=done_flops,
+            total=total_flops,
+            description=what,
+            spent=spent,
+            speed=speed,
+            left=remaining,
+        )
         if self.bar.disable and now - self.printed > PLAIN_EVERY_S:
             self.printed = now
-            print(
-                f"{done_flops / total_flops:4.0%} {what}: {', '.join(fields.values())}",
-                file=sys.stderr,
-                flush=True,
-            )
+            line = f"{done_flops / total_flops:4.0%} {what}: {spent}, {speed}, {remaining}"
+            print(line, file=sys.stderr, flush=True)

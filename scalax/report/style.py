@@ -1,19 +1,21 @@
 """One look for all figures: Okabe-Ito colours (safe for colour-blind readers), log axes with plain labels."""
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
 INK = "#222222"
-RC = {
+RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 160,
     "font.size": 10,
@@ -29,18 +31,20 @@ RC = {
 
 
 @contextmanager
-def figure(path: Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator[Axes]:
+def figure(path: epath.Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator[Axes]:
     """Axes to draw on; saved to `path` as PNG at the end."""
     with plt.rc_context(RC):
         drawing, axes = plt.subplots(figsize=size, layout="constrained")
         try:
             yield axes
-            drawing.savefig(path)
+            picture = io.BytesIO()
+            drawing.savefig(picture, format="png")
+            path.write_bytes(picture.getvalue())
         finally:
             plt.close(drawing)
 
 
-def log_axes(axes: Axes, x_label: str, y_label: str, values: Sequence[float] = ()) -> None:
+def log_axes(axes: Axes, x_label: str, y_label: str) -> None:
     """Log-log, with the y axis labelled in plain numbers (1, 2, 5 a decade, or denser over a short range)."""
     axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
     low, high = axes.get_ylim()

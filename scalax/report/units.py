@@ -9,7 +9,7 @@ def scaled(value: float, unit: str) -> str:
     """1.23e12 with unit FLOP is '1.23 TFLOP'; nan is a dash."""
     if not math.isfinite(value):
         return "–"
-    power = min(max(int(math.floor(math.log10(abs(value)) / 3)) if value else 0, 0), len(PREFIXES) - 1)
+    power = min(max(math.floor(math.log10(abs(value)) / 3) if value else 0, 0), len(PREFIXES) - 1)
     return f"{value / 1000**power:.3g} {PREFIXES[power]}{unit}"
 
 

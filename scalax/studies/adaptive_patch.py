@@ -13,6 +13,7 @@ from etils import epath
 
 from scalax import data, laws, plan, records, train
 from scalax.config import AdaptivePatchConfig
+from scalax.errors import UserError
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.evaluation import make_evaluator
@@ -55,23 +56,19 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
         }
         fits = {shape: fit_law(config, runs, len(splits.validation)) for shape, runs in static.items()}
         first = config.law_first_share * config.budget_flops
-        planned = plan.steepest_descent(fits, config.budget_flops, first)
+        planned, message = None, ""
+        try:
+            planned = plan.steepest_descent(fits, config.budget_flops, first)
+            message = planned.message
+        except UserError as e:  # the static runs are worth their report all the same
+            message = f"no plan: {e}"
         adaptive = []
-        if planned.transitions:
+        if planned and planned.transitions:
             key = hashlib.sha256(json.dumps(planned.schedule.to_json()).encode()).hexdigest()[:8]
             adaptive = [go(planned.schedule, f"{name}_adaptive-{key}", seed) for seed in config.seeds]
         results[name] = {
             "laws": {str(shape): _law_json(fit, first, config.budget_flops) for shape, fit in fits.items()},
-            "plan": {
-                "message": planned.message,
-                "schedule": planned.schedule.to_json(),
-                "transitions": [
-                    {**t._asdict(), "before": str(t.before), "after": str(t.after)}
-                    for t in planned.transitions
-                ],
-                "flops": planned.flops[:: max(1, len(planned.flops) // 200)].tolist(),
-                "errors": planned.errors[:: max(1, len(planned.errors) // 200)].tolist(),
-            },
+            "plan": {"message": message, **_plan_json(planned)},
             "static": {str(shape): [_curve(config, r) for r in runs] for shape, runs in static.items()},
             "adaptive": [_curve(config, r) for r in adaptive],
             "targets": compare(config, static, adaptive),
@@ -88,6 +85,20 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
     }
     records.write_atomically(out / "study.json", records.dumps(study, indent=1) + "\n")
     return study
+
+
+def _plan_json(planned: plan.Plan | None) -> dict:
+    if planned is None:
+        return {"schedule": None, "transitions": [], "flops": [], "errors": []}
+    thin = max(1, len(planned.flops) // 200)
+    return {
+        "schedule": planned.schedule.to_json(),
+        "transitions": [
+            {**t._asdict(), "before": str(t.before), "after": str(t.after)} for t in planned.transitions
+        ],
+        "flops": planned.flops[::thin].tolist(),
+        "errors": planned.errors[::thin].tolist(),
+    }
 
 
 def _static(config: AdaptivePatchConfig, name: str, patch: int) -> Schedule:

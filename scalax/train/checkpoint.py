@@ -1,6 +1,7 @@
 """The last two states of a run with their place in the data, saved in the background."""
 
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,19 +16,17 @@ class Checkpoints:
     """Checkpoints of one run under `directory`, a local or gs:// path."""
 
     def __init__(self, directory):
-        training = ocp.training
-        self._checkpointer = training.Checkpointer(
-            directory,
-            save_decision_policy=training.save_decision_policies.FixedIntervalPolicy(1),
-            preservation_policy=training.preservation_policies.LatestN(KEPT),
-            cleanup_tmp_directories=True,
+        every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
+        last: Any = ocp.training.preservation_policies.LatestN(KEPT)
+        self._checkpointer = ocp.training.Checkpointer(
+            directory, save_decision_policy=every, preservation_policy=last, cleanup_tmp_directories=True
         )
 
     def save(self, step: int, state: TrainState, feed) -> None:
         """Start a save and return; the one before is waited for."""
         if jax.default_backend() == "cpu":
             state = jax.tree.map(jnp.copy, state)  # the next step writes into the donated buffers
-        self._checkpointer.save_checkpointables_async(step, {"state": state, "data": feed})
+        self._checkpointer.save_checkpointables_async(step, {"state": state, "data": feed}, overwrite=True)
 
     def restore(self, state: TrainState, feed) -> tuple[int, TrainState]:
         """(step, state) of the newest checkpoint that can be read, with `feed` set to its place;

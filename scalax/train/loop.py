@@ -98,12 +98,12 @@ def open_directory(directory, info: dict) -> bool:
     except ValueError:
         raise UserError(f"{path} is not JSON; move the directory away or choose another --out") from None
     ours = json.loads(records.dumps(info))
-    different = configs.differences(
-        *({key: run.get(key) for key in ("config", "schedule", "seed")} for run in (ours, theirs))
-    )
+    ours, other = ({key: run.get(key) for key in ("config", "schedule", "seed")} for run in (ours, theirs))
+    different = configs.differences(ours, other)
     if different:
         raise UserError(
-            f"{directory} belongs to another config: {different[0]}; choose another --out, or the same settings"
+            f"{directory} belongs to another config: {different[0]};"
+            " choose another --out, or the same settings"
         )
     return bool(theirs.get("finished"))
 
@@ -237,6 +237,6 @@ class _Run:
             flops_matmul=float(timeline.flops(step, matmul=True)),
             wall_s=round(self.wall_s, 3),
             **shape._asdict(),
-            metrics=self.evaluate(self.setup.predictor(shape, state)),
+            metrics={k: float(v) for k, v in self.evaluate(self.setup.predictor(shape, state)).items()},
         )
         records.append(self.metrics_path, record)

@@ -133,7 +133,7 @@ class Setup:
                 padded = np.resize(index, batch)  # repeats rows to fill the batch; cut off below
                 inputs = meshes.split(self.mesh, dataset.read(padded))
                 outputs = program(state.params, state.model_state, *inputs)
-                parts.append(jax.tree.map(lambda x, n=len(index): np.asarray(x)[:n], outputs))
+                parts.append([np.asarray(output)[: len(index)] for output in outputs])
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
         return predict

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -79,7 +80,7 @@ def make_predict(model: nn.Module, mesh: Mesh) -> Callable:
 
     def local_predict(params, model_state, images: Array, labels: Array):
         variables = {"params": params, **model_state}
-        logits, intermediates = model.apply(variables, data.normalise(images), train=False)
+        logits, intermediates = cast(Any, model.apply)(variables, data.normalise(images), train=False)
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         wrong = (logits.argmax(-1) != labels).astype(jnp.float32)
         return wrong, loss, intermediates["pre_logits"].astype(jnp.float32)

@@ -1,0 +1,124 @@
+"""The launch command: a whole small study, its report, and one clear line for whatever is wrong."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scalax import cli, launch
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = str(ROOT / "configs" / "quickstart.py")
+SMALL = "--budget-flops 4e8 --model.names V8-1 --eval.points 12 --batch-size 8 --optim.warmup-steps 5".split()
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory) -> Path:
+    """The quickstart at toy size, launched once."""
+    out = tmp_path_factory.mktemp("study") / "out"
+    assert launch.main([QUICKSTART, "--out", str(out), *SMALL]) == 0
+    return out
+
+
+def test_study_leaves_a_self_contained_report(study):
+    page = (study / "report.html").read_text()
+    assert "V8-1: static runs and their laws" in page
+    assert "FLOPs to target" in page
+    assert "Config and versions" in page
+    assert page.count("data:image/png;base64,") >= 2
+    assert not re.search(r'(src|href)="(?!data:)', page)
+    assert {p.suffix for p in (study / "figures").iterdir()} == {".png", ".csv"}
+    data = json.loads((study / "study.json").read_text())
+    assert data["models"]["V8-1"]["laws"].keys() == {"V8-1/4", "V8-1/2", "V8-1/1"}
+    for cost in data["costs"].values():
+        assert 0 < cost["step"]["flops_matmul"] < cost["step"]["flops"]
+
+
+def test_second_launch_does_only_what_is_missing(study, capsys):
+    import shutil
+
+    before = {p: p.stat().st_mtime_ns for p in study.glob("runs/*/metrics.jsonl")}
+    shutil.rmtree(study / "runs" / "V8-1_patch2_seed0")
+    assert launch.main([QUICKSTART, "--out", str(study), *SMALL]) == 0
+    after = {p: p.stat().st_mtime_ns for p in study.glob("runs/*/metrics.jsonl")}
+    assert after.keys() == before.keys()
+    assert [p.parent.name for p in after if after[p] != before[p]] == ["V8-1_patch2_seed0"]
+    printed = capsys.readouterr().out
+    assert "FLOPs to target" in printed
+    assert str(study / "report.html") in printed
+
+
+def test_report_escapes_names(study, tmp_path):
+    data = json.loads((study / "study.json").read_text())
+    data["name"] = "<script>alert(1)</script>"
+    (tmp_path / "study.json").write_text(json.dumps(data))
+    assert cli.main(["report", str(tmp_path)]) == 0
+    page = (tmp_path / "report.html").read_text()
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["configs/none.py"], "config configs/none.py: no such file"),
+        ([QUICKSTART, "--optim.lrr", "1"], "unknown override --optim.lrr (did you mean 'optim.lr'?)"),
+        ([QUICKSTART, "--optim.lr", "fast"], "--optim.lr: could not convert string to float: 'fast'"),
+        ([QUICKSTART, "--optim.lr", "-1"], "optim.lr must be positive, got -1.0"),
+        (
+            [QUICKSTART, "--patches", "4", "3"],
+            "patches: 3 does not divide data.image_size 8; choose from [1, 2, 4, 8]",
+        ),
+        ([QUICKSTART, "--model.names", "vit"], "model.names: 'vit' is not V{width}-{depth}"),
+        ([QUICKSTART, "--data.source", "foo"], "invalid choice 'foo'"),
+        ([QUICKSTART, "--data.source", "folder"], "data.dir is empty"),
+        ([QUICKSTART, "--data.source", "folder", "--data.dir", "/none"], "data.dir /none: no such directory"),
+        ([QUICKSTART, "--budget-flops", "1"], "budget_flops 1 buys no step"),
+        ([QUICKSTART, "--metric", "fewshot_error", "--eval.shots", "0"], "needs eval.shots of 1 or more"),
+        ([QUICKSTART, "--eval.shots", "500"], "eval.shots 500: class"),
+        ([QUICKSTART, "--batch-size", "5000"], "batch_size 5000 exceeds the 1198 training images"),
+        ([QUICKSTART, "--out"], "--out needs a directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, says):
+    out = [] if "--out" in arguments else ["--out", str(tmp_path / "out")]
+    assert launch.main(arguments + out) == 2
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
+    assert not printed.out
+    assert not list(tmp_path.glob("out/runs/*/metrics.jsonl"))
+
+
+def test_unwritable_output_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert launch.main([QUICKSTART, "--out", str(tmp_path / "file" / "out")]) == 2
+    assert "cannot make it" in capsys.readouterr().err
+
+
+def test_output_of_another_config_is_one_line(study, capsys):
+    assert launch.main([QUICKSTART, "--out", str(study), *SMALL, "--optim.lr", "0.1"]) == 2
+    printed = capsys.readouterr().err
+    assert "belongs to another config: config.optim.lr (here 0.1, there" in printed
+    assert printed.count("\n") == 1
+
+
+def test_report_of_nothing_is_one_line(tmp_path, capsys):
+    assert cli.main(["report", str(tmp_path)]) == 2
+    assert "no such file; finish the study" in capsys.readouterr().err
+
+
+def test_help_needs_no_jax():
+    for command in (
+        ["scalax.launch", QUICKSTART, "--help"],
+        ["scalax.launch", "--help"],
+        ["scalax.cli", "--help"],
+    ):
+        code = f"import runpy, sys; sys.argv = {command!r}\ntry: runpy.run_module({command[0]!r}, run_name='__main__')\n"
+        code += "except SystemExit as e: assert not e.code, e.code\nassert 'jax' not in sys.modules\n"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        assert "usage" in done.stdout.lower()

@@ -1,0 +1,95 @@
+"""Real processes, really killed: the same command goes on, and ends where an uninterrupted run does."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def start(directory: Path, devices: int = 1) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tests.tiny_run", str(directory), str(devices)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def finish(process: subprocess.Popen) -> None:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, err[-2000:]
+    assert out.endswith("finished\n")
+
+
+def kill_after(process: subprocess.Popen, evaluations: int, delay_s: float) -> None:
+    """kill -9 a moment after so many evaluations, or as soon as the run ends."""
+    assert process.stdout is not None
+    for _ in range(evaluations):
+        if not process.stdout.readline():
+            break
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+
+
+def final_state(directory: Path) -> dict[str, np.ndarray]:
+    with np.load(directory / "final.npz") as file:
+        state = dict(file)
+    assert state[".step"] == 120
+    return state
+
+
+def records_of(directory: Path) -> list[dict]:
+    lines = (directory / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k not in ("wall_s", "run")} for line in lines]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> Path:
+    """A run that nothing interrupts."""
+    directory = tmp_path_factory.mktemp("whole")
+    finish(start(directory / "run"))
+    return directory / "run"
+
+
+def assert_same_end(directory: Path, whole: Path) -> None:
+    assert records_of(directory) == records_of(whole)
+    ours, theirs = final_state(directory), final_state(whole)
+    assert ours.keys() == theirs.keys()
+    for name in theirs:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+
+
+def test_killed_twice_ends_bit_for_bit_the_same(tmp_path, whole):
+    for evaluations, delay_s in ((3, 0.05), (2, 0.4)):
+        kill_after(start(tmp_path / "run"), evaluations, delay_s)
+    assert not json.loads((tmp_path / "run" / "run.json").read_text())["finished"]
+    finish(start(tmp_path / "run"))
+    assert_same_end(tmp_path / "run", whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("trial", range(10))
+def test_killed_at_random_moments(tmp_path, whole, trial):
+    chance = random.Random(trial)
+    for _ in range(3):
+        kill_after(start(tmp_path / "run"), chance.randrange(0, 8), chance.uniform(0, 1.5))
+    finish(start(tmp_path / "run"))
+    assert_same_end(tmp_path / "run", whole)
+
+
+def test_four_devices_train_like_one(tmp_path, whole):
+    finish(start(tmp_path / "run", devices=4))
+    for ours, theirs in zip(records_of(tmp_path / "run"), records_of(whole), strict=True):
+        assert ours.pop("val_loss") == pytest.approx(theirs.pop("val_loss"), rel=1e-3)
+        assert ours.pop("val_error") == pytest.approx(theirs.pop("val_error"), abs=0.026)  # one image of 40
+        assert ours == theirs
+    ours, theirs = final_state(tmp_path / "run"), final_state(whole)
+    for name in theirs:
+        if ".params" not in name or "['key']['bias']" in name:  # softmax does not feel the key's bias
+            continue
+        np.testing.assert_allclose(ours[name], theirs[name], rtol=0.02, atol=0.01, err_msg=name)

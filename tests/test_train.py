@@ -1,0 +1,217 @@
+"""The step, its learning rate and decay, the timeline in FLOPs, and how a run begins and ends."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from scalax import data, models, records, train
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+from scalax.errors import UserError
+from scalax.schedule import Schedule, Shape, Stage
+from scalax.train import optimizer, state, step, timeline
+
+LARGE, SMALL = Shape(4, 8, 1), Shape(2, 8, 1)
+CONFIG = RunConfig(
+    data=DataConfig(max_train_images=64, max_validation_images=40),
+    model=ModelConfig(base_patch=2, base_grid=2),
+    optim=OptimConfig(lr=1e-2, warmup_steps=2),
+    eval=EvalConfig(points=3, batch_size=32, shots=0),
+    batch_size=8,
+    checkpoint_steps=3,
+)
+
+
+def evaluate(predict):
+    wrong, loss, features = predict(SETUP_SPLITS[0].validation)
+    assert len(wrong) == len(loss) == len(features) == 40
+    return {"val_error": float(wrong.mean()), "val_loss": float(loss.mean())}
+
+
+SETUP_SPLITS: list = []
+
+
+@pytest.fixture(scope="module")
+def setup():
+    splits = data.load(CONFIG.data)
+    SETUP_SPLITS[:] = [splits]
+    return train.Setup(CONFIG, splits)
+
+
+def two_stages(setup) -> Schedule:
+    """Four steps at patch 4, then three at patch 2, with some FLOPs to spare."""
+    first, second = setup.cost(LARGE).step.flops, setup.cost(SMALL).step.flops
+    return Schedule((Stage(LARGE, 4.3 * first), Stage(SMALL, 4 * first + 3.9 * second)))
+
+
+def test_update_equals_a_plain_reference():
+    """One step against a loss, clip, Adam and decay written out by hand."""
+    model = models.build("V8-1/4", 3, image_size=8)
+    config = OptimConfig(weight_decay=0.1, weight_decay_head=0.3, label_smoothing=0.2, clip_norm=0.5)
+    tx = optimizer.make_optimizer(config)
+    before = state.create(model, tx, (8, 8, 1), seed=1)
+    before.params["head"]["kernel"] += jax.random.normal(jax.random.PRNGKey(3), (8, 3))
+    images = jax.random.normal(jax.random.PRNGKey(2), (6, 8, 8, 1))
+    labels = jnp.array([0, 1, 2, 2, 1, 0])
+    rate = jnp.float32(0.01)
+    after, metrics = jax.jit(lambda s: step.update(model, tx, 0.2, s, images, labels, rate))(before)
+
+    def loss_of(params):
+        log_p = jax.nn.log_softmax(model.apply({"params": params}, images, train=True)[0])
+        targets = 0.8 * jax.nn.one_hot(labels, 3) + 0.2 / 3
+        return -(targets * log_p).sum(-1).mean()
+
+    loss, grads = jax.tree.map(np.asarray, jax.jit(jax.value_and_grad(loss_of))(before.params))
+    norm = np.sqrt(sum((g**2).sum() for g in jax.tree.leaves(grads)))
+    np.testing.assert_allclose([metrics["loss"], metrics["grad_norm"]], [loss, norm], rtol=1e-5)
+    assert norm > 0.5
+    for path, old in jax.tree_util.tree_leaves_with_path(before.params):
+        names = [key.key for key in path]
+        g, new = grads, after.params
+        for name in names:
+            g, new = g[name], new[name]
+        old, new = np.asarray(old), np.asarray(new)
+        g = g * 0.5 / norm
+        direction = g / (np.abs(g) + 1e-8)  # Adam's first step, bias-corrected
+        decay = (0.3 if names[0] == "head" else 0.1) if names[-1] == "kernel" else 0.0
+        expected = old - 0.01 * (direction + decay * old)
+        clear = np.abs(g) > 1e-6  # below, rounding decides the sign that Adam takes
+        np.testing.assert_allclose(new[clear], expected[clear], atol=2e-5, err_msg="/".join(names))
+        assert clear.any() or names[-2:] == ["key", "bias"]  # which softmax does not feel
+    assert int(after.step) == 1
+
+
+def test_decay_falls_on_kernels_only():
+    model = models.build("V8-1/4", 3, image_size=8)
+    params = jax.eval_shape(lambda: state.create(model, optax.identity(), (8, 8, 1), 0)).params
+    for head in (True, False):
+        mask = optimizer.decayed(params, head=head)
+        for path, decays in jax.tree_util.tree_leaves_with_path(mask):
+            names = [key.key for key in path]
+            assert decays == (names[-1] == "kernel" and (names[0] == "head") == head), names
+
+
+def test_learning_rates():
+    rate = optimizer.learning_rate
+    constant = OptimConfig(lr=1.0, warmup_steps=10)
+    assert [rate(constant, s, 0.5) for s in (0, 4, 9, 500)] == [0.1, 0.5, 1.0, 1.0]
+    cosine = dataclasses.replace(constant, schedule="cosine")
+    assert rate(cosine, 50, 0.5) == pytest.approx(0.5)
+    assert rate(cosine, 50, 1.0) == pytest.approx(0.0)
+    rsqrt = dataclasses.replace(constant, schedule="rsqrt", cooldown_share=0.25)
+    assert rate(rsqrt, 39, 0.5) == pytest.approx(0.5)
+    assert rate(rsqrt, 39, 0.875) == pytest.approx(0.25)
+
+
+def test_timeline_stops_before_the_step_that_would_cross():
+    costs = {LARGE: timeline.StepCost(10.0, 9.0), SMALL: timeline.StepCost(40.0, 35.0)}
+    schedule = Schedule((Stage(LARGE, 105.0), Stage(SMALL, 299.0)))
+    plan = timeline.plan(schedule, costs, EvalConfig(points=4, first_share=0.1))
+    assert plan.spans == ((LARGE, 0, 10), (SMALL, 10, 14))
+    assert [plan.flops(s) for s in (0, 3, 10, 11, 14)] == [0, 30, 100, 140, 260]
+    assert plan.flops(14, matmul=True) == 10 * 9 + 4 * 35
+    assert {10, 14} <= plan.evals
+    assert min(plan.evals) == 3  # 26 FLOPs, a tenth of what is spent, are first reached there
+    assert [plan.span_at(s) for s in (0, 9, 10, 14)] == [0, 0, 1, 1]
+    with pytest.raises(UserError, match=r"budget_flops 9 buys no step \(10 FLOPs each\)"):
+        timeline.plan(Schedule((Stage(LARGE, 9.0),)), costs, EvalConfig())
+
+
+def test_a_stage_too_short_for_a_step_is_passed_over():
+    costs = {LARGE: timeline.StepCost(10.0, 9.0), SMALL: timeline.StepCost(40.0, 35.0)}
+    plan = timeline.plan(Schedule((Stage(SMALL, 39.0), Stage(LARGE, 60.0))), costs, EvalConfig())
+    assert plan.spans == ((LARGE, 0, 6),)
+
+
+def test_both_counts_are_recorded_and_agree(setup):
+    cost = setup.cost(SMALL)
+    assert cost.step.flops_matmul < cost.step.flops
+    explained = cost.explained
+    assert sum(explained.values()) == pytest.approx(cost.step.flops)
+    assert abs(explained["unexplained"]) < 0.02 * cost.step.flops
+    tokens, d = 16, 8  # an independent count: 12 d^2 + attention a token, then embedding and head
+    macs = tokens * (12 * d * d + 2 * tokens * d + 4 * d) + d * 10
+    macs += 4 * 2 * (2 * d) + 4 * 2 * (4 * d)  # positions, resized from 2 x 2 to 4 x 4 one axis at a time
+    assert cost.forward_macs == pytest.approx(macs)
+
+
+def test_run_changes_shape_records_and_is_only_read_again(setup, tmp_path):
+    seen = []
+    result = train.run(setup, two_stages(setup), 0, tmp_path / "run", evaluate, seen.append)
+    first, second = setup.cost(LARGE).step, setup.cost(SMALL).step
+    at_switch = [r for r in result.records if r.step == 4]
+    assert [r.patch for r in at_switch] == [4, 2]  # before and after the change, at equal cost
+    last = result.records[-1]
+    assert (last.step, last.images, last.patch) == (7, 56, 2)
+    assert last.flops == pytest.approx(4 * first.flops + 3 * second.flops)
+    assert last.flops_matmul == pytest.approx(4 * first.flops_matmul + 3 * second.flops_matmul)
+    assert last.flops <= two_stages(setup).budget_flops
+    info = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert info["finished"]
+    assert {"config", "versions", "device", "costs", "schedule", "seed"} <= info.keys()
+    stamp = (tmp_path / "run" / "metrics.jsonl").stat().st_mtime_ns
+    assert train.run(setup, two_stages(setup), 0, tmp_path / "run", evaluate).records == result.records
+    assert (tmp_path / "run" / "metrics.jsonl").stat().st_mtime_ns == stamp
+    assert len(list((tmp_path / "run" / "ckpt").glob("[0-9]*"))) == 2
+
+
+def test_directory_of_another_config_is_refused(setup, tmp_path):
+    train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    other = train.Setup(dataclasses.replace(CONFIG, optim=OptimConfig(lr=0.5)), setup.splits)
+    with pytest.raises(UserError, match=r"another config: config\.optim\.lr \(here 0\.5, there 0\.01\)"):
+        train.run(other, two_stages(setup), 0, tmp_path, evaluate)
+    with pytest.raises(UserError, match="seed"):
+        train.run(setup, two_stages(setup), 1, tmp_path, evaluate)
+
+
+def test_non_finite_loss_stops_and_keeps_what_was_good(setup, tmp_path):
+    config = dataclasses.replace(CONFIG, optim=OptimConfig(lr=1e30, warmup_steps=0), checkpoint_steps=1)
+    hot = train.Setup(config, setup.splits)
+    with pytest.raises(UserError, match=r"is (nan|inf) at step \d+ \(V8-1/4\); lower optim.lr 1e\+30") as e:
+        train.run(hot, two_stages(setup), 0, tmp_path, evaluate)
+    assert "\n" not in str(e.value)
+    assert "is good" in str(e.value)
+    kept = [int(p.name) for p in (tmp_path / "ckpt").glob("[0-9]*")]
+    assert kept
+    assert all(r.step <= max(kept) for r in records.read(tmp_path / "metrics.jsonl"))
+    assert not json.loads((tmp_path / "run.json").read_text())["finished"]
+
+
+def test_unreadable_checkpoint_falls_back_loudly(setup, tmp_path):
+    whole = train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    newest = max((tmp_path / "ckpt").glob("[0-9]*"), key=lambda p: int(p.name))
+    for file in newest.rglob("*"):
+        if file.is_file() and file.parent.name != newest.name:
+            file.write_bytes(b"")
+    info = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**info, "finished": False}))
+    with pytest.warns(UserWarning, match="cannot be read .* going back to the one before"):
+        again = train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    assert [r._replace(wall_s=0) for r in again.records] == [r._replace(wall_s=0) for r in whole.records]
+
+
+def test_counts_that_disagree_refuse_the_run(setup, monkeypatch):
+    import scalax.train.setup as module
+
+    monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 1e6)
+    with pytest.raises(UserError, match=r"XLA counts 1e\+06 FLOPs a step and scalax .* --cost-note"):
+        train.Setup(CONFIG, setup.splits).cost(LARGE)
+    noted = dataclasses.replace(CONFIG, cost_note="a test")
+    assert train.Setup(noted, setup.splits).cost(LARGE).step.flops == 1e6
+
+
+def test_streamed_images_train_like_resident_ones(setup, tmp_path):
+    """The same batches decoded on the host give the same run as rows gathered on the device."""
+    streaming = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, device_gib=1e-9))
+    other = train.Setup(streaming, data.load(streaming.data))
+    assert other.dataset() == ()
+    results = [
+        train.run(s, two_stages(setup), 0, tmp_path / name, evaluate).records
+        for s, name in ((setup, "resident"), (other, "streamed"))
+    ]
+    for a, b in zip(*results, strict=True):
+        assert a.metrics == pytest.approx(b.metrics, rel=1e-5)
