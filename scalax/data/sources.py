@@ -167,7 +167,7 @@ def _tfds(config: DataConfig, split: str) -> Source:
     directory = Path(config.dir).expanduser()
     try:
         if config.dir and (directory / "dataset_info.json").is_file():
-            builder = tfds.builder_from_directory(str(directory))
+            builder: Any = tfds.builder_from_directory(str(directory))
         elif config.dir and not directory.is_dir():
             raise UserError(f"data.dir {config.dir}: no such directory; give a prepared TFDS dataset")
         elif not config.name:

@@ -1,0 +1,96 @@
+"""The analysis of an adaptive-patch study on curves whose answer is known in closed form."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scalax import plan
+from scalax.config import AdaptivePatchConfig
+from scalax.records import RunRecord
+from scalax.schedule import Shape
+from scalax.studies import adaptive_patch
+
+LARGE, SMALL = Shape(4, 16, 1), Shape(2, 16, 1)
+FLOPS = np.geomspace(1e9, 1e11, 40)
+CONFIG = AdaptivePatchConfig(patches=(4, 2), budget_flops=1e11, targets=3)
+
+
+def run_of(values, patch=4, name="run") -> list[RunRecord]:
+    return [
+        RunRecord(
+            name,
+            i,
+            i * 64,
+            float(f),
+            float(f),
+            0.1 * i,
+            patch,
+            16,
+            1,
+            {"val_error": float(v), "val_loss": 1.0},
+        )
+        for i, (f, v) in enumerate(zip(FLOPS, values, strict=True))
+    ]
+
+
+def power(scale: float, exponent: float = 0.5) -> np.ndarray:
+    """Error of a run that needs `scale` times the FLOPs of the reference for the same error."""
+    return 0.5 * (FLOPS / scale / 1e9) ** -exponent
+
+
+def test_savings_are_the_ratio_of_flops():
+    static = {LARGE: [run_of(power(1.0))], SMALL: [run_of(power(4.0))]}
+    rows = adaptive_patch.compare(CONFIG, static, [run_of(power(0.5))])
+    assert len(rows) == 3
+    for row in rows:
+        assert row["best_static"] == ["V16-1/4"]
+        assert row["savings"] == pytest.approx(2.0)
+        assert row["adaptive_flops"][0] == pytest.approx(1e9 * 0.5 * (0.5 / row["target"]) ** 2)
+    assert rows[-1]["target"] == pytest.approx(power(1.0)[-1])
+
+
+def test_savings_over_seeds_are_a_geometric_mean():
+    config = dataclasses.replace(CONFIG, seeds=(0, 1))
+    static = {
+        LARGE: [run_of(power(1.0)), run_of(power(1.0))],
+        SMALL: [run_of(power(4.0)), run_of(power(4.0))],
+    }
+    rows = adaptive_patch.compare(config, static, [run_of(power(0.5)), run_of(power(1 / 8))])
+    assert rows[0]["savings_by_seed"] == pytest.approx([2.0, 8.0])
+    assert rows[0]["savings"] == pytest.approx(4.0)
+
+
+def test_targets_out_of_reach_are_no_savings():
+    rows = adaptive_patch.compare(CONFIG, {LARGE: [run_of(power(1.0))]}, [run_of(power(50.0))])
+    assert np.isnan(rows[-1]["savings"])
+    assert np.isnan(rows[-1]["adaptive_flops"][0])
+    assert np.isfinite(rows[-1]["static_flops"][0])
+
+
+def test_law_is_recovered_and_leads_to_the_plan_of_the_true_laws():
+    """From noiseless curves through the fitter to the same transition as the closed form."""
+    truth = {LARGE: (60.0, 0.3, 0.12, 2e8), SMALL: (3e4, 0.5, 0.02, 4e9)}
+
+    def law(a, b, c, d):
+        return a * (FLOPS + d) ** -b + c
+
+    fits = {s: adaptive_patch.fit_law(CONFIG, [run_of(law(*p))], 1000) for s, p in truth.items()}
+    for shape, (a, b, c, d) in truth.items():
+        assert fits[shape].predict(np.array([5e11]))[0] == pytest.approx(a * (5e11 + d) ** -b + c, rel=2e-3)
+    planned = plan.steepest_descent(fits, 1e11, 2e9)
+    (transition,) = planned.transitions
+
+    def slope(a, b, c, d, error):
+        return a * b * ((error - c) / a) ** ((b + 1) / b)
+
+    at = transition.error
+    assert slope(*truth[LARGE], at * 1.05) > slope(*truth[SMALL], at * 1.05)
+    assert slope(*truth[LARGE], at * 0.95) < slope(*truth[SMALL], at * 0.95)
+
+
+def test_perfect_validation_is_no_zero_in_the_logarithm():
+    values = power(1.0)
+    values[-5:] = 0.0
+    fit = adaptive_patch.fit_law(CONFIG, [run_of(values)], validation_images=1000)
+    assert np.isfinite(fit.predict(FLOPS)).all()
