@@ -1,4 +1,4 @@
-"""Adaptive patch size on CIFAR-10 (32x32), patch sizes 16, 8, 4, 2.
+"""Adaptive patch size on CIFAR-10 (32x32), patch sizes 16, 8, 4.
 
     python -m scalax.launch configs/adaptive_cifar10.py --data.dir PATH/cifar10_jpeg/1.0.0
 
@@ -13,13 +13,18 @@ def config() -> AdaptivePatchConfig:
     return AdaptivePatchConfig(
         name="adaptive_cifar10",
         data=DataConfig(
-            source="tfds", name="cifar10", image_size=32, validation_split="test", crop_padding=4, flip=True
+            source="tfds",
+            name="cifar10",
+            image_size=32,
+            validation_split="test",
+            max_validation_images=5000,
+            crop_padding=4,
         ),
-        model=ModelConfig(names=("V64-4",), base_patch=8, base_grid=4),
+        model=ModelConfig(names=("V32-4",), base_patch=8, base_grid=4),
         optim=OptimConfig(lr=2e-3, warmup_steps=100),
-        eval=EvalConfig(points=24),
-        batch_size=128,
-        budget_flops=6e12,
-        patches=(16, 8, 4, 2),
+        eval=EvalConfig(points=20),
+        batch_size=64,
+        budget_flops=7e12,
+        patches=(16, 8, 4),
         metric="val_error",
     )
