@@ -4,10 +4,10 @@ import flax.linen as nn
 import jax.numpy as jnp
 
 from scalax.errors import UserError, suggest
-from scalax.models import vit
+from scalax.models import bit, mixer, resnet, vit
 
-# A family has NAMES (examples, to suggest from), parse(name) -> module fields or None, and its module.
-FAMILIES = (vit,)
+# A family has NAMES (to suggest from), OPTIONS, parse(name) -> shape or None, and build(name, shape, ...).
+FAMILIES = (vit, mixer, resnet, bit)
 
 
 def build(
