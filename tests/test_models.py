@@ -14,6 +14,12 @@ def shapes(module, size, channels=3):
     return jax.eval_shape(module.init, jax.random.key(0), image)
 
 
+def parameters(name, classes, image_size=224):
+    """Number of parameters of the model `name`."""
+    variables = shapes(models.build(name, classes, image_size=image_size), image_size)
+    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+
+
 def test_vit_gives_logits_and_one_intermediate_per_block():
     module = models.build("V64-4/4", 10, image_size=16)
     images = jax.ShapeDtypeStruct((2, 16, 16, 1), jnp.float32)

@@ -13,7 +13,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="such as vit-b/16, V192-12/8, mixer-b/16, resnet50, bit-r50x1",
+        help="vit-b/16, V192-12/8, mixer-b/16, resnet50, bit-r50x1 ...",
     )
     add("--image", type=int, default=224, metavar="PIXELS", help="side of the images (224)")
     add("--classes", type=int, default=1000, metavar="N", help="classes (1000)")
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--base-grid",
         type=int,
         metavar="G",
-        help="side of the grid of position parameters (image / named patch)",
+        help="side of the grid of positions held (image / named patch)",
     )
     add("--memory", action="store_true", help="compile each step for its memory (done for a single model)")
     add("--device", metavar="KIND", help="kind of device for the least time, such as h100 (the one present)")
@@ -92,21 +92,14 @@ def show(costs: list[dict]) -> None:
         for head in ("params M", "GMACs", "GMACs no head", "train GFLOPs", "no head", "fused attn", "XLA"):
             table.add_column(head, justify="right")
         for cost in costs:
-            flops = ("", "_no_head", "_fused_attention")
-            row = [cost["params"] / 1e6, cost["forward_macs"] / 1e9, cost["forward_macs_no_head"] / 1e9]
-            row += [cost[f"train_flops_matmul{kind}"] / 1e9 for kind in flops] + [
-                cost["train_flops_xla"] / 1e9
-            ]
+            giga = ["forward_macs", "forward_macs_no_head"]
+            giga += [f"train_flops_matmul{kind}" for kind in ("", "_no_head", "_fused_attention")]
+            row = [cost["params"] / 1e6, *(cost[key] / 1e9 for key in (*giga, "train_flops_xla"))]
             table.add_row(cost["name"], *(f"{value:.4g}" if value < 1 else f"{value:,.3f}" for value in row))
     console.print(table)
-    left_out = sorted({part for cost in costs for part in cost["no_head_leaves_out"]} - {"head"})
-    if left_out:
-        console.print(
-            "MACs without head: V models leave their patch embedding out as well, as their source does."
-        )
-    console.print(
-        "MACs: multiply-adds of one image. FLOPs: two for each, gradient of a whole batch, no optimiser."
-    )
+    if any("embedding" in cost["no_head_leaves_out"] for cost in costs):
+        console.print("GMACs without head: of a V model the blocks alone, no patch embedding, as its source.")
+    console.print("MACs: multiply-adds, one image. FLOPs: two for each, gradient of a batch, no optimiser.")
 
 
 def describe(cost: dict) -> list[tuple[str, str]]:
@@ -115,15 +108,13 @@ def describe(cost: dict) -> list[tuple[str, str]]:
     def groups(values: dict, unit: float) -> str:
         return " + ".join(f"{key} {value / unit:,.4f}" for key, value in values.items())
 
+    left_out = " and ".join(cost["no_head_leaves_out"])
     rows = [
         ("parameters", f"{cost['params']:,}"),
         ("  by group, M", groups(cost["params_by_group"], 1e6)),
         ("forward GMACs", f"{cost['forward_macs'] / 1e9:.4f}"),
         ("  by group", groups(cost["forward_macs_by_group"], 1e9)),
-        (
-            f"  without {' and '.join(cost['no_head_leaves_out'])}",
-            f"{cost['forward_macs_no_head'] / 1e9:.4f}",
-        ),
+        (f"  without {left_out}", f"{cost['forward_macs_no_head'] / 1e9:.4f}"),
     ]
     if cost["resize_macs_per_step"]:
         rows.append(("  resizing weights, GMACs a step", f"{cost['resize_macs_per_step'] / 1e9:.4f}"))

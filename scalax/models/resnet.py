@@ -60,7 +60,7 @@ class BatchNorm(nn.Module):
 
 
 class ResNetBlock(nn.Module):
-    """Basic (3x3, 3x3) or bottleneck (1x1, 3x3, 1x1) block; stride 1 or 2: [b, h, w, c] -> [b, h', w', c']."""
+    """Basic (3x3, 3x3) or bottleneck (1x1, 3x3, 1x1) block: [b, h, w, c] -> [b, h', w', c']."""
 
     features: int
     stride: int
