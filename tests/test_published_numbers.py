@@ -2,11 +2,12 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import pytest
 
-from scalax import cli
+from scalax import cli, models
 from scalax.cost.model import model_cost
-from tests.test_models import parameters
 
 PARAMETERS = [
     ("vit-ti/16", 1000, 5_717_416, 0),
@@ -53,7 +54,10 @@ FLEXIBLE = [
 
 @pytest.mark.parametrize(("name", "classes", "want", "tolerance"), PARAMETERS)
 def test_parameters(name, classes, want, tolerance):
-    assert parameters(name, classes) == pytest.approx(want, rel=tolerance, abs=0)
+    image = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
+    module = models.build(name, classes, image_size=224)
+    params = jax.eval_shape(module.init, jax.random.key(0), image)["params"]
+    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == pytest.approx(want, rel=tolerance, abs=0)
 
 
 @pytest.mark.parametrize(("name", "params", "fine", "coarse"), FLEXIBLE)
@@ -109,13 +113,7 @@ def test_one_model_says_its_memory_time_and_mfu(capsys):
     argv = ["cost", "V32-2/8", "--image", "16", "--patch", "4", "--device", "h100", "--step-seconds", "1e-3"]
     assert cli.main(argv) == 0
     out = capsys.readouterr().out
-    for words in (
-        "peak activation memory",
-        "least time a step on h100",
-        "MFU",
-        "elementwise",
-        "resizing weights",
-    ):
+    for words in ("peak activation memory", "time a step on h100", "MFU", "elementwise", "resizing weights"):
         assert words in out
 
 

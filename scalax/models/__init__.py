@@ -7,6 +7,10 @@ import jax.numpy as jnp
 
 from scalax.errors import UserError, suggest
 from scalax.models import bit, mixer, resnet, vit
+from scalax.models.scan import stack_blocks, unstack_blocks
+from scalax.models.weights import load
+
+__all__ = ["build", "load", "stack_blocks", "unstack_blocks"]
 
 # A family has NAMES (to suggest from), OPTIONS, parse(name) -> shape or None, and build(name, shape, ...).
 FAMILIES = (vit, mixer, resnet, bit)
