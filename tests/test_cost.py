@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 from jax.sharding import AxisType, PartitionSpec
 
 from scalax import cost, models
@@ -75,19 +77,27 @@ def test_xla_is_explained_for_a_tiny_vit_step(scan, remat):
     assert (parts["repeated"] < 0) == scan
 
 
-def test_model_flops_do_not_depend_on_scan_or_remat():
+@settings(max_examples=6, deadline=None, derandomize=True, phases=[Phase.generate])
+@given(
+    depth=st.integers(1, 3),
+    width=st.sampled_from([16, 32, 128]),
+    patch=st.sampled_from([2, 4, 8]),
+    pool=st.sampled_from(["gap", "cls", "map"]),
+    batch=st.sampled_from([4, 8]),
+)
+def test_model_flops_do_not_depend_on_how_the_model_runs(depth, width, patch, pool, batch):
+    """Scanned or looped, rematerialised or not, sharded, vmapped or neither: one count."""
+    images = struct(batch, 8, 8, 3)
     counts = set()
     for scan in (False, True):
         for remat in (False, True):
-            module = models.build("V32-3/4", 10, image_size=16, scan=scan, remat=remat, pool="map")
-            step, args = step_of(module, struct(4, 16, 16, 3))
+            options = {"scan": scan, "remat": remat, "pool": pool}
+            module = models.build(f"V{width}-{depth}/{patch}", 10, image_size=8, **options)
+            step, args = step_of(module, images)
             counts.add(cost.count(step, *args).matmul)
     assert len(counts) == 1
 
-
-def test_model_flops_do_not_depend_on_sharding_or_vmap():
-    module = models.build("V32-2/4", 10, image_size=16)
-    images = struct(8, 16, 16, 3)
+    module = models.build(f"V{width}-{depth}/{patch}", 10, image_size=8, pool=pool)
     variables = jax.eval_shape(module.init, jax.random.key(0), images)
 
     def forward(variables, images):
@@ -95,11 +105,55 @@ def test_model_flops_do_not_depend_on_sharding_or_vmap():
 
     want = cost.count(forward, variables, images).matmul
     vmapped = jax.vmap(lambda v, image: forward(v, image[None])[0], (None, 0))
-    assert cost.count(vmapped, variables, images).matmul == want
+    # One learned query serves all samples: vmap projects it once, a batch once a sample.
+    once = 2 * width**2 * (batch - 1) if pool == "map" else 0
+    assert cost.count(vmapped, variables, images).matmul == want - once
     mesh = jax.sharding.AbstractMesh((4,), ("data",), axis_types=(AxisType.Auto,))
     specs = {"in_specs": (PartitionSpec(), PartitionSpec("data")), "out_specs": PartitionSpec("data")}
     sharded = jax.shard_map(forward, mesh=mesh, **specs)
     assert cost.count(sharded, variables, images).matmul == want
+
+
+def test_count_is_that_of_the_group_axis_under_vmap_and_grad_of_convolutions():
+    """vmap over kernels becomes a grouped convolution, and its gradient one of batch groups."""
+    dims = ("NHWC", "HWIO", "NHWC")
+
+    def conv(x, w):
+        return jax.lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=dims)
+
+    x, w, ws = struct(2, 8, 8, 4), struct(3, 3, 4, 6), struct(5, 3, 3, 4, 6)
+    one = cost.count(conv, x, w).matmul
+    assert cost.count(jax.vmap(conv, (None, 0)), x, ws).matmul == 5 * one
+    assert cost.count(jax.vmap(conv), struct(5, *x.shape), ws).matmul == 5 * one
+    grad = jax.grad(lambda w, x: (conv(x, w) ** 2).sum())
+    assert cost.count(jax.vmap(grad, (0, None)), ws, x).matmul == 5 * cost.count(grad, w, x).matmul
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    size=st.integers(5, 12),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 3),
+    dilation=st.integers(1, 2),
+    padding=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+    groups=st.sampled_from([1, 2, 4]),
+)
+def test_any_convolution_is_xlas_count_plus_padding(size, kernel, stride, dilation, padding, groups):
+    if dilation * (kernel - 1) + 1 > size:
+        return
+    conv = functools.partial(
+        jax.lax.conv_general_dilated,
+        window_strides=(stride, stride),
+        padding=[padding, padding],
+        rhs_dilation=(dilation, dilation),
+        feature_group_count=groups,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
+    x, w = struct(2, size, size, 4), struct(kernel, kernel, 4 // groups, 8)
+    got = cost.count(conv, x, w)
+    side = (size + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
+    assert got.matmul == 2 * 2 * side**2 * 8 * kernel**2 * 4 // groups
+    assert cost.reconcile(got, cost.xla_flops(conv, x, w))["unexplained"] == 0
 
 
 @pytest.mark.parametrize("groups", [1, 4])

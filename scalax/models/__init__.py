@@ -1,13 +1,20 @@
 """Vision models as linen modules with pure `init` and `apply`; one table of variants per file."""
 
+import difflib
+
 import flax.linen as nn
 import jax.numpy as jnp
 
 from scalax.errors import UserError, suggest
-from scalax.models import vit
+from scalax.models import bit, mixer, resnet, vit
+from scalax.models.scan import stack_blocks, unstack_blocks
+from scalax.models.weights import load
 
-# A family has NAMES (examples, to suggest from), parse(name) -> module fields or None, and its module.
-FAMILIES = (vit,)
+__all__ = ["build", "load", "stack_blocks", "unstack_blocks"]
+
+# A family has NAMES (to suggest from), OPTIONS, parse(name) -> shape or None, and build(name, shape, ...).
+FAMILIES = (vit, mixer, resnet, bit)
+EXAMPLES = "vit-b/16, V192-12/8, mixer-b/16, resnet50, bit-r50x1"
 
 
 def build(
@@ -44,4 +51,6 @@ def build(
                 raise UserError(f"model {name!r} has no option {unknown[0]!r}{suggest(unknown[0], allowed)}")
             return family.build(name, variant, num_classes, image_size, {**options, "dtype": dtype})
     names = [known for family in FAMILIES for known in family.NAMES]
-    raise UserError(f"unknown model {name!r}{suggest(name, names)}")
+    nearest, lower = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0], name.lower()
+    nearest = lower if lower in names else nearest
+    raise UserError(f"unknown model {name!r} (did you mean {nearest!r}? families: {EXAMPLES})")

@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalax.errors import UserError, suggest
-from scalax.models.resize import resize_patch_kernel, resize_positions
-
-Dtype = Any
+from scalax.models.layers import Attention, Dtype, MapHead, Mlp, PatchEmbedding, drop_branch, patch_error
+from scalax.models.resize import resize_positions
 
 # Width, depth, MLP width, heads. ti, s, b, l: "How to train your ViT?" (Steiner et al. 2021), table 2;
 # h: "An Image is Worth 16x16 Words" (Dosovitskiy et al. 2021), table 1; m, g, G: "Scaling Vision
@@ -31,54 +30,6 @@ VARIANTS = {
 }
 POOLS = ("gap", "cls", "map")
 POSITIONS = ("learned", "sincos")
-
-
-class Mlp(nn.Module):
-    """Two dense layers with a GELU between: [..., d] -> [..., d]."""
-
-    hidden: int
-    exact_gelu: bool = False
-    dropout: float = 0.0
-    dtype: Dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
-        dense = functools.partial(
-            nn.Dense,
-            dtype=self.dtype,
-            kernel_init=nn.initializers.xavier_uniform(),
-            bias_init=nn.initializers.normal(1e-6),
-        )
-        d = x.shape[-1]
-        x = nn.gelu(dense(self.hidden, name="in")(x), approximate=not self.exact_gelu)
-        x = nn.Dropout(self.dropout)(x, deterministic=not train)
-        return dense(d, name="out")(x)
-
-
-class Attention(nn.Module):
-    """Multi-head attention of queries [b, q, d] over keys [b, k, d] -> [b, q, d]; softmax in float32.
-
-    Kernels stand as in the published checkpoints: query, key, value [d, heads, d / heads], out [heads,
-    d / heads, d].
-    """
-
-    heads: int
-    dtype: Dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, queries: jax.Array, keys: jax.Array) -> jax.Array:
-        d = queries.shape[-1]
-        split = (self.heads, d // self.heads)
-        init = nn.initializers.xavier_uniform()
-        q = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="query")(queries)
-        k = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="key")(keys)
-        v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
-        # cost.model finds the recomputation of fused attention by this name.
-        with jax.named_scope("attention_scores"):
-            scores = jnp.einsum("bqhc,bkhc->bhqk", q * split[1] ** -0.5, k)
-        weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
-        x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
-        return nn.DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
 
 
 class Block(nn.Module):
@@ -109,52 +60,7 @@ class Block(nn.Module):
         h = nn.Dropout(self.dropout)(h, deterministic=not train)
         if self.branch_scalars:
             h = h * self.param(scale, nn.initializers.zeros, ()).astype(h.dtype)
-        if train and drop_path is not None:
-            keep = 1.0 - drop_path
-            kept = jax.random.bernoulli(self.make_rng("dropout"), keep, (h.shape[0], 1, 1))
-            h = h * (kept / keep).astype(h.dtype)
-        return h
-
-
-class MapHead(nn.Module):
-    """Pool tokens [b, n, d] -> [b, d] by attention from one learned query (Zhai et al. 2022, section 3.5)."""
-
-    heads: int
-    mlp_dim: int
-    exact_gelu: bool = False
-    dtype: Dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        b, _, d = x.shape
-        probe = self.param("probe", nn.initializers.xavier_uniform(), (1, 1, d))
-        query = jnp.broadcast_to(probe, (b, 1, d)).astype(self.dtype)
-        x = Attention(self.heads, self.dtype, name="attn")(query, x)
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
-        return (x + Mlp(self.mlp_dim, self.exact_gelu, 0.0, self.dtype, name="mlp")(h, False))[:, 0]
-
-
-class PatchEmbedding(nn.Module):
-    """Images [b, h, w, c] -> tokens [b, h / patch, w / patch, width], by a kernel held at `base_patch`."""
-
-    width: int
-    patch: int
-    base_patch: int
-    dtype: Dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        b, h, w, c = images.shape
-        p = self.patch
-        if h % p or w % p:
-            raise UserError(f"patch {p} does not divide images of {h} x {w} px; choose a divisor of both")
-        # The kernel is a dense layer over the pixels of one patch: its fan-in is base_patch^2 c.
-        init = nn.initializers.lecun_normal(in_axis=(0, 1, 2))
-        kernel = self.param("kernel", init, (self.base_patch, self.base_patch, c, self.width))
-        bias = self.param("bias", nn.initializers.zeros, (self.width,))
-        kernel = resize_patch_kernel(kernel, p).reshape(p * p * c, self.width).astype(self.dtype)
-        patches = images.astype(self.dtype).reshape(b, h // p, p, w // p, p, c).swapaxes(2, 3)
-        return patches.reshape(b, h // p, w // p, p * p * c) @ kernel + bias.astype(self.dtype)
+        return drop_branch(self, h, drop_path) if train and drop_path is not None else h
 
 
 def sincos_positions(grid: tuple[int, int], base_grid: int, width: int) -> np.ndarray:
@@ -179,6 +85,7 @@ class ViT(nn.Module):
 
     The kernel of the embedding is held at `base_patch` and the positions at `base_grid`; both are resized
     to the patch in use (models.resize), so modules that differ in `patch` alone share their parameters.
+    `representation` puts a dense layer and tanh before the head, as checkpoints with 'pre_logits' have it.
     `scan` holds all blocks as one, 'blocks', with a leading axis of depth (models.scan converts).
     """
 
@@ -197,6 +104,7 @@ class ViT(nn.Module):
     dropout: float = 0.0
     drop_path: float = 0.0
     branch_scalars: bool = False
+    representation: bool = False
     scan: bool = False
     remat: bool = False
     dtype: Dtype = jnp.float32
@@ -216,6 +124,8 @@ class ViT(nn.Module):
         x, intermediates = self.encode(x, train)
         x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
         x = self.pooled(x)
+        if self.representation:
+            x = jnp.tanh(nn.Dense(self.width, dtype=self.dtype, name="representation")(x))
         logits = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")(
             x
         )
@@ -232,7 +142,7 @@ class ViT(nn.Module):
         kind: Callable = Block
         if self.remat:
             kind = nn.remat(kind, static_argnums=(3,), prevent_cse=not self.scan)
-        # Stochastic depth (Huang et al. 2016): the rate grows linearly to `drop_path` at the last block.
+        # The rate of stochastic depth grows linearly to `drop_path` at the last block.
         rates = jnp.linspace(0, self.drop_path, self.depth) if self.drop_path else None
         if self.scan:
             in_axes: Any = (nn.broadcast if rates is None else 0, nn.broadcast)
@@ -307,8 +217,7 @@ def build(name: str, shape: dict, num_classes: int, image_size: int, options: di
     if not (width and shape["depth"] and patch):
         raise UserError(f"{where}: width, depth and patch must be at least 1")
     if image_size % patch:
-        near = min((p for p in range(1, image_size + 1) if image_size % p == 0), key=lambda p: abs(p - patch))
-        raise UserError(f"{where}: patch {patch} does not divide the image of {image_size} px; try {near}")
+        raise patch_error(where, patch, image_size)
     if width % shape["heads"]:
         raise UserError(
             f"{where}: its {shape['heads']} heads do not divide width {width}; try {width // 64 * 64}"

@@ -1,0 +1,37 @@
+"""Write the weights of a timm model (a .safetensors state dict) as the .npz file that scalax loads."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+HELP = "a timm state dict (.safetensors) as scalax weights (.npz)"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("state", metavar="FILE.safetensors", help="state dict of a ViT, Mixer, ResNet or BiT")
+    parser.add_argument("--out", metavar="FILE.npz", help="what to write (beside the state dict)")
+    parser.add_argument("--heads", type=int, help="attention heads of a ViT of no listed width (width / 64)")
+
+
+def run(args) -> int:
+    import numpy as np
+
+    from scalax.errors import UserError
+    from scalax.models.weights.files import read_arrays
+    from scalax.models.weights.timm import from_timm
+
+    out = Path(args.out or Path(args.state).with_suffix(".npz"))
+    if out.suffix != ".npz":
+        raise UserError(f"--out {out}: want a name that ends in .npz")
+    if args.heads is not None and args.heads < 1:
+        raise UserError(f"--heads must be positive, got {args.heads}")
+    try:
+        converted: dict[str, Any] = from_timm(read_arrays(args.state), args.heads)
+    except UserError as e:
+        raise UserError(str(e) if args.state in str(e) else f"{args.state}: {e}") from None
+    try:
+        np.savez(out, **converted)
+    except OSError as e:
+        raise UserError(f"--out {out}: cannot write it ({e.strerror or e})") from None
+    print(f"{out}: {len(converted)} arrays, {sum(x.size for x in converted.values()):,} numbers")
+    return 0

@@ -1,0 +1,24 @@
+"""Parameters of a looped ViT as those of a scanned one, and back."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+
+
+def stack_blocks(params: Mapping, stack: Callable = jnp.stack) -> dict:
+    """{'block00': t, 'block01': t, ...} -> {'blocks': t with a leading axis of depth}; the rest as it is."""
+    names = sorted((key for key in params if re.fullmatch(r"block\d+", key)), key=lambda key: int(key[5:]))
+    blocks = jax.tree.map(lambda *leaves: stack(leaves), *(params[name] for name in names))
+    return {**{key: tree for key, tree in params.items() if key not in names}, "blocks": blocks}
+
+
+def unstack_blocks(params: Mapping) -> dict:
+    """The inverse of `stack_blocks`."""
+    depth = len(jax.tree.leaves(params["blocks"])[0])
+    looped = {
+        f"block{index:02d}": jax.tree.map(lambda leaf, i=index: leaf[i], params["blocks"])
+        for index in range(depth)
+    }
+    return {**{key: tree for key, tree in params.items() if key != "blocks"}, **looped}

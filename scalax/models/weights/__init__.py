@@ -1,0 +1,5 @@
+"""Published and converted weights."""
+
+from scalax.models.weights.load import load
+
+__all__ = ["load"]

@@ -1,0 +1,118 @@
+"""State dicts of timm (and torchvision's ResNets) under our names and shapes."""
+
+import re
+
+import numpy as np
+
+from scalax.errors import UserError
+from scalax.models import vit
+
+# github.com/huggingface/pytorch-image-models: vision_transformer.py, mlp_mixer.py, resnet.py, resnetv2.py.
+# (pattern, ours); '#' stands before a block's number, '@' before a stage and a block of it.
+RULES = [
+    (r"cls_token", "cls"),
+    (r"pos_embed", "pos_embedding"),
+    (r"(patch_embed|stem)\.proj\.", "embedding/"),
+    (r"blocks\.(\d+)\.", r"block#\1/"),
+    (r"stages\.(\d+)\.blocks\.(\d+)\.", r"block@\1.\2/"),
+    (r"layer(\d+)\.(\d+)\.", r"block@\1.\2/"),
+    (r"(conv1|stem\.conv)\.(?=weight$)", "stem/"),
+    (r"bn1\.", "stem_norm/"),
+    (r"norm\.", "norm/"),
+    (r"(head\.fc|head|fc)\.(?=weight$|bias$)", "head/"),
+]
+INSIDE = [
+    (r"/attn\.qkv\.", "/attn/qkv/"),
+    (r"/attn\.proj\.", "/attn/out/"),
+    (r"/mlp\.fc1\.", "/mlp/in/"),
+    (r"/mlp\.fc2\.", "/mlp/out/"),
+    (r"/mlp_(token|channel)s\.fc1\.", r"/\1_mlp/in/"),
+    (r"/mlp_(token|channel)s\.fc2\.", r"/\1_mlp/out/"),
+    (r"/downsample\.(0|conv)\.", "/proj/"),
+    (r"/downsample\.1\.", "/proj_norm/"),
+    (r"/bn(\d)\.", r"/norm\1/"),
+    (r"/(conv\d|norm\d)\.", r"/\1/"),
+]
+
+
+def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[str, np.ndarray]:
+    """'params/...' and 'batch_stats/...' of a state dict of a timm ViT, Mixer, ResNet or BiT.
+
+    `heads` of a ViT's attention is no part of its weights: it is that of the variant of its width, or a
+    head every 64 channels, unless given. Raises UserError with all names that no rule knows.
+    """
+    renamed = {}
+    arrays = {key: x for key, x in arrays.items() if not key.endswith("num_batches_tracked")}
+    for key, x in arrays.items():
+        new = next((re.sub(f"^{old}", to, key, count=1) for old, to in RULES if re.match(old, key)), key)
+        for old, to in INSIDE:
+            new = re.sub(old, to, new)
+        renamed[new] = x
+    stages = sorted({m[0] for m in (re.match(r"block@[\d.]+", key) for key in renamed) if m}, key=_numbers)
+    number = {stage: f"block{index:02d}" for index, stage in enumerate(stages)}
+    converted, unknown = {}, []
+    for key, x in renamed.items():
+        key = re.sub(r"^block@[\d.]+", lambda m: number[m[0]], key)
+        key = re.sub(r"^block#(\d+)", lambda m: f"block{int(m[1]):02d}", key)
+        found = _leaves(key, x, heads)
+        unknown += [] if found else [key]
+        converted |= found
+    if unknown:
+        shown = ", ".join(sorted(unknown)[:8]) + (f" and {len(unknown) - 8} more" if len(unknown) > 8 else "")
+        raise UserError(f"not a ViT, Mixer, ResNet or BiT as known: cannot place {shown}")
+    return converted
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(n) for n in re.findall(r"\d+", text)]
+
+
+def _leaves(key: str, x: np.ndarray, heads: int | None) -> dict[str, np.ndarray]:
+    """What one array of theirs is among ours; {} where it is nothing."""
+    if key == "cls":
+        return {"params/cls": x.reshape(-1)}
+    if key == "pos_embedding":
+        d = x.shape[-1]
+        x = x.reshape(-1, d)
+        grid = int(len(x) ** 0.5)
+        split = {"params/cls_position": x[0]} if len(x) == grid**2 + 1 else {}
+        return {**split, "params/pos_embedding": x[len(x) - grid**2 :].reshape(grid, grid, d)}
+    path, _, leaf = key.rpartition("/")
+    if not path or "." in path:
+        return {}
+    if leaf in ("running_mean", "running_var"):
+        return {f"batch_stats/{path}/{leaf[8:]}": x}
+    if leaf not in ("weight", "bias"):
+        return {}
+    if path.endswith("attn/qkv"):
+        return _attention(path[:-4], leaf, x, heads)
+    if leaf == "bias":
+        return {f"params/{path}/bias": x}
+    if x.ndim == 1:
+        return {f"params/{path}/scale": x}
+    if x.ndim == 4:
+        x = x.transpose(2, 3, 1, 0)
+        return {f"params/{path}/kernel": x[0, 0] if path == "head" else x}
+    x = x.T
+    if path.endswith("attn/out"):
+        x = x.reshape(_heads(x.shape[-1], heads), -1, x.shape[-1])
+    return {f"params/{path}/kernel": x}
+
+
+def _heads(width: int, heads: int | None) -> int:
+    known = {shape[0]: shape[3] for shape in vit.VARIANTS.values()}
+    heads = heads or known.get(width, max(1, width // 64))
+    if width % heads:
+        raise UserError(f"{heads} heads do not divide a width of {width}; give the number of heads")
+    return heads
+
+
+def _attention(path: str, leaf: str, x: np.ndarray, heads: int | None) -> dict[str, np.ndarray]:
+    """qkv [3 d, d] or [3 d] as query, key and value [d, heads, d / heads] or [heads, d / heads]."""
+    d = x.shape[0] // 3
+    heads = _heads(d, heads)
+    parts = {}
+    for name, part in zip(("query", "key", "value"), np.split(x, 3), strict=True):
+        part = part.reshape(heads, -1) if leaf == "bias" else part.T.reshape(d, heads, -1)
+        parts[f"params/{path}/{name}/{'bias' if leaf == 'bias' else 'kernel'}"] = part
+    return parts
