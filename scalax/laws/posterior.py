@@ -138,7 +138,7 @@ def _program(name: str, draws: int):
         chosen = screened.p[jnp.argsort(screened.cost)[:POLISHED]]
         polished = jax.vmap(lambda p: solve(p, zero, 60))(chosen)
         best = polished.p[jnp.argmin(polished.cost)]
-        members = jax.vmap(lambda e: solve(best, e, 20).p)(errors)
+        members = jax.vmap(lambda e: solve(best, e, 20).p)(errors) if draws else best[None]
         return best, members, jax.vmap(lambda p: of(p, top))(members)
 
     return jax.jit(lambda *data: jax.lax.map(one_curve, data))
@@ -146,7 +146,8 @@ def _program(name: str, draws: int):
 
 def ensembles(name: str, curves: list[Anchored], prior: Prior, draws: int = MEMBERS) -> list[Ensemble]:
     """Draws by randomised maximum posterior: data and prior mean are perturbed by their own errors, in
-    mirrored pairs, and the law refitted. Exact for a law that is linear in its parameters."""
+    mirrored pairs, and the law refitted. Exact for a law that is linear in its parameters. With no draws
+    the most probable law is the only member."""
     family = FAMILIES[name]
     unit = unit_points(STARTS, len(family.names), 0)
     root = np.linalg.inv(np.linalg.cholesky(prior.covariance))
