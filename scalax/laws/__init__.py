@@ -2,6 +2,20 @@
 
 from scalax.laws.curves import Curve, resample_log
 from scalax.laws.fitting import FAMILIES, Fit, fit
+from scalax.laws.forecasting import Forecast, Reach, forecast
 from scalax.laws.law import Law
+from scalax.laws.readers import example_curves, read_curves
 
-__all__ = ["FAMILIES", "Curve", "Fit", "Law", "fit", "resample_log"]
+__all__ = [
+    "FAMILIES",
+    "Curve",
+    "Fit",
+    "Forecast",
+    "Law",
+    "Reach",
+    "example_curves",
+    "fit",
+    "forecast",
+    "read_curves",
+    "resample_log",
+]

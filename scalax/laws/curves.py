@@ -13,13 +13,14 @@ class Curve:
 
     x: [n] (or [n, 2] for a law of two variables), positive, e.g. examples seen or training FLOPs.
     y: [n], positive, e.g. error or loss. fit: [n] bool, the rows to fit (None: all); the others are
-    held out, and only ever scored. name: shown in messages.
+    held out, and only ever scored. name: shown in messages. notes: what a reader did to the rows.
     """
 
-    def __init__(self, x, y, name: str = "", fit=None):
+    def __init__(self, x, y, name: str = "", fit=None, notes: tuple[str, ...] = ()):
         self.x = np.asarray(x, float)
         self.y = np.asarray(y, float)
         self.name = name
+        self.notes = notes
         self.fit = np.ones(self.y.shape, bool) if fit is None else np.asarray(fit, bool)
         if self.y.ndim != 1 or self.x.ndim not in (1, 2) or not len(self.x) == len(self.y) == len(self.fit):
             shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"
@@ -46,7 +47,7 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
 
     Raises UserError where no two usable points are left.
     """
-    notes = []
+    notes = list(curve.notes)
     x, y = curve.x[curve.fit], curve.y[curve.fit]
     flat = x.reshape(len(x), -1)
     usable = np.isfinite(y) & (y > 0) & np.all(np.isfinite(flat) & (flat > 0), 1)

@@ -150,7 +150,7 @@ def _bfgs(residual, weights, p, low, high, loss):
 
 def _solve(family, objective, solver, points: list[Points], weights, starts: list, polished: int):
     """Solutions for each of `points`, in calls of CHUNK curves padded to a common length."""
-    sizes = [80 * 4 ** max(0, int(np.ceil(np.log(len(p.log_y) / 80) / np.log(4)))) for p in points]
+    sizes = [padded_size(len(p.log_y)) for p in points]
     results: list = [None] * len(points)
     program = _program(family, objective, polished, solver)
     for size in sorted(set(sizes)):
@@ -173,6 +173,11 @@ def _padded(points: Points, weights, size: int, family: Family, starts):
     log_x = np.concatenate([points.log_x, np.repeat(points.log_x[:1], extra, 0)])
     log_y = np.concatenate([points.log_y, np.repeat(points.log_y[:1], extra, 0)])
     return log_x, log_y, np.concatenate([weights, np.zeros(extra)]), low, high, starts
+
+
+def padded_size(n: int) -> int:
+    """Rows after padding: 80, 320, 1280, ...: few lengths, so few compiled programs."""
+    return 80 * 4 ** max(0, int(np.ceil(np.log(n / 80) / np.log(4))))
 
 
 def unit_points(n: int, k: int, seed: int) -> np.ndarray:

@@ -1,0 +1,57 @@
+"""`python -m scalax.laws.learn CURVES.csv... --out priors.json`: learn the priors of `auto` anew.
+
+Empirical Bayes from the rows to fit alone; rows held out are not read.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from scalax.laws.curves import clean
+from scalax.laws.posterior import COORDINATES, Prior, anchored, ensembles
+
+ROUNDS = 4
+PSEUDO_CURVES = 2.0  # weight of the wide prior's covariance, so that few curves do not make a narrow one
+
+
+def learn(curves, rounds: int = ROUNDS) -> dict[str, Prior]:
+    """A prior per family of `auto` from the rows to fit of many curves: in turn, draw every curve's
+    ensemble under the prior, and give the prior the mean and covariance of all draws together."""
+    data = [anchored(clean(curve)[0]) for curve in curves]
+    priors = {}
+    for name, coordinates in COORDINATES.items():
+        prior, wide = coordinates.wide, coordinates.wide
+        for _ in range(rounds):
+            draws = [e.coordinates for e in ensembles(name, data, prior)]
+            centers = np.array([np.median(d, 0) for d in draws])
+            mean = centers.mean(0)
+            within = sum(np.cov(d.T, bias=True) for d in draws)
+            between = (centers - mean).T @ (centers - mean)
+            total = within + between + PSEUDO_CURVES * wide.covariance
+            prior = Prior(mean, total / (len(draws) + PSEUDO_CURVES))
+        priors[name] = prior
+    return priors
+
+
+def main(argv=None) -> None:
+    from scalax.laws.readers import read_curves
+
+    parser = argparse.ArgumentParser(description=__doc__, prog="python -m scalax.laws.learn")
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args(argv)
+    curves = [curve for file in args.files for curve in read_curves(file)]
+    priors = {
+        name: {"mean": p.mean.round(6).tolist(), "covariance": p.covariance.round(6).tolist()}
+        for name, p in learn(curves).items()
+    }
+    about = f"python -m scalax.laws.learn {' '.join(Path(f).name for f in args.files)} --out {args.out.name}"
+    args.out.write_text(
+        json.dumps({"learned by": about, "curves": len(curves), "priors": priors}, indent=1) + "\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
