@@ -1,5 +1,6 @@
 """Every source gives the same kind of images, splits stay apart, and bad data is named in one line."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -62,6 +63,29 @@ def test_arrays(tmp_path):
     splits = data.load(DataConfig(source="arrays", dir=str(tmp_path / "set.npz"), validation_share=1 / 3))
     assert splits.classes == 3
     np.testing.assert_array_equal(splits.train.images[..., 0], images[splits.train.source.rows])
+
+
+def test_labels_go_by_the_training_split(tmp_path):
+    """A validation split that lacks a class keeps the training split's labels."""
+    for split, names in {"train": ("ant", "bee", "cat"), "val": ("bee", "cat")}.items():
+        for name in names:
+            (tmp_path / split / name).mkdir(parents=True)
+            for i in range(2):
+                (tmp_path / split / name / f"{i}.png").write_bytes(png((1, 2, 3)))
+    config = DataConfig(source="folder", dir=str(tmp_path), validation_split="val")
+    splits = data.load(config)
+    assert splits.classes == 3
+    assert sorted(splits.validation.labels) == [1, 1, 2, 2]
+    (tmp_path / "val" / "dog").mkdir()
+    with pytest.raises(UserError, match="class 'dog' is not in"):
+        data.load(config)
+
+
+def test_damaged_image_stops_a_streaming_feed_with_one_line(tmp_path):
+    source, _ = open_sources(DataConfig(source="folder", dir=bad_folder(tmp_path)["dir"]))
+    everything = dataclasses.replace(source, rows=np.arange(4))
+    with pytest.raises(UserError, match=r"cannot read image .*0\.png"):
+        next(data.feed(data.Dataset(everything, None, None, (8, 8, 3)), 4, seed=0))
 
 
 def test_tfds_directory(shared_data):
@@ -149,7 +173,10 @@ ZEROS = np.zeros((4, 8, 8), np.uint8)
         (wrong_arrays(images=ZEROS), "cannot read images and labels"),
         (wrong_arrays(images=ZEROS.astype(float), labels=np.arange(4)), "must be uint8"),
         (wrong_arrays(images=ZEROS, labels=np.arange(3)), r"labels must be whole numbers \[4\]"),
-        (wrong_arrays(images=ZEROS, labels=np.array([0, 1, -2, 1])), "label -2 of record 2 is negative"),
+        (
+            wrong_arrays(images=ZEROS, labels=np.array([0, 1, -2, 1])),
+            r"label -2 of record 2 is not in 0\.\.1",
+        ),
     ],
 )
 def test_bad_data_is_one_line(tmp_path, make, says):

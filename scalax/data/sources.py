@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from scalax.config import DataConfig
 from scalax.errors import UserError, suggest
@@ -38,7 +39,7 @@ class Source:
         record = self.records[row]
         try:
             image = self.image(record)
-        except (OSError, ValueError, SyntaxError) as e:
+        except Exception as e:  # decoders raise what they like for a damaged file
             what = record[0] if isinstance(record, tuple) else f"of record {row}"
             raise UserError(f"{self.name}: cannot read image {what} ({e}); mend or remove it") from None
         return {"image": image, "label": np.asarray(self._checked_label(row, record), np.int32)}
@@ -72,11 +73,6 @@ def open_sources(config: DataConfig) -> tuple[Source, Source]:
         count = max(1, round(config.validation_share * len(train)))
         order, held_out = order[count:], order[:count]
         validation = train
-    if validation.classes != train.classes:
-        raise UserError(
-            f"{validation.name}: {validation.classes} classes where {train.name} has {train.classes};"
-            " both splits need the same classes"
-        )
     if not len(order) or not len(held_out):
         raise UserError(f"{train.name}: {len(train)} images are too few to train on and hold some out")
     order = np.sort(order[: config.max_train_images or None])
@@ -91,25 +87,28 @@ def _digits(config: DataConfig, split: str) -> Source:
         raise UserError(f"digits has the split train only, got {split!r}; leave data.validation_split empty")
     digits: Any = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return _from_arrays("digits", images, digits.target, config)
+    return _from_arrays("digits", images, digits.target, 10, config)
 
 
 def _arrays(config: DataConfig, split: str) -> Source:
     path = Path(config.dir).expanduser()
     if not path.is_file():
         raise UserError(f"data.dir {config.dir}: no such file; give a .npz with images and labels")
-    prefix = "" if split == "train" else f"{split}_"
+    prefix, train_prefix = ("" if s == "train" else f"{s}_" for s in (split, config.train_split))
     try:
         with np.load(path, allow_pickle=False) as file:
             images, labels = file[f"{prefix}images"], file[f"{prefix}labels"]
+            classes = int(file[f"{train_prefix}labels"].max(initial=0)) + 1
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as e:
         raise UserError(
             f"data.dir {config.dir}: cannot read {prefix}images and {prefix}labels from it ({e})"
         ) from None
-    return _from_arrays(path.name, images, labels, config)
+    return _from_arrays(path.name, images, labels, classes, config)
 
 
-def _from_arrays(name: str, images: np.ndarray, labels: np.ndarray, config: DataConfig) -> Source:
+def _from_arrays(
+    name: str, images: np.ndarray, labels: np.ndarray, classes: int, config: DataConfig
+) -> Source:
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise UserError(
             f"{name}: images must be uint8 [N, H, W] or [N, H, W, C], got {images.dtype} {list(images.shape)}"
@@ -119,10 +118,9 @@ def _from_arrays(name: str, images: np.ndarray, labels: np.ndarray, config: Data
             f"{name}: labels must be whole numbers [{len(images)}], got {labels.dtype} {list(labels.shape)}"
         )
     images = images[..., None] if images.ndim == 3 else images
-    if len(labels) and labels.min() < 0:
-        raise UserError(f"{name}: label {labels.min()} of record {int(labels.argmin())} is negative")
-    classes = int(labels.max(initial=0)) + 1
-
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise UserError(f"{name}: label {labels[wrong[0]]} of record {wrong[0]} is not in 0..{classes - 1}")
     rows = np.arange(len(images))
     return Source(
         name,
@@ -140,15 +138,16 @@ def _folder(config: DataConfig, split: str) -> Source:
         raise UserError(
             f"data.dir {config.dir}: no such directory; give one with a folder of images per class"
         )
-    if (root / split).is_dir():
-        root = root / split
-    elif split != "train":
-        raise UserError(f"data.dir {config.dir}: no folder {split!r}; set data.validation_split")
-    names = sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if split != "train" and not (root / split).is_dir():
+        raise UserError(f"data.dir {config.dir}: no folder {split!r}; set data.{{train,validation}}_split")
+    train_root, root = (root / s if (root / s).is_dir() else root for s in (config.train_split, split))
+    names = _folders(train_root)  # labels go by the training split's folders, whatever another one lacks
+    if unknown := set(_folders(root)) - set(names):
+        raise UserError(f"{root}: class {min(unknown)!r} is not in {train_root}; remove or add it")
     records = [
         (str(path), label)
         for label, name in enumerate(names)
-        for path in sorted((root / name).rglob("*"))
+        for path in (sorted((root / name).rglob("*")) if (root / name).is_dir() else ())
         if path.suffix.lower() in IMAGE_SUFFIXES
     ]
     if not records:
@@ -160,11 +159,15 @@ def _folder(config: DataConfig, split: str) -> Source:
     return Source(str(root), records, np.arange(len(records)), image, lambda record: record[1], len(names))
 
 
+def _folders(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
 def _tfds(config: DataConfig, split: str) -> Source:
     import tensorflow_datasets as tfds
 
     where = config.dir or config.name
-    directory = Path(config.dir).expanduser()
+    directory = epath.Path(config.dir).expanduser()
     try:
         if config.dir and (directory / "dataset_info.json").is_file():
             builder: Any = tfds.builder_from_directory(str(directory))
