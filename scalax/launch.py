@@ -94,9 +94,12 @@ def override(config, arguments: list[str], program: str):
                 f"unknown override {argument}{suggest(name, sorted(known))}; see {program} --help"
             )
     box = io.StringIO()
+    about = (
+        f"{(type(config).__doc__ or "").splitlines()[0]}\n\n--out DIR is where the study goes, runs/NAME by default."
+    )
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(type(config), default=config, args=arguments, prog=program)
+            return tyro.cli(type(config), default=config, args=arguments, prog=program, description=about)
     except SystemExit as e:
         if not e.code:
             raise

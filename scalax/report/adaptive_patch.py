@@ -148,10 +148,15 @@ def cost_table(costs: dict) -> tuple[list[str], list[list[str]]]:
                 scaled(cost["forward_macs"], "MAC"),
                 flops_text(xla),
                 flops_text(matmul),
-                f"{(xla - matmul) / xla:.0%}",
+                f"{(xla - matmul) / xla:.1%}",
+                ", ".join(
+                    f"{name} {flops / xla:.1%}"
+                    for name, flops in cost["explained"].items()
+                    if name != "matmul" and abs(flops) > 0.001 * xla
+                ),
             ]
         )
-    return ["shape", "params", "forward", "step, XLA", "step, products only", "difference"], rows
+    return ["shape", "params", "forward", "step, XLA", "step, products only", "difference", "made of"], rows
 
 
 def _as_rich(title: str, header: list[str], rows: list[list[str]]) -> Table:
