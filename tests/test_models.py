@@ -107,19 +107,22 @@ def test_sincos_keeps_places_when_the_grid_changes():
 
 
 def test_scan_and_remat_leave_the_function_as_it_is():
-    want, grads = None, None
-    for scan in (False, True):
-        for remat in (False, True):
-            module = models.build("V32-3/4", 5, image_size=8, scan=scan, remat=remat)
-            variables = random_variables(models.build("V32-3/4", 5, image_size=8), 8)
-            if scan:
-                variables = {"params": models.stack_blocks(variables["params"])}
-            loss = jax.jit(jax.value_and_grad(lambda v, m=module: (m.apply(v, images_of(8))[0] ** 2).sum()))
-            value, grad = loss(variables)
-            grad = models.unstack_blocks(grad["params"]) if scan else grad["params"]
-            want, grads = (value, grad) if want is None else (want, grads)
-            np.testing.assert_allclose(value, want, rtol=1e-5)
-            jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), grad, grads)
+    results = []
+    variables = random_variables(models.build("V32-2/4", 5, image_size=8), 8)
+    for run in ({}, {"remat": True}, {"scan": True, "remat": True}):
+        module = models.build("V32-2/4", 5, image_size=8, **run)
+        params = variables["params"]
+        params = models.stack_blocks(params) if "scan" in run else params
+
+        def loss(params, module=module):
+            return (module.apply({"params": params}, images_of(8))[0] ** 2).sum()
+
+        value, grad = jax.jit(jax.value_and_grad(loss))(params)
+        results.append((value, models.unstack_blocks(grad) if "scan" in run else grad))
+    (want, grads), *others = results
+    for value, grad in others:
+        np.testing.assert_allclose(value, want, rtol=1e-5)
+        jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-3, atol=1e-4), grad, grads)
 
 
 @pytest.mark.parametrize("scan", [False, True])

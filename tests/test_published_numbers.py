@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from scalax import cli, models
-from scalax.cost.model import model_cost
+from scalax.cost.model import forward_flops, model_cost
 
 PARAMETERS = [
     ("vit-ti/16", 1000, 5_717_416, 0),
@@ -62,12 +62,24 @@ def test_parameters(name, classes, want, tolerance):
 
 @pytest.mark.parametrize(("name", "params", "fine", "coarse"), FLEXIBLE)
 def test_flexible_models(name, params, fine, coarse):
+    image = jax.ShapeDtypeStruct((1, 120, 120, 3), jnp.float32)
     for patch, macs in ((8, fine), (24, coarse)):
-        got = model_cost(f"{name}/12", image=120, patch=patch, base_grid=8, batch=2)
-        assert got.params / 1e6 == pytest.approx(params, rel=0.015)
-        assert got.forward_macs_no_head / 1e9 == pytest.approx(macs, rel=0.015)
-        assert got.forward_macs_no_head == got.forward_macs_by_group["blocks"]
-        assert got.no_head_leaves_out == ["embedding", "head"]
+        module = models.build(f"{name}/{patch}", 1000, image_size=120, base_patch=12, base_grid=8)
+        variables = jax.eval_shape(module.init, jax.random.key(0), image)
+        size = sum(leaf.size for leaf in jax.tree.leaves(variables))
+        assert size / 1e6 == pytest.approx(params, rel=0.015)
+        assert forward_flops(module, variables, image)["blocks"] / 2e9 == pytest.approx(macs, rel=0.015)
+
+
+def test_a_flexible_model_is_counted_without_embedding_and_resizing():
+    got = model_cost("V256-6/12", image=120, patch=24, base_grid=8, batch=2)
+    assert (got.patch, got.params) == (24, 5_123_304)
+    assert got.no_head_leaves_out == ["embedding", "head"]
+    assert got.forward_macs_no_head == got.forward_macs_by_group["blocks"]
+    assert got.forward_macs_by_group["embedding"] == 25 * 24 * 24 * 3 * 256
+    # Two 24 x 12 matrices along the axes of the kernel, then two 5 x 8 ones along those of the positions.
+    kernel, positions = 24 * 12 * (12 + 24) * 3 * 256, 5 * 8 * (8 + 5) * 256
+    assert got.resize_macs_per_step == kernel + positions
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ ARITHMETIC = _names(
 TRANSCENDENTAL = {
     **dict.fromkeys(_names("exp log log1p expm1 tanh sqrt rsqrt cbrt sin cos tan atan2 atan pow erf"), 0),
     "exp2": 1,
+    "log2": 1,
     "logistic": 3,
     "erf_inv": 37,
     "erfc": 62,
@@ -40,7 +41,7 @@ FREE = _names(
     "optimization_barrier sharding_constraint device_put pvary pcast all_gather all_gather_invariant "
     "all_to_all ppermute axis_index random_seed random_wrap random_unwrap random_fold_in random_split "
     "random_clone real imag complex empty empty2 top_k create_token full split_transpose reduce_scatter "
-    "mesh_cast reshard name"
+    "mesh_cast reshard name stack unstack tile tie after_all dce_sink"
 )
 
 
