@@ -94,9 +94,8 @@ def override(config, arguments: list[str], program: str):
                 f"unknown override {argument}{suggest(name, sorted(known))}; see {program} --help"
             )
     box = io.StringIO()
-    about = (
-        f"{(type(config).__doc__ or "").splitlines()[0]}\n\n--out DIR is where the study goes, runs/NAME by default."
-    )
+    first = (type(config).__doc__ or "").partition("\n")[0]
+    about = f"{first}\n\n--out DIR is where the study goes, runs/NAME by default."
     try:
         with contextlib.redirect_stderr(box):
             return tyro.cli(type(config), default=config, args=arguments, prog=program, description=about)
