@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 import zipfile
 
 import jax
@@ -135,6 +136,36 @@ def test_bit(tmp_path, odd_names):
     want = source["resnet/block4/unit03/c/group_norm/gamma"]
     np.testing.assert_array_equal(params["block15"]["norm3"]["scale"], want)
     np.testing.assert_array_equal(params["head"]["kernel"], source["resnet/head/conv2d/kernel"][0, 0])
+
+
+def test_bit_as_big_vision_writes_it(tmp_path):
+    renamed = {}
+    for key, x in published.bit().items():
+        key = key.removeprefix("resnet/").replace("standardized_conv2d/", "")
+        key = re.sub("^root_block/", "root_block/conv_root/", re.sub("^group_norm/", "norm-pre-head/", key))
+        key = key.replace("/a/proj/", "/conv_proj/").replace("head/conv2d/", "head/")
+        for n, letter in enumerate("abc", 1):
+            key = key.replace(f"/{letter}/group_norm/", f"/gn{n}/").replace(f"/{letter}/", f"/conv{n}/")
+        key = key.replace("/gamma", "/scale").replace("/beta", "/bias")
+        x = x[0, 0] if key == "head/kernel" else x
+        renamed[key] = x.reshape(1, 1, 1, -1) if re.search("(gn.|pre-head)/", key) else x
+    module = models.build("bit-r50x1", 5, image_size=32)
+    got = load(write(tmp_path / "a.npz", renamed), module, abstract(module, 32))
+    want = load(write(tmp_path / "b.npz", published.bit()), module, abstract(module, 32))
+    jax.tree.map(np.testing.assert_array_equal, got, want)
+
+
+def test_positions_within_the_encoder(tmp_path):
+    arrays = published.vit("augreg")
+    within = "Transformer/posembed_input/pos_embedding"
+    moved = {"Transformer/pos_embedding" if key == within else key: x for key, x in arrays.items()}
+    module = small_vit()
+    got = load(write(tmp_path / "a.npz", moved), module, abstract(module, 16))
+    want = load(write(tmp_path / "b.npz", arrays), module, abstract(module, 16))
+    jax.tree.map(np.testing.assert_array_equal, got, want)
+    moved["Transformer/pos_embedding"] = np.zeros((1, 8, 64))
+    with pytest.raises(UserError, match="8 positions, which make no square grid"):
+        load(write(tmp_path / "a.npz", moved), module, abstract(module, 16))
 
 
 def test_all_that_does_not_fit_is_one_line(tmp_path):
