@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 from scalax.errors import UserError
 from scalax.schedule import Shape
 
+LEAST_POINTS = 6  # of a curve, for a law of four parameters
+
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
@@ -39,7 +41,7 @@ class DataConfig:
     max_train_images: int = 0
     max_validation_images: int = 0
     crop_padding: int = 1
-    flip: bool = True
+    flip: bool = False
     device_gib: float = 8.0
 
     def __post_init__(self):
@@ -48,6 +50,11 @@ class DataConfig:
         _at_least("data.max_train_images", self.max_train_images, 0)
         _at_least("data.max_validation_images", self.max_validation_images, 0)
         _between("data.validation_share", self.validation_share, 0.0, 1.0)
+        if self.validation_split and self.validation_split == self.train_split:
+            raise UserError(
+                f"data.validation_split {self.validation_split!r} is the training split; name another, or"
+                " leave it empty to hold out data.validation_share"
+            )
         if self.source in ("folder", "arrays") and not self.dir:
             raise UserError(f"data.dir is empty; --data.source {self.source} needs --data.dir PATH")
         if self.source == "tfds" and not (self.dir or self.name):
@@ -163,7 +170,8 @@ class RunConfig:
       batch_size: images a step, over all devices.
       budget_flops: training FLOPs of one run, by XLA's count.
       checkpoint_steps: steps between checkpoints; there is one at each change of shape and at the end too.
-      cost_note: the reason why the two FLOP counts may differ by over 10%; empty refuses such a run.
+      cost_note: the reason why XLA's FLOPs may exceed those of products and convolutions by over 10%, where
+        counted element-wise work, padding and the like do not explain it; empty refuses such a run.
     """
 
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
@@ -219,8 +227,16 @@ class AdaptivePatchConfig(RunConfig):
             raise UserError(f"seeds must be one or more different numbers, got {self.seeds}")
         if self.metric == "fewshot_error" and not self.eval.shots:
             raise UserError("metric fewshot_error needs eval.shots of 1 or more, got 0")
+        if any(not 0 <= seed < 1000 for seed in self.seeds):
+            raise UserError(f"seeds must lie in 0..999, got {self.seeds}")
         _at_least("law_points", self.law_points, 8)
         _between("law_first_share", self.law_first_share, 0.0, 1.0)
+        usable = math.log(self.law_first_share) / math.log(self.eval.first_share) * (self.eval.points - 1)
+        if usable < LEAST_POINTS:
+            raise UserError(
+                f"eval.points {self.eval.points}: about {usable:.0f} evaluations after law_first_share"
+                f" {self.law_first_share:g} are too few for a law; raise it to have {LEAST_POINTS}"
+            )
         _positive("targets", self.targets)
 
 

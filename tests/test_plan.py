@@ -111,6 +111,17 @@ def test_no_ordered_partition_is_cheaper(draws):
     assert planned.flops[-1] <= best * (1 + 1e-6)
 
 
+def test_a_law_that_starts_lower_is_no_free_descent():
+    """Where one law starts at an error that costs the other FLOPs, the plan pays for what it follows."""
+    laws = {LARGE: PowerLaw(0.7, 0.01, 0.0, 1.0), SMALL: PowerLaw(300.0, 0.35, 0.0, 1e7)}
+    planned = plan.steepest_descent(laws, budget_flops=1e10, first_flops=1e6)
+    assert planned.errors[0] < 0.7
+    assert all(t.flops > 0 for t in planned.transitions)
+    thin = slice(None, None, len(planned.errors) // 7)
+    for error, flops in zip(planned.errors[thin], planned.flops[thin], strict=True):
+        assert flops <= float(laws[SMALL].inverse(error)) * (1 + 1e-9)
+
+
 def test_no_descent_is_an_error():
     with pytest.raises(UserError, match="no law descends"):
         plan.steepest_descent({LARGE: PowerLaw(1e-9, 0.1, 0.5), SMALL: PowerLaw(1e-9, 0.1, 0.5)}, 1e6, 1e6)
@@ -139,7 +150,7 @@ def test_best_static_and_targets():
     key, needed = plan.best_static(curves, 0.5)
     assert key == "fast"
     assert needed == pytest.approx((300 / 0.5) ** (1 / 0.35), rel=1e-6)
-    targets = plan.target_values(list(curves.values()), 4, first_share=0.1)
+    targets = plan.target_values([curves], 4, first_share=0.1)
     assert targets[-1] == pytest.approx(300 * 1e9**-0.35)
     assert np.all(np.diff(targets) < 0)
     assert plan.best_static(curves, 1e-6) == (None, pytest.approx(float("nan"), nan_ok=True))

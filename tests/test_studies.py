@@ -16,22 +16,12 @@ FLOPS = np.geomspace(1e9, 1e11, 40)
 CONFIG = AdaptivePatchConfig(patches=(4, 2), budget_flops=1e11, targets=3)
 
 
-def run_of(values, patch=4, name="run") -> list[RunRecord]:
-    return [
-        RunRecord(
-            name,
-            i,
-            i * 64,
-            float(f),
-            float(f),
-            0.1 * i,
-            patch,
-            16,
-            1,
-            {"val_error": float(v), "val_loss": 1.0},
-        )
+def run_of(values) -> adaptive_patch.Curve:
+    run = [
+        RunRecord("run", i, i, float(f), float(f), 0.0, 4, 16, 1, {"val_error": float(v)})
         for i, (f, v) in enumerate(zip(FLOPS, values, strict=True))
     ]
+    return adaptive_patch.curve_of("val_error", run, validation_images=1000)
 
 
 def power(scale: float, exponent: float = 0.5) -> np.ndarray:
@@ -75,7 +65,7 @@ def test_law_is_recovered_and_leads_to_the_plan_of_the_true_laws():
     def law(a, b, c, d):
         return a * (FLOPS + d) ** -b + c
 
-    fits = {s: adaptive_patch.fit_law(CONFIG, [run_of(law(*p))], 1000) for s, p in truth.items()}
+    fits = {s: adaptive_patch.fit_law(CONFIG, [run_of(law(*p))]) for s, p in truth.items()}
     for shape, (a, b, c, d) in truth.items():
         assert fits[shape].predict(np.array([5e11]))[0] == pytest.approx(a * (5e11 + d) ** -b + c, rel=2e-3)
     planned = plan.steepest_descent(fits, 1e11, 2e9)
@@ -89,8 +79,18 @@ def test_law_is_recovered_and_leads_to_the_plan_of_the_true_laws():
     assert slope(*truth[LARGE], at * 0.95) < slope(*truth[SMALL], at * 0.95)
 
 
-def test_perfect_validation_is_no_zero_in_the_logarithm():
+def test_no_image_wrong_is_no_zero_in_the_logarithm():
     values = power(1.0)
-    values[-5:] = 0.0
-    fit = adaptive_patch.fit_law(CONFIG, [run_of(values)], validation_images=1000)
-    assert np.isfinite(fit.predict(FLOPS)).all()
+    values[10:] = 0.0
+    assert np.isfinite(adaptive_patch.fit_law(CONFIG, [run_of(values)]).predict(FLOPS)).all()
+    rows = adaptive_patch.compare(CONFIG, {LARGE: [run_of(values)]}, [run_of(values)])
+    assert rows[-1]["target"] == 0.5 / 1000
+    assert all(row["savings"] == pytest.approx(1.0) for row in rows)
+
+
+def test_targets_are_reached_in_every_seed():
+    config = dataclasses.replace(CONFIG, seeds=(0, 1))
+    static = {LARGE: [run_of(power(1.0)), run_of(power(3.0))]}
+    rows = adaptive_patch.compare(config, static, [run_of(power(0.5)), run_of(power(1.5))])
+    assert [row["savings"] for row in rows] == pytest.approx([2.0] * 3)
+    assert rows[-1]["best_static"] == ["V16-1/4"]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from scalax import models
 from scalax.cost.walk import Count, count, reconcile
+from scalax.cost.xla import xla_analysis
 from scalax.errors import UserError
 
 EMBEDDING = {"embedding", "pos_embedding", "cls", "cls_position", "stem", "stem_norm"}
@@ -79,7 +80,7 @@ def model_cost(
     counted = count(step, *args)
     by_group = _matmul_by_group(counted, params)
     lowered = jax.jit(step).lower(*args)
-    analysis = lowered.cost_analysis() or {}
+    analysis = xla_analysis(step, *args)
     left_out = ["embedding", "head"] if name.startswith("V") else ["head"]
     bytes_fused, temp_bytes = _memory(module, images, labels, lowered) if memory else (None, None)
     return ModelCost(

@@ -8,6 +8,8 @@ from scalax.errors import UserError
 if TYPE_CHECKING:
     import grain
 
+EPOCHS_APART = 1_000_003
+
 
 def feed(dataset: Dataset, batch_size: int, seed: int) -> "grain.DatasetIterator":
     """Endless batches: int64 [B] row numbers where the images are in memory, else
@@ -21,7 +23,8 @@ def feed(dataset: Dataset, batch_size: int, seed: int) -> "grain.DatasetIterator
     import grain
 
     in_memory = dataset.images is not None
-    rows = grain.MapDataset.range(len(dataset)).shuffle(seed=seed).repeat()
+    # Grain shuffles an epoch by seed + epoch: keep the seeds of a study further apart than that.
+    rows = grain.MapDataset.range(len(dataset)).shuffle(seed=seed * EPOCHS_APART).repeat()
     examples = rows if in_memory else rows.map(dataset.source.__getitem__)
     threads = 0 if in_memory else 16
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=0 if in_memory else 4 * batch_size)

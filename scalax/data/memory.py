@@ -1,5 +1,6 @@
 """A split as arrays where it fits, else as a source that decodes while it is read."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from scalax.config import DataConfig
 from scalax.data.sources import Source, open_sources
 from scalax.errors import UserError
+
+THREADS = 16  # decoding waits on storage, and leaves the interpreter while it works
 
 
 class Dataset(NamedTuple):
@@ -24,7 +27,7 @@ class Dataset(NamedTuple):
         """(images, labels) of the rows `index`."""
         if self.images is not None and self.labels is not None:
             return self.images[index], self.labels[index]
-        return stack([self.source[int(i)] for i in index])
+        return read(self.source, index)
 
 
 class Splits(NamedTuple):
@@ -50,12 +53,15 @@ def _load(source: Source, config: DataConfig) -> Dataset:
     shape = source[0]["image"].shape
     if np.prod(shape) * len(source) > config.device_gib * 2**30:
         return Dataset(source, None, None, shape)
-    images, labels = stack([source[i] for i in range(len(source))])
+    images, labels = read(source, np.arange(len(source)))
     return Dataset(source, images, labels, shape)
 
 
-def stack(examples: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+def read(source: Source, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(images [n, H, W, C], labels [n]) of the rows `index`, decoded in threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        examples = list(pool.map(source.__getitem__, index.tolist()))
     shapes = {example["image"].shape for example in examples}
     if len(shapes) > 1:
-        raise UserError(f"images of one dataset must have one shape, got {sorted(shapes)}")
+        raise UserError(f"{source.name}: images must have one shape, got {sorted(shapes)}")
     return np.stack([e["image"] for e in examples]), np.stack([e["label"] for e in examples])

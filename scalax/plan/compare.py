@@ -18,7 +18,7 @@ def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> floa
     i = int(reached[0])
     if i == 0 or best[i] >= best[i - 1]:
         return float(flops[i])
-    share = np.log(best[i - 1] / target) / np.log(best[i - 1] / max(best[i], 1e-12))
+    share = np.log(best[i - 1] / target) / np.log(best[i - 1] / best[i])
     return float(np.exp(np.log(flops[i - 1]) + share * np.log(flops[i] / flops[i - 1])))
 
 
@@ -35,13 +35,16 @@ def best_static(curves: Mapping, target: float):
     return key, finite[key]
 
 
-def target_values(
-    curves: Sequence[tuple[np.ndarray, np.ndarray]], count: int, first_share: float
-) -> np.ndarray:
-    """`count` values spaced evenly in log from what the best of the curves has reached at
-    `first_share` of its FLOPs down to the best it reaches at all."""
-    end = min(float(np.min(values)) for _, values in curves)
-    start = min(
-        float(np.min(values[flops <= max(first_share * flops[-1], flops[0])])) for flops, values in curves
-    )
-    return np.geomspace(start, max(end, 1e-12), count + 1)[1:]
+def target_values(seeds: Sequence[Mapping], count: int, first_share: float) -> np.ndarray:
+    """`count` values spaced evenly in log from what the best shape has reached at `first_share` of its
+    FLOPs down to the best that any reaches, such that every seed's best shape reaches them.
+
+    seeds: for each, key -> (flops [n], positive values [n]).
+    """
+
+    def early(flops: np.ndarray, values: np.ndarray) -> float:
+        return float(np.min(values[flops <= max(first_share * flops[-1], flops[0])]))
+
+    start = min(early(*curve) for curves in seeds for curve in curves.values())
+    end = max(min(float(np.min(values)) for _, values in curves.values()) for curves in seeds)
+    return np.unique(np.maximum(np.geomspace(max(start, end), end, count + 1)[1:], end))[::-1]

@@ -59,6 +59,8 @@ def steepest_descent(laws: Mapping[Shape, Law], budget_flops: float, first_flops
     """
     shapes = list(laws)
     start = max(float(laws[s].predict(np.array([first_flops]))[0]) for s in shapes)
+    # Nothing is free: where a law starts at 0 FLOPs below that, the errors that all laws pay for begin there.
+    start = min([start, *(0.999 * float(laws[s].predict(np.array([0.0]))[0]) for s in shapes)])
     end = min(float(laws[s].predict(np.array([budget_flops]))[0]) for s in shapes)
     floor = max(end / 2, min(laws[s].asymptote for s in shapes))
     if not floor < end < start:
@@ -89,15 +91,13 @@ def steepest_descent(laws: Mapping[Shape, Law], budget_flops: float, first_flops
     )
     ends = [*(t.flops for t in transitions), budget_flops]
     order = [shapes[path[0]], *(t.after for t in transitions)]
-    stages = tuple(Stage(shape, end) for shape, end in zip(order, ends, strict=True) if end > 0)
+    stages = tuple(Stage(shape, end) for shape, end in zip(order, ends, strict=True))
     return Plan(Schedule(stages), transitions, errors[: last + 1], flops)
 
 
 def _flops_at(law: Law, errors: np.ndarray) -> np.ndarray:
-    """FLOPs at which the law reaches each error: 0 above where it starts, inf below where it ends."""
+    """FLOPs at which the law reaches each error: inf below where it ends."""
     flops = np.asarray(law.inverse(errors), float)
-    beginning = float(law.predict(np.array([0.0]))[0])
-    flops = np.where(errors >= beginning, 0.0, flops) if np.isfinite(beginning) else flops
     return np.where(np.isfinite(flops), np.maximum(flops, 0.0), np.inf)
 
 

@@ -6,6 +6,7 @@ After 'Navigating Scaling Laws: Compute Optimality in Adaptive Model Training' (
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -18,6 +19,7 @@ from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.evaluation import make_evaluator
 
+Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n], the study's metric [n]
 OnProgress = Callable[[train.Progress, float, float], None]
 
 
@@ -54,24 +56,26 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
             ]
             for shape in shapes
         }
-        fits = {shape: fit_law(config, runs, len(splits.validation)) for shape, runs in static.items()}
-        first = config.law_first_share * config.budget_flops
-        planned, message = None, ""
-        try:
-            planned = plan.steepest_descent(fits, config.budget_flops, first)
-            message = planned.message
-        except UserError as e:  # the static runs are worth their report all the same
-            message = f"no plan: {e}"
+        curves = {
+            shape: [curve_of(config.metric, run, len(splits.validation)) for run in runs]
+            for shape, runs in static.items()
+        }
+        fits, planned, message = _plan(config, curves)
         adaptive = []
         if planned and planned.transitions:
             key = hashlib.sha256(json.dumps(planned.schedule.to_json()).encode()).hexdigest()[:8]
             adaptive = [go(planned.schedule, f"{name}_adaptive-{key}", seed) for seed in config.seeds]
+        reached = [curve_of(config.metric, run, len(splits.validation)) for run in adaptive]
+        first = config.law_first_share * config.budget_flops
         results[name] = {
             "laws": {str(shape): _law_json(fit, first, config.budget_flops) for shape, fit in fits.items()},
             "plan": {"message": message, **_plan_json(planned)},
-            "static": {str(shape): [_curve(config, r) for r in runs] for shape, runs in static.items()},
-            "adaptive": [_curve(config, r) for r in adaptive],
-            "targets": compare(config, static, adaptive),
+            "static": {
+                str(shape): [_curve_json(*pair) for pair in zip(static[shape], curves[shape], strict=True)]
+                for shape in shapes
+            },
+            "adaptive": [_curve_json(*pair) for pair in zip(adaptive, reached, strict=True)],
+            "targets": compare(config, curves, reached),
         }
     study = {
         "study": config.study,
@@ -85,6 +89,21 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
     }
     records.write_atomically(out / "study.json", records.dumps(study, indent=1) + "\n")
     return study
+
+
+def _plan(
+    config: AdaptivePatchConfig, curves: Mapping[Shape, list[Curve]]
+) -> tuple[dict[Shape, laws.Fit], plan.Plan | None, str]:
+    """The laws, the plan and what it says; where they cannot be had, the reason: the static runs are worth
+    their report all the same."""
+    fits = {}
+    try:
+        fits = {shape: fit_law(config, seeds) for shape, seeds in curves.items()}
+        first = config.law_first_share * config.budget_flops
+        planned = plan.steepest_descent(fits, config.budget_flops, first)
+    except UserError as e:
+        return fits, None, f"no plan: {e}"
+    return fits, planned, planned.message
 
 
 def _plan_json(planned: plan.Plan | None) -> dict:
@@ -105,35 +124,36 @@ def _static(config: AdaptivePatchConfig, name: str, patch: int) -> Schedule:
     return Schedule((Stage(config.model.shape(name, patch), config.budget_flops),))
 
 
-def _values(config: AdaptivePatchConfig, run: list[RunRecord]) -> tuple[np.ndarray, np.ndarray]:
-    """(training FLOPs [n], the study's metric [n])."""
-    return np.array([r.flops for r in run]), np.array([r.metrics[config.metric] for r in run])
+def curve_of(metric: str, run: list[RunRecord], validation_images: int) -> Curve:
+    """A run's training FLOPs and metric; an error of no image wrong becomes that of half an image, since a
+    law and its targets live in logarithms."""
+    values = np.array([record.metrics[metric] for record in run])
+    return np.array([record.flops for record in run]), np.maximum(values, 0.5 / validation_images)
 
 
-def _curve(config: AdaptivePatchConfig, run: list[RunRecord]) -> dict:
-    flops, values = _values(config, run)
+def _curve_json(run: list[RunRecord], curve: Curve) -> dict:
     return {
         "run": run[0].run,
-        "flops": flops.tolist(),
-        "values": values.tolist(),
-        "patch": [r.patch for r in run],
+        "flops": curve[0].tolist(),
+        "values": curve[1].tolist(),
+        "patch": [record.patch for record in run],
         "wall_s": run[-1].wall_s,
     }
 
 
-def fit_law(config: AdaptivePatchConfig, runs: list[list[RunRecord]], validation_images: int) -> "laws.Fit":
-    """E = a (C + d)^-b + c by the Huber loss of log E, from points spaced evenly in log C; of several
-    seeds, their mean curve."""
-    flops = _values(config, runs[0])[0]
-    values = np.mean([_values(config, run)[1] for run in runs], axis=0)
-    if config.metric != "val_loss":
-        values = np.maximum(values, 0.5 / validation_images)  # no image wrong: less than one, not zero
+def fit_law(config: AdaptivePatchConfig, curves: list[Curve]) -> laws.Fit:
+    """E = a (C + d)^-b + c by the Huber loss of log E, from points spaced evenly in log C.
+
+    curves: one per seed, with the same FLOPs; the law is that of their mean.
+    """
+    flops = curves[0][0]
+    values = np.mean([values for _, values in curves], axis=0)
     kept = flops >= config.law_first_share * config.budget_flops
     x, y = laws.resample_log(flops[kept], values[kept], config.law_points)
     return laws.fit([laws.Curve(x, y)], ["shifted_power"], objective="huber")[0]["shifted_power"]
 
 
-def _law_json(fit: "laws.Fit", first: float, last: float) -> dict:
+def _law_json(fit: laws.Fit, first: float, last: float) -> dict:
     x = np.geomspace(first, last, 100)
     return {
         "params": {k: float(v) for k, v in fit.params.items()},
@@ -145,27 +165,19 @@ def _law_json(fit: "laws.Fit", first: float, last: float) -> dict:
 
 
 def compare(
-    config: AdaptivePatchConfig,
-    static: Mapping[Shape, list[list[RunRecord]]],
-    adaptive: list[list[RunRecord]],
+    config: AdaptivePatchConfig, static: Mapping[Shape, list[Curve]], adaptive: list[Curve]
 ) -> list[dict]:
     """FLOPs to each target: the adaptive run and the best static one, seed by seed.
 
     savings: FLOPs of the best static shape for that target over those of the adaptive run, their
-    geometric mean over the seeds (nan where either does not reach the target in some seed).
+    geometric mean over the seeds (nan where the adaptive run misses the target in some seed).
     """
-    static_curves = [_values(config, run) for runs in static.values() for run in runs]
+    seeds = [{shape: curves[i] for shape, curves in static.items()} for i in range(len(config.seeds))]
     rows = []
-    for target in plan.target_values(static_curves, config.targets, 2 * config.law_first_share):
-        bests, ours, ratios = [], [], []
-        for i in range(len(config.seeds)):
-            best, needed = plan.best_static(
-                {s: _values(config, runs[i]) for s, runs in static.items()}, target
-            )
-            mine = plan.flops_to_reach(*_values(config, adaptive[i]), target) if adaptive else float("nan")
-            bests.append((best, needed))
-            ours.append(mine)
-            ratios.append(needed / mine)
+    for target in plan.target_values(seeds, config.targets, 2 * config.law_first_share):
+        bests = [plan.best_static(curves, target) for curves in seeds]
+        ours = [plan.flops_to_reach(*curve, target) for curve in adaptive] or [math.nan] * len(seeds)
+        ratios = [needed / mine for (_, needed), mine in zip(bests, ours, strict=True)]
         rows.append(
             {
                 "target": float(target),
