@@ -46,6 +46,17 @@ def read_curves(path, x=None, y=None, by=(), split=None) -> list[Curve]:
             series.setdefault("/".join(_cell(row, c) for c in by), []).append(point)
     curves = [_curve(path, name, points, x, y) for name, points in series.items()]
     curves = [curve for curve in curves if curve is not None]
+    for curve in curves:
+        if len(np.unique(curve.x[curve.fit])) < 2:
+            where = next(
+                line
+                for row, line in zip(rows, lines, strict=True)
+                if y not in columns or "/".join(_cell(row, c) for c in by) in (curve.name, "")
+            )
+            raise UserError(
+                f"{path}, row {where}, column {y!r}: curve {curve.name[:60]!r} has fewer than two usable rows to fit"
+                " with different x; add rows or remove it"
+            )
     if not curves:
         raise UserError(f"{path}: column {y!r} has no row with a positive, finite x and y")
     return curves
