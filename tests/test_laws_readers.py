@@ -93,7 +93,7 @@ def test_one_line_says_what_is_wrong(tmp_path, text):
 
 def test_wrong_columns_are_suggested(tmp_path):
     path = write(tmp_path / "c.csv", "steps,loss\n1,2\n2,1\n")
-    with pytest.raises(UserError, match="no column 'step' .did you mean 'steps'"):
+    with pytest.raises(UserError, match=r"no column 'step' .did you mean 'steps'"):
         laws.read_curves(path, x="step", y="loss")
     with pytest.raises(UserError, match="No such file"):
         laws.read_curves(tmp_path / "absent.csv")
@@ -129,6 +129,19 @@ def mutate(rng: random.Random, text: str) -> bytes:
     return raw
 
 
+def complaint(path, number) -> str:
+    """What the reader says against a file; where it says nothing, its curves hold only usable numbers."""
+    try:
+        for curve in laws.read_curves(path):
+            assert len(curve.x) == len(curve.y) == len(curve.fit)
+            usable = np.isfinite(curve.x) & (curve.x > 0) & np.isfinite(curve.y) & (curve.y > 0)
+            assert usable.all(), number
+            clean(curve)
+    except UserError as e:
+        return str(e)
+    return ""
+
+
 def test_thousands_of_malformed_files(tmp_path):
     rng = random.Random(0)
     plain = "x,y,fit\n" + "".join(f"{2**i},{0.9 * 0.9**i:.6f},{int(i < 9)}\n" for i in range(12))
@@ -137,17 +150,10 @@ def test_thousands_of_malformed_files(tmp_path):
     refused = 0
     for number in range(2400):
         path = write(tmp_path / "fuzz.csv", mutate(rng, rng.choice([BENCHMARK, plain, lines])))
-        try:
-            for curve in laws.read_curves(path):
-                assert len(curve.x) == len(curve.y) == len(curve.fit)
-                assert (np.isfinite(curve.x) & (curve.x > 0) & np.isfinite(curve.y) & (curve.y > 0)).all(), (
-                    number
-                )
-                clean(curve)
-        except UserError as e:
-            refused += 1
-            assert "\n" not in str(e), number
-            assert str(path) in str(e) or "curve " in str(e), number
+        said = complaint(path, number)
+        refused += bool(said)
+        assert "\n" not in said, number
+        assert not said or str(path) in said, number
     assert refused > 1000
 
 

@@ -55,8 +55,10 @@ def run(args: argparse.Namespace) -> None:
     _figures(args.out / "figures", curves, fits)
     title = title if args.objective == "sle" else f"{len(curves)} curve(s), objective {args.objective}"
     shown = [
-        [r["curve"], r["law"], r["rmsle"], r["rmsle_held_out"], r["limit"]]
-        + [", ".join(f"{k}={v:.4g}" for k, v in r["params"].items())]
+        [
+            *(r[key] for key in ("curve", "law", "rmsle", "rmsle_held_out", "limit")),
+            ", ".join(f"{k}={v:.4g}" for k, v in r["params"].items()),
+        ]
         for r in rows
     ]
     law_files.print_table(title, ["curve", "law", "RMSLE", "held out", "limit", "parameters"], shown)

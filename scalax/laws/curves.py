@@ -7,7 +7,6 @@ import numpy as np
 from scalax.errors import UserError
 from scalax.laws.family import Span
 
-
 LEAST_TO_JUDGE = 8  # rows
 
 

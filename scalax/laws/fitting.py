@@ -67,9 +67,10 @@ def fit(
     """Fit each family to each curve: a list, per curve, of family name -> `Fit`.
 
     objective: "sle", squared log error; "huber", Huber's loss of the log error, delta 1e-3; "excess",
-    squared error of log(y - limit), for families with a limit (the others: "sle"); "sle1p", squared error
-    of log(1 + y), which the published BNSL fits minimise, and which alone is not scale-free. resamples: bootstrap resamples of the
-    rows, each refitted from the best solutions. solver: "lm", or "bfgs" as an independent check.
+    squared error of log(y - limit), for families with a limit (the others: "sle"); "sle1p", squared
+    error of log(1 + y), which the published BNSL fits minimise, and which alone is not scale-free.
+    resamples: bootstrap resamples of the rows, each refitted from the best solutions.
+    solver: "lm", or "bfgs" as an independent check.
     progress: called with the number of (curve, family) fits just finished.
     Raises UserError for an unknown name or a curve with nothing to fit.
 
@@ -123,7 +124,8 @@ def _residual(family: Family, objective: str, p, log_x, log_y, center_y):
 
 @functools.cache
 def _program(family: Family, objective: str, polished: int, solver: str):
-    """(log_x [c, n], log_y, weights, low [c, k], high, starts [c, s, k], center_y [c]) -> the best `polished` solutions."""
+    """(log_x [c, n], log_y, weights, low [c, k], high, starts [c, s, k], center_y [c]) -> the `polished`
+    best solutions of each curve."""
     loss = huber if objective == "huber" else squared
 
     def one_curve(data):
@@ -190,7 +192,7 @@ def padded_size(n: int) -> int:
 
 def unit_points(n: int, k: int, seed: int) -> np.ndarray:
     """n points spread evenly over the unit cube of k dimensions, the same for every curve."""
-    return qmc.Sobol(k, seed=seed).random_base2(int(np.ceil(np.log2(n))))[:n]
+    return qmc.Sobol(k, rng=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(n))))[:n]
 
 
 def _fit_family(family, points: list[Points], objective, starts, resamples, seed, solver) -> list[Fit]:

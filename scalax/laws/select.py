@@ -1,4 +1,4 @@
-"""How many breaks, and from where on: chosen by the end of the rows to fit, as in the BNSL paper's appendix."""
+"""How many breaks, and from where on: chosen by the end of the rows to fit (BNSL paper, appendix)."""
 
 from typing import NamedTuple
 
