@@ -86,6 +86,7 @@ def test_batched_equals_looped():
         assert all(one[name].params == pytest.approx(looped[name].params, rel=1e-9) for name in one)
 
 
+@pytest.mark.slow
 def test_bfgs_agrees():
     curve = laws.Curve(X, noisy())
     found = [laws.fit([curve], ["m2"], solver=solver, starts=16)[0]["m2"] for solver in ("lm", "bfgs")]
@@ -144,6 +145,6 @@ def test_breaks_are_chosen_by_the_tail():
         laws.FAMILIES["bnsl"].internal(dict(a=0.05, b=1.5, c0=0.05, c1=0.6, d1=1e7, f1=0.1)),
     )
     y = law.predict(X) * np.exp(0.005 * np.random.default_rng(0).standard_normal(30))
-    choice = laws.choose_breaks(laws.Curve(X, y), most=1, starts=32)
+    choice = laws.choose_breaks(laws.Curve(X, y), most=1)
     assert choice.scores[1, 0.0] < choice.scores[0, 0.0]
     assert choice.fit.rmsle < 0.01
