@@ -78,7 +78,7 @@ def test_m1_is_the_regression_line():
 @pytest.mark.parametrize("objective", ["sle", "huber"])
 def test_scipy_finds_nothing_better(objective):
     rng = np.random.default_rng(1)
-    curve, law = curve_of("shifted_power")
+    curve, _ = curve_of("shifted_power")
     y = curve.y * np.exp(0.02 * rng.standard_normal(30))
     [fits] = laws.fit([laws.Curve(X, y)], ["shifted_power"], objective=objective)
 
@@ -86,9 +86,15 @@ def test_scipy_finds_nothing_better(objective):
         return np.logaddexp(q[3], q[0] - np.exp(q[1]) * np.logaddexp(np.log(x), q[2]))
 
     start = laws.FAMILIES["shifted_power"].internal(TRUE["shifted_power"])
-    extra = dict(loss="huber", f_scale=1e-3) if objective == "huber" else {}
     end = least_squares(
-        lambda q: log_y(q, X) - np.log(y), start, xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=5000, **extra
+        lambda q: log_y(q, X) - np.log(y),
+        start,
+        xtol=1e-15,
+        ftol=1e-15,
+        gtol=1e-15,
+        max_nfev=5000,
+        loss="huber" if objective == "huber" else "linear",
+        f_scale=1e-3,
     )
     fitted = fits["shifted_power"]
     assert fitted.diagnostics["cost"] <= 2 * end.cost * (1 + 1e-5)
@@ -97,7 +103,7 @@ def test_scipy_finds_nothing_better(objective):
 
 
 def test_huber_forgives_an_outlier():
-    curve, law = curve_of("m2")
+    curve, _ = curve_of("m2")
     y = curve.y.copy()
     y[10] *= 1.5
     fits = {o: laws.fit([laws.Curve(X, y)], ["m2"], objective=o)[0]["m2"] for o in ("sle", "huber")}

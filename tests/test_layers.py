@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
     ["errors", "records", "schedule", "hardware"],
-    ["config"],
+    ["config", "config_laws"],
     ["laws", "models", "data"],
     ["cost", "morph", "plan"],
     ["probes", "train"],

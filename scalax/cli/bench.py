@@ -41,6 +41,5 @@ def run(args: argparse.Namespace) -> None:
         title = f"beside published figures, {result.summary['published']['curves']} curves"
         law_files.print_table(title, ["method", "mean", "median", "geometric mean", "wins"], rows)
     wall = result.summary["wall_s"]
-    print(
-        f"fits {wall['fit']:.1f} s, auto {wall['auto']:.1f} s; wrote {args.out}/bench.csv, bench.json and figures/"
-    )
+    print(f"fits {wall['fit']:.1f} s, auto {wall['auto']:.1f} s")
+    print(f"wrote {args.out}/bench.csv, bench.json and figures/")

@@ -10,7 +10,7 @@ HELP = "fit scaling laws to learning curves"
 def configure(parser: argparse.ArgumentParser) -> None:
     add_curve_arguments(parser, "runs/fit")
     parser.add_argument("--laws", default="m1,m2,m3,m4,bnsl", help="families, e.g. m4,bnsl2,shifted_power")
-    parser.add_argument("--objective", default="sle", help="sle (squared log error), huber or excess")
+    parser.add_argument("--objective", default="sle", help="sle (squared log error), huber, excess or sle1p")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -23,6 +23,7 @@ def run(args: argparse.Namespace) -> None:
         fits = laws.fit(curves, families, objective=args.objective, progress=bar.update)
     rows, data, notes, title = [], [], {}, f"{len(curves)} curve(s), squared log error"
     for curve, each in zip(curves, fits, strict=True):
+        notes[curve.name] = list(next(iter(each.values())).notes)
         for name, f in each.items():
             scores = {"rmsle": f.rmsle, "rsle": f.rsle, "rmsle_held_out": f.rmsle_held_out}
             scores |= {"rsle_held_out": f.rsle_held_out, "limit": f.asymptote}
@@ -39,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
                     **scores,
                     "converged": f.converged,
                     "flags": list(f.flags),
+                    "notes": list(f.notes),
                     "diagnostics": f.diagnostics,
                 }
             )
@@ -53,8 +55,10 @@ def run(args: argparse.Namespace) -> None:
     _figures(args.out / "figures", curves, fits)
     title = title if args.objective == "sle" else f"{len(curves)} curve(s), objective {args.objective}"
     shown = [
-        [r["curve"], r["law"], r["rmsle"], r["rmsle_held_out"], r["limit"]]
-        + [", ".join(f"{k}={v:.4g}" for k, v in r["params"].items())]
+        [
+            *(r[key] for key in ("curve", "law", "rmsle", "rmsle_held_out", "limit")),
+            ", ".join(f"{k}={v:.4g}" for k, v in r["params"].items()),
+        ]
         for r in rows
     ]
     law_files.print_table(title, ["curve", "law", "RMSLE", "held out", "limit", "parameters"], shown)

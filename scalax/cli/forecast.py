@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     with law_files.LateBar("forecasting", len(curves) * len(MEMBERS_OF_AUTO)) as bar:
         forecasts = laws.forecast(curves, at, progress=bar.update)
     rows, data, lines = [], [], {}
-    for curve, f in zip(curves, forecasts, strict=True):
+    for f in forecasts:
         families = f.by_family(f.x)
         for i, x in enumerate(f.x):
             row = {"curve": f.name, "x": float(x), "median": float(f.median[i])}

@@ -7,6 +7,8 @@ import numpy as np
 from scalax.errors import UserError
 from scalax.laws.family import Span
 
+LEAST_TO_JUDGE = 8  # rows
+
 
 class Curve:
     """Points (x, y) of one learning curve.
@@ -49,7 +51,7 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
     """
     notes = list(curve.notes)
     x, y = curve.x[curve.fit], curve.y[curve.fit]
-    flat = x.reshape(len(x), -1)
+    flat = x.reshape(len(x), x.shape[1] if x.ndim == 2 else 1)
     usable = np.isfinite(y) & (y > 0) & np.all(np.isfinite(flat) & (flat > 0), 1)
     if not usable.all():
         notes.append(f"{(~usable).sum()} rows with a non-positive or non-finite value left out")
@@ -74,7 +76,20 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
         else (0, 0)
     )
     span = Span(log_x.min(0), log_x.max(0), float(log_y.min()), float(log_y.max()), *map(float, ends))
+    if log_x.ndim == 1 and len(log_y) >= LEAST_TO_JUDGE:
+        notes += _doubts(log_x, log_y + center_y)
     return Points(log_x, log_y, counts.astype(float), center_x, center_y, span), notes
+
+
+def _doubts(log_x, log_y) -> list[str]:
+    """What the rows look like, where that is not a curve that falls with x."""
+    peak = int(log_y.argmax())
+    slope = np.polyfit(log_x, log_y, 1)[0]
+    if slope > 0 and log_y.max() <= 0:
+        return ["y rises with x and stays below 1: if it is an accuracy, give 1 - y"]
+    if 0 < peak <= len(log_y) // 4 and log_y[peak] - log_y[0] > 0.02 and slope < 0:
+        return [f"y rises over the first {peak} rows before it falls (warm-up?): leave them out"]
+    return []
 
 
 def resample_log(x, y, n: int) -> tuple[np.ndarray, np.ndarray]:

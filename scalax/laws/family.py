@@ -69,7 +69,7 @@ class Family(NamedTuple):
         return np.asarray(self.from_natural([natural[name] for name in self.names]), float)
 
 
-def coordinates(*kinds: str) -> dict[str, Callable]:
+def coordinates(*kinds: str) -> dict[str, Any]:
     """`to_natural` and `from_natural` one by one: "log" is exp(p), "-log" is -exp(p), "id" is p."""
 
     def to_natural(p):

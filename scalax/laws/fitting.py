@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.optimize import minimize
 from scipy.stats import qmc
 
 from scalax.errors import UserError, suggest
@@ -21,7 +22,7 @@ from scalax.laws.sigmoidal import M4
 from scalax.laws.solve import huber, least_squares, squared
 
 FAMILIES = {f.name: f for f in (M1, M2, M3, M4, *BNSL, SHIFTED_POWER, DOWNSTREAM, TWO_VARIABLES)}
-OBJECTIVES = ("sle", "huber", "excess")
+OBJECTIVES = ("sle", "huber", "excess", "sle1p")
 CHUNK = 16  # curves a call: one compiled shape serves any number of curves
 SCREEN_STEPS, POLISH_STEPS = 15, 300
 
@@ -31,7 +32,8 @@ class Fit(Law):
     """A law fitted to one curve.
 
     Errors are in log y: `rmsle` over the rows to fit, `rmsle_held_out` over the others (nan without
-    any), each with its root standard log error. `flags` say in words what to distrust; `diagnostics` has
+    any), each with its root standard log error. `flags` say in words what to distrust, `notes` what was
+    odd about the curve's rows; `diagnostics` has
     the numbers behind them: starts_agree (share of the polished starts that reach the same cost),
     condition (of the scaled Gauss-Newton matrix), points, free parameters, cost.
     """
@@ -43,6 +45,7 @@ class Fit(Law):
     rsle_held_out: float = np.nan
     converged: bool = False
     flags: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     diagnostics: dict[str, float] = field(default_factory=dict)
     resamples: tuple[Law, ...] = ()  # one law per bootstrap resample of the rows
 
@@ -64,8 +67,10 @@ def fit(
     """Fit each family to each curve: a list, per curve, of family name -> `Fit`.
 
     objective: "sle", squared log error; "huber", Huber's loss of the log error, delta 1e-3; "excess",
-    squared error of log(y - limit), for families with a limit (the others: "sle"). resamples: bootstrap resamples of the
-    rows, each refitted from the best solutions. solver: "lm", or "bfgs" as an independent check.
+    squared error of log(y - limit), for families with a limit (the others: "sle"); "sle1p", squared
+    error of log(1 + y), which the published BNSL fits minimise, and which alone is not scale-free.
+    resamples: bootstrap resamples of the rows, each refitted from the best solutions.
+    solver: "lm", or "bfgs" as an independent check.
     progress: called with the number of (curve, family) fits just finished.
     Raises UserError for an unknown name or a curve with nothing to fit.
 
@@ -77,6 +82,8 @@ def fit(
     """
     if objective not in OBJECTIVES:
         raise UserError(f"objective {objective!r} is unknown{suggest(objective, OBJECTIVES)}")
+    if not families:
+        raise UserError("no law is named; give one or more, e.g. m4")
     specs = [lookup(family) for family in families]
     cleaned = [clean(curve) for curve in curves]
     for curve, (points, _) in zip(curves, cleaned, strict=True):
@@ -104,8 +111,10 @@ def lookup(family: str | Family) -> Family:
     return FAMILIES[family]
 
 
-def _residual(family: Family, objective: str, p, log_x, log_y):
+def _residual(family: Family, objective: str, p, log_x, log_y, center_y):
     r = family.log_y(p, log_x) - log_y
+    if objective == "sle1p":
+        return jax.nn.softplus(log_y + r + center_y) - jax.nn.softplus(log_y + center_y)
     if objective != "excess" or family.floor is None:
         return r
     below = p[family.floor] - log_y  # a limit above a row would have no log: it is kept just below
@@ -115,14 +124,15 @@ def _residual(family: Family, objective: str, p, log_x, log_y):
 
 @functools.cache
 def _program(family: Family, objective: str, polished: int, solver: str):
-    """(log_x [c, n], log_y, weights, low [c, k], high, starts [c, s, k]) -> the best `polished` solutions."""
+    """(log_x [c, n], log_y, weights, low [c, k], high, starts [c, s, k], center_y [c]) -> the `polished`
+    best solutions of each curve."""
     loss = huber if objective == "huber" else squared
 
     def one_curve(data):
-        log_x, log_y, weights, low, high, starts = data
+        log_x, log_y, weights, low, high, starts, center_y = data
 
         def residual(p):
-            return _residual(family, objective, p, log_x, log_y)
+            return _residual(family, objective, p, log_x, log_y, center_y)
 
         def run(p, max_steps):
             return least_squares(residual, weights, p, low, high, loss=loss, max_steps=max_steps)
@@ -145,7 +155,7 @@ def _bfgs(residual, weights, p, low, high, loss):
         value, _ = loss(residual(jnp.clip(p, low, high)))
         return jnp.sum(jnp.where(weights > 0, weights * value, 0.0))
 
-    return jnp.clip(jax.scipy.optimize.minimize(cost, p, method="BFGS").x, low, high)
+    return jnp.clip(minimize(cost, p, method="BFGS").x, low, high)
 
 
 def _solve(family, objective, solver, points: list[Points], weights, starts: list, polished: int):
@@ -172,7 +182,7 @@ def _padded(points: Points, weights, size: int, family: Family, starts):
     low, high = family.box(points.span)
     log_x = np.concatenate([points.log_x, np.repeat(points.log_x[:1], extra, 0)])
     log_y = np.concatenate([points.log_y, np.repeat(points.log_y[:1], extra, 0)])
-    return log_x, log_y, np.concatenate([weights, np.zeros(extra)]), low, high, starts
+    return log_x, log_y, np.concatenate([weights, np.zeros(extra)]), low, high, starts, points.center_y
 
 
 def padded_size(n: int) -> int:
@@ -182,7 +192,7 @@ def padded_size(n: int) -> int:
 
 def unit_points(n: int, k: int, seed: int) -> np.ndarray:
     """n points spread evenly over the unit cube of k dimensions, the same for every curve."""
-    return qmc.Sobol(k, seed=seed).random_base2(int(np.ceil(np.log2(n))))[:n]
+    return qmc.Sobol(k, rng=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(n))))[:n]
 
 
 def _fit_family(family, points: list[Points], objective, starts, resamples, seed, solver) -> list[Fit]:
@@ -276,7 +286,7 @@ def describe(fitted: Fit, curve: Curve, points: Points, notes: list[str]) -> Fit
         if rows.any():
             error = np.log(fitted.predict(curve.x[rows])) - np.log(curve.y[rows])
             scores["rmsle" + suffix], scores["rsle" + suffix] = rmsle(error)
-    return dataclasses.replace(fitted, **scores, flags=(*notes, *fitted.flags))
+    return dataclasses.replace(fitted, **scores, notes=tuple(notes))
 
 
 def rmsle(log_error) -> tuple[float, float]:

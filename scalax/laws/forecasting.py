@@ -145,7 +145,7 @@ def forecast(curves: Sequence[Curve], at=None, progress=None) -> list[Forecast]:
         rows = len(np.unique(points.log_x))
         if points.log_x.ndim != 1 or rows < LEAST_ROWS:
             raise UserError(
-                f"curve {curve.name!r}: a forecast needs at least {LEAST_ROWS} rows with different x, got {rows}"
+                f"curve {curve.name!r}: needs {LEAST_ROWS} rows of different x to forecast, got {rows}"
             )
     data = [anchored(points) for points, _ in cleaned]
     shorter = [[_without_last(a, share) for share in DROPS] for a in data]

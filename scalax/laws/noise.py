@@ -32,7 +32,11 @@ def row_noise(points: Points) -> float:
 
 
 def is_smoothed(points: Points) -> bool:
-    """Rows that (almost) never rise, as no series of single noisy evaluations does for long."""
+    """Rows that (almost) never rise, as no long series of single noisy evaluations does near its end.
+
+    A curve that falls by several times its noise from row to row cannot be told from a smoothed one,
+    and counts as one: its bands are wider than they need be, never narrower.
+    """
     _, first = np.unique(points.log_x, return_index=True)
     steps = np.diff(points.log_y[first])
     return len(steps) + 1 >= SMOOTHED_ROWS and bool(np.mean(steps > 0) <= SMOOTHED_RISES)
@@ -50,12 +54,12 @@ def hidden_noise(seed: int = 0, curves: int = 200) -> float:
         sigma = np.exp(rng.uniform(np.log(0.003), np.log(0.03)))
         x = np.arange(1, 301.0)
         y = x ** -rng.uniform(0.1, 0.4) * np.exp(sigma * rng.standard_normal(300))
-        points, _ = clean(Curve(*resample_log(*_lower_hull(x, y), 60)))
+        points, _ = clean(Curve(*resample_log(*_lower_hull(x, y), n=60)))
         ratios.append(sigma / row_noise(points))
     return float(np.mean(ratios))
 
 
-def _lower_hull(x, y):
+def _lower_hull(x, y) -> tuple[np.ndarray, np.ndarray]:
     kept: list[tuple[float, float]] = []
     for at, value in zip(x, y, strict=True):
         while len(kept) > 1:
@@ -64,4 +68,5 @@ def _lower_hull(x, y):
                 break
             kept.pop()
         kept.append((at, value))
-    return np.array(kept).T
+    hull = np.array(kept)
+    return hull[:, 0], hull[:, 1]

@@ -1,5 +1,7 @@
 """Laws made of power terms: M1, M2, M3, the shifted power, downstream against upstream, two variables."""
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -57,7 +59,7 @@ M1 = Family(
 # --- M2: y = e_inf + b x^c, c < 0; downstream against upstream is the same with a rising power ---
 
 
-def _plus_power(sign):
+def _plus_power(sign) -> dict[str, Any]:
     def log_y(p, log_x):
         return jnp.logaddexp(p[0], p[1] + sign * jnp.exp(p[2]) * log_x)
 

@@ -16,7 +16,8 @@ import numpy as np
 from scalax.errors import UserError, suggest
 from scalax.laws.curves import Curve
 
-BENCHMARK = dict(x="Seen Examples", y="Loss", by=("Domain", "Task", "Model"), split="Training")
+BENCHMARK_X, BENCHMARK_Y, BENCHMARK_SPLIT = "Seen Examples", "Loss", "Training"
+BENCHMARK_BY = ("Domain", "Task", "Model")
 OWN_METRICS = ("val_error", "val_loss", "fewshot_error")
 LARGEST_CELL = 10_000  # characters; a longer one is not a number or a name
 TRUE, FALSE = {"1", "1.0", "true", "fit", "train"}, {"0", "0.0", "false", "held out", "test"}
@@ -46,6 +47,17 @@ def read_curves(path, x=None, y=None, by=(), split=None) -> list[Curve]:
             series.setdefault("/".join(_cell(row, c) for c in by), []).append(point)
     curves = [_curve(path, name, points, x, y) for name, points in series.items()]
     curves = [curve for curve in curves if curve is not None]
+    for curve in curves:
+        if len(np.unique(curve.x[curve.fit])) < 2:
+            where = next(
+                line
+                for row, line in zip(rows, lines, strict=True)
+                if y not in columns or "/".join(_cell(row, c) for c in by) in (curve.name, "")
+            )
+            raise UserError(
+                f"{path}, row {where}, column {y!r}: curve {curve.name[:60]!r} has fewer than two usable rows"
+                " to fit with different x; add rows or remove it"
+            )
     if not curves:
         raise UserError(f"{path}: column {y!r} has no row with a positive, finite x and y")
     return curves
@@ -99,8 +111,8 @@ def _csv(path: Path, text: str):
             if len(cells) != len(columns):
                 at = min(len(cells), len(columns))
                 raise UserError(
-                    f"{path}, row {reader.line_num}, column {at + 1}: the row has {len(cells)} cells where the"
-                    f" header has {len(columns)}; complete or remove it"
+                    f"{path}, row {reader.line_num}, column {at + 1}: the row has {len(cells)} cells where"
+                    f" the header has {len(columns)}; complete or remove it"
                 )
             rows.append(dict(zip(columns, cells, strict=True)))
             lines.append(reader.line_num)
@@ -143,12 +155,9 @@ def _json_lines(path: Path, text: str):
 def _columns(path, columns, rows, x, y, by, split):
     """The columns to use: those asked for, else those of a known kind of file."""
     if x is None and y is None:
-        if set(BENCHMARK["by"]) | {BENCHMARK["x"], BENCHMARK["y"]} <= set(columns):
-            x, y = BENCHMARK["x"], BENCHMARK["y"]
-            by, split = (
-                by or BENCHMARK["by"],
-                split or (BENCHMARK["split"] if BENCHMARK["split"] in columns else None),
-            )
+        if {*BENCHMARK_BY, BENCHMARK_X, BENCHMARK_Y} <= set(columns):
+            x, y, by = BENCHMARK_X, BENCHMARK_Y, by or BENCHMARK_BY
+            split = split or (BENCHMARK_SPLIT if BENCHMARK_SPLIT in columns else None)
         elif {"run", "step", "flops"} <= set(columns):
             metric = next((m for m in OWN_METRICS if m in columns), None)
             x, y, by = "flops", metric or "val_error", by or ("run",)
@@ -191,7 +200,7 @@ def _points(path, rows, lines, x, y, split) -> list[tuple]:
 
 def _number(path, row, line, column) -> float | None:
     cell = row.get(column)
-    if isinstance(cell, bool) or isinstance(cell, list | dict):
+    if isinstance(cell, bool | list | dict):
         raise UserError(f"{path}, row {line}, column {column!r}: want a number, got {type(cell).__name__}")
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return None

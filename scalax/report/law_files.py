@@ -36,9 +36,8 @@ def curves_of(args: argparse.Namespace) -> list:
     by = tuple(column for column in args.by.split(",") if column)
     found = [c for file in args.files for c in laws.read_curves(file, args.x, args.y, by, args.split)]
     names = [curve.name for curve in found]
-    for curve, file in zip(found, names, strict=True):
-        if names.count(file) > 1:
-            raise UserError(f"two curves are named {file!r}; tell them apart with --by")
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UserError(f"two curves are named {twice[0]!r}; tell them apart with --by")
     return found
 
 
@@ -64,7 +63,8 @@ class LateBar:
 
     def __exit__(self, *_) -> None:
         self.timer.cancel()
-        self.bar.stop()
+        if self.bar.live.is_started:
+            self.bar.stop()
 
 
 def write_csv(path: Path, rows: list[dict]) -> None:
