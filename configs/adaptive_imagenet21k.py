@@ -23,6 +23,7 @@ def config() -> AdaptivePatchConfig:
             train_split="train",
             validation_share=0.004,
             crop_padding=12,
+            flip=True,
         ),
         model=ModelConfig(names=MODELS, base_patch=12, base_grid=8),
         optim=OptimConfig(lr=1e-3, warmup_steps=1000, weight_decay=0.01, weight_decay_head=0.01),

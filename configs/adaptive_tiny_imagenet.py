@@ -14,7 +14,12 @@ def config() -> AdaptivePatchConfig:
     return AdaptivePatchConfig(
         name="adaptive_tiny_imagenet",
         data=DataConfig(
-            source="tfds", name="tiny_imagenet", image_size=64, validation_split="validation", crop_padding=4
+            source="tfds",
+            name="tiny_imagenet",
+            image_size=64,
+            validation_split="validation",
+            crop_padding=4,
+            flip=True,
         ),
         model=ModelConfig(names=("V128-6",), base_patch=8, base_grid=8),
         optim=OptimConfig(lr=1e-3, warmup_steps=500),

@@ -11,7 +11,7 @@ from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConf
 def config() -> AdaptivePatchConfig:
     return AdaptivePatchConfig(
         name="quickstart",
-        data=DataConfig(source="digits", image_size=8, crop_padding=1, flip=False, validation_share=1 / 3),
+        data=DataConfig(source="digits", image_size=8, crop_padding=1, validation_share=1 / 3),
         model=ModelConfig(names=("V16-1",), base_patch=2, base_grid=4),
         optim=OptimConfig(lr=5e-3, warmup_steps=100),
         eval=EvalConfig(points=24, batch_size=256),

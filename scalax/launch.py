@@ -127,6 +127,8 @@ def check_out(out) -> None:
 
     try:
         epath.Path(out).mkdir(parents=True, exist_ok=True)
+    except ImportError as e:
+        raise UserError(f"--out {out}: {e} (pip install 'scalax[gcs]')") from None
     except OSError as e:
         raise UserError(f"--out {out}: cannot make it ({e.strerror or e}); choose another") from None
 

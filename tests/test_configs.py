@@ -32,7 +32,7 @@ def test_config_takes_two_steps(path, tmp_path):
             validation_share=0.25,
         ),
         model=dataclasses.replace(config.model, names=("V8-1",)),
-        eval=dataclasses.replace(config.eval, batch_size=4, points=2),
+        eval=dataclasses.replace(config.eval, batch_size=4),
         batch_size=4,
     )
     splits = data.load(toy.data)

@@ -155,6 +155,16 @@ def wrong_arrays(**arrays):
     return make
 
 
+def npy(tmp_path) -> str:
+    np.save(tmp_path / "set.npy", np.zeros(3))
+    return str(tmp_path / "set.npy")
+
+
+def torn_tfds(tmp_path):
+    (tmp_path / "dataset_info.json").write_text('{"name": ')
+    return {"source": "tfds", "dir": str(tmp_path)}
+
+
 ZEROS = np.zeros((4, 8, 8), np.uint8)
 
 
@@ -175,7 +185,7 @@ ZEROS = np.zeros((4, 8, 8), np.uint8)
         (wrong_arrays(images=ZEROS, labels=np.arange(3)), r"labels must be whole numbers \[4\]"),
         (
             wrong_arrays(images=ZEROS, labels=np.array([0, 1, -2, 1])),
-            r"label -2 of record 2 is not in 0\.\.1",
+            r"must be 0\.\.2 for 3 classes, got -2\.\.1",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from scalax import cli, launch
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = str(ROOT / "configs" / "quickstart.py")
-SMALL = "--budget-flops 4e8 --model.names V8-1 --eval.points 12 --batch-size 8 --optim.warmup-steps 5".split()
+SMALL = ["--budget-flops", "4e8", "--model.names", "V8-1", "--eval.points", "12", "--batch-size", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,8 @@ def test_report_escapes_names(study, tmp_path):
         ([QUICKSTART, "--metric", "fewshot_error", "--eval.shots", "0"], "needs eval.shots of 1 or more"),
         ([QUICKSTART, "--eval.shots", "500"], "eval.shots 500: class"),
         ([QUICKSTART, "--batch-size", "5000"], "batch_size 5000 exceeds the 1198 training images"),
+        ([QUICKSTART, "--seeds", "-1"], "seeds must lie in 0..999"),
+        ([QUICKSTART, "--eval.points", "4"], "are too few for a law; raise it to have 6"),
         ([QUICKSTART, "--out"], "--out needs a directory"),
     ],
 )
@@ -106,6 +108,15 @@ def test_output_of_another_config_is_one_line(study, capsys):
     assert printed.count("\n") == 1
 
 
+@pytest.mark.parametrize("text", ["[1]", "{", '{"study": "nope"}', '{"study": "adaptive_patch"}'])
+def test_report_of_a_foreign_file_is_one_line(tmp_path, capsys, text):
+    (tmp_path / "study.json").write_text(text)
+    assert cli.main(["report", str(tmp_path)]) == 2
+    printed = capsys.readouterr().err
+    assert "study.json: not" in printed
+    assert printed.count("\n") == 1
+
+
 def test_report_of_nothing_is_one_line(tmp_path, capsys):
     assert cli.main(["report", str(tmp_path)]) == 2
     assert "no such file; finish the study" in capsys.readouterr().err
@@ -117,7 +128,8 @@ def test_help_needs_no_jax():
         ["scalax.launch", "--help"],
         ["scalax.cli", "--help"],
     ):
-        code = f"import runpy, sys; sys.argv = {command!r}\ntry: runpy.run_module({command[0]!r}, run_name='__main__')\n"
+        code = f"import runpy, sys; sys.argv = {command!r}\n"
+        code += f"try: runpy.run_module({command[0]!r}, run_name='__main__')\n"
         code += "except SystemExit as e: assert not e.code, e.code\nassert 'jax' not in sys.modules\n"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunC
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.train import optimizer, state, step, timeline
+from scalax.train.lock import alone_in
 
 LARGE, SMALL = Shape(4, 8, 1), Shape(2, 8, 1)
 CONFIG = RunConfig(
@@ -167,16 +168,15 @@ def test_directory_of_another_config_is_refused(setup, tmp_path):
         train.run(setup, two_stages(setup), 1, tmp_path, evaluate)
 
 
-def test_non_finite_loss_stops_and_keeps_what_was_good(setup, tmp_path):
-    config = dataclasses.replace(CONFIG, optim=OptimConfig(lr=1e30, warmup_steps=0), checkpoint_steps=1)
-    hot = train.Setup(config, setup.splits)
-    with pytest.raises(UserError, match=r"is (nan|inf) at step \d+ \(V8-1/4\); lower optim.lr 1e\+30") as e:
-        train.run(hot, two_stages(setup), 0, tmp_path, evaluate)
+def test_divergence_stops_the_run_and_keeps_what_was_good(setup, tmp_path, monkeypatch):
+    monkeypatch.setattr("scalax.train.loop.learning_rate", lambda config, step, _: 1e-2 if step < 3 else 1e30)
+    careful = train.Setup(dataclasses.replace(CONFIG, checkpoint_steps=1), setup.splits)
+    with pytest.raises(UserError, match=r"is (nan|inf) at step 4 \(V8-1/4\); lower optim.lr 0.01") as e:
+        train.run(careful, two_stages(setup), 0, tmp_path, evaluate)
     assert "\n" not in str(e.value)
-    assert "is good" in str(e.value)
-    kept = [int(p.name) for p in (tmp_path / "ckpt").glob("[0-9]*")]
-    assert kept
-    assert all(r.step <= max(kept) for r in records.read(tmp_path / "metrics.jsonl"))
+    assert "the checkpoint of step 3 is good" in str(e.value)
+    assert sorted(int(p.name) for p in (tmp_path / "ckpt").glob("[0-9]*")) == [2, 3]
+    assert max(r.step for r in records.read(tmp_path / "metrics.jsonl")) <= 3
     assert not json.loads((tmp_path / "run.json").read_text())["finished"]
 
 
@@ -196,11 +196,46 @@ def test_unreadable_checkpoint_falls_back_loudly(setup, tmp_path):
 def test_counts_that_disagree_refuse_the_run(setup, monkeypatch):
     import scalax.train.setup as module
 
-    monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 1e6)
-    with pytest.raises(UserError, match=r"XLA counts 1e\+06 FLOPs a step and scalax .* --cost-note"):
+    assert setup.cost(SMALL).reason.startswith("elementwise ")  # counted, so no note is needed
+    monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 1e7)
+    with pytest.raises(UserError, match=r"XLA counts 1e\+07 FLOPs a step.* have no reason; .* --cost-note"):
         train.Setup(CONFIG, setup.splits).cost(LARGE)
     noted = dataclasses.replace(CONFIG, cost_note="a test")
-    assert train.Setup(noted, setup.splits).cost(LARGE).step.flops == 1e6
+    assert train.Setup(noted, setup.splits).cost(LARGE).reason == "a test"
+    monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 0.0)
+    with pytest.raises(UserError, match="counts no FLOPs"):
+        train.Setup(noted, setup.splits).cost(LARGE)
+
+
+def test_second_process_in_a_directory_is_refused(tmp_path):
+    with alone_in(tmp_path), pytest.raises(UserError, match="in use by another process"), alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path):
+        pass
+
+
+def test_changed_data_is_another_run(setup, tmp_path):
+    train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    images = setup.splits.train
+    fewer = setup.splits._replace(train=dataclasses.replace(images, source=images.source.take(np.arange(50))))
+    with pytest.raises(UserError, match=r"another config: data.train \(here 50, there 64\)"):
+        train.run(train.Setup(CONFIG, fewer), two_stages(setup), 0, tmp_path, evaluate)
+
+
+def test_evaluation_that_is_not_finite_stops_the_run(setup, tmp_path):
+    with pytest.raises(UserError, match="val_loss is nan at step"):
+        train.run(setup, two_stages(setup), 0, tmp_path, lambda predict: {"val_loss": float("nan")})
+    assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters(setup, tmp_path):
+    config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, precision="bfloat16"))
+    half = train.Setup(config, setup.splits)
+    assert half.model(LARGE).dtype == jnp.bfloat16
+    assert {leaf.dtype for leaf in jax.tree.leaves(half.new_state(LARGE, 0).params)} == {jnp.dtype("float32")}
+    ours = train.run(half, two_stages(setup), 0, tmp_path / "half", evaluate).records[-1]
+    theirs = train.run(setup, two_stages(setup), 0, tmp_path / "whole", evaluate).records[-1]
+    assert ours.metrics["val_loss"] == pytest.approx(theirs.metrics["val_loss"], rel=0.03)
 
 
 def test_streamed_images_train_like_resident_ones(setup, tmp_path):

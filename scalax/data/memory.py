@@ -1,5 +1,6 @@
 """A split as arrays where it fits, else as a source that decodes while it is read."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -12,7 +13,8 @@ from scalax.errors import UserError
 THREADS = 16  # decoding waits on storage, and leaves the interpreter while it works
 
 
-class Dataset(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Dataset:
     """One split. images: uint8 [N, H, W, C] and labels: int32 [N], or None where they do not fit."""
 
     source: Source

@@ -3,8 +3,7 @@
 import dataclasses
 import io
 import zipfile
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,12 +35,13 @@ class Source:
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         row = int(self.rows[index])
-        record = self.records[row]
+        what = f"of record {row}"
         try:
+            record = self.records[row]
+            what = record[0] if isinstance(record, tuple) else what
             image = self.image(record)
-        except Exception as e:  # decoders raise what they like for a damaged file
-            what = record[0] if isinstance(record, tuple) else f"of record {row}"
-            raise UserError(f"{self.name}: cannot read image {what} ({e}); mend or remove it") from None
+        except Exception as e:  # readers and decoders raise what they like for a damaged file
+            raise UserError(f"{self.name}: cannot read image {what} ({_first_line(e)}); mend it") from None
         return {"image": image, "label": np.asarray(self._checked_label(row, record), np.int32)}
 
     def labels(self) -> np.ndarray:
@@ -91,27 +91,36 @@ def _digits(config: DataConfig, split: str) -> Source:
 
 
 def _arrays(config: DataConfig, split: str) -> Source:
-    path = Path(config.dir).expanduser()
+    path = epath.Path(config.dir).expanduser()
     if not path.is_file():
         raise UserError(f"data.dir {config.dir}: no such file; give a .npz with images and labels")
     prefix, train_prefix = ("" if s == "train" else f"{s}_" for s in (split, config.train_split))
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             images, labels = file[f"{prefix}images"], file[f"{prefix}labels"]
-            classes = int(file[f"{train_prefix}labels"].max(initial=0)) + 1
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as e:
+            train_labels = file[f"{train_prefix}labels"]
+    except (AttributeError, KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as e:
         raise UserError(
             f"data.dir {config.dir}: cannot read {prefix}images and {prefix}labels from it ({e})"
         ) from None
-    return _from_arrays(path.name, images, labels, classes, config)
+    if train_labels.dtype.kind not in "iu" or not train_labels.size:
+        raise UserError(f"{path.name}: {train_prefix}labels must be whole numbers, got {train_labels.dtype}")
+    classes = np.unique(train_labels)
+    if classes[0] != 0 or classes[-1] != len(classes) - 1:
+        raise UserError(
+            f"{path.name}: {train_prefix}labels must be 0..{len(classes) - 1} for {len(classes)} classes,"
+            f" got {classes[0]}..{classes[-1]}; number them anew"
+        )
+    return _from_arrays(path.name, images, labels, len(classes), config)
 
 
 def _from_arrays(
     name: str, images: np.ndarray, labels: np.ndarray, classes: int, config: DataConfig
 ) -> Source:
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[3:] > (4,):
         raise UserError(
-            f"{name}: images must be uint8 [N, H, W] or [N, H, W, C], got {images.dtype} {list(images.shape)}"
+            f"{name}: images must be uint8 [N, H, W] or [N, H, W, C] with C up to 4, got {images.dtype}"
+            f" {list(images.shape)}"
         )
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise UserError(
@@ -133,13 +142,17 @@ def _from_arrays(
 
 
 def _folder(config: DataConfig, split: str) -> Source:
-    root = Path(config.dir).expanduser()
+    root = epath.Path(config.dir).expanduser()
     if not root.is_dir():
         raise UserError(
             f"data.dir {config.dir}: no such directory; give one with a folder of images per class"
         )
-    if split != "train" and not (root / split).is_dir():
-        raise UserError(f"data.dir {config.dir}: no folder {split!r}; set data.{{train,validation}}_split")
+    for wanted in {split, config.train_split} if config.validation_split else ():
+        if not (root / wanted).is_dir():
+            raise UserError(
+                f"data.dir {config.dir}: no folder {wanted!r}; set data.train_split and"
+                " data.validation_split, or leave the second empty to hold out a share"
+            )
     train_root, root = (root / s if (root / s).is_dir() else root for s in (config.train_split, split))
     names = _folders(train_root)  # labels go by the training split's folders, whatever another one lacks
     if unknown := set(_folders(root)) - set(names):
@@ -147,57 +160,63 @@ def _folder(config: DataConfig, split: str) -> Source:
     records = [
         (str(path), label)
         for label, name in enumerate(names)
-        for path in (sorted((root / name).rglob("*")) if (root / name).is_dir() else ())
+        for path in (_files(root / name) if (root / name).is_dir() else ())
         if path.suffix.lower() in IMAGE_SUFFIXES
     ]
     if not records:
         raise UserError(f"{root}: no images in folders of classes ({', '.join(sorted(IMAGE_SUFFIXES))})")
 
     def image(record: tuple[str, int]) -> np.ndarray:
-        return decode_image(Path(record[0]).read_bytes(), config.image_size)
+        return decode_image(epath.Path(record[0]).read_bytes(), config.image_size)
 
     return Source(str(root), records, np.arange(len(records)), image, lambda record: record[1], len(names))
 
 
-def _folders(root: Path) -> list[str]:
+def _files(root: epath.Path) -> Iterator[epath.Path]:
+    for path in sorted(root.iterdir()):
+        if path.is_dir():
+            yield from _files(path)
+        else:
+            yield path
+
+
+def _folders(root: epath.Path) -> list[str]:
     return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
 def _tfds(config: DataConfig, split: str) -> Source:
     import tensorflow_datasets as tfds
 
-    where = config.dir or config.name
-    directory = epath.Path(config.dir).expanduser()
+    where = f"data.dir {config.dir}" if config.dir else f"data.name {config.name}"
+    prepare = (
+        "prepare it with TensorFlow (pip install 'scalax[tfds]', then tfds build --file_format=array_record)"
+    )
+    skip: Any = tfds.decode.SkipDecoding
     try:
+        directory = epath.Path(config.dir).expanduser()
         if config.dir and (directory / "dataset_info.json").is_file():
             builder: Any = tfds.builder_from_directory(str(directory))
         elif config.dir and not directory.is_dir():
-            raise UserError(f"data.dir {config.dir}: no such directory; give a prepared TFDS dataset")
+            raise UserError(f"{where}: no such directory; give a prepared TFDS dataset")
         elif not config.name:
-            raise UserError(
-                f"data.dir {config.dir}: no dataset_info.json in it; give the version's directory"
-            )
+            raise UserError(f"{where}: no dataset_info.json in it; give the version's directory")
         else:
-            where = config.name
             builder = tfds.builder(config.name, data_dir=config.dir or None, file_format="array_record")
+        if split not in builder.info.splits:
+            found = suggest(split, builder.info.splits) if builder.info.splits else ""
+            raise UserError(f"{where}: no prepared split {split!r}{found}; {prepare}")
+        features: Any = builder.info.features
+        if not {"image", "label"} <= set(features):
+            raise UserError(f"{where}: features are {', '.join(features)}; need image and label")
+        records: Any = builder.as_data_source(split, decoders={"image": skip()})
     except tfds.core.DatasetNotFoundError:
         raise UserError(
             f"data.name {config.name!r} is not a TFDS dataset; see tensorflow.org/datasets"
         ) from None
-    if split not in builder.info.splits:
-        found = suggest(split, builder.info.splits) if builder.info.splits else ""
-        raise UserError(
-            f"{where}: no prepared split {split!r}{found}; prepare it with TensorFlow"
-            " (pip install 'scalax[tfds]', then tfds build --file_format=array_record)"
-        )
-    features: Any = builder.info.features
-    if not {"image", "label"} <= set(features):
-        raise UserError(f"{where}: features are {', '.join(features)}; need image and label")
-    try:
-        skip: Any = tfds.decode.SkipDecoding
-        records: Any = builder.as_data_source(split, decoders={"image": skip()})
-    except (NotImplementedError, ValueError, OSError) as e:
-        raise UserError(f"{where}: cannot be read at random ({str(e).splitlines()[0]})") from None
+    except UserError:
+        raise
+    except Exception as e:  # damaged or foreign files fail in any layer of the reader
+        raise UserError(f"{where}: cannot be read as array_record ({_first_line(e)}); {prepare}") from None
 
     def image(record: dict[str, Any]) -> np.ndarray:
         return decode_image(record["image"], config.image_size)
@@ -205,6 +224,10 @@ def _tfds(config: DataConfig, split: str) -> Source:
     classes = features["label"].num_classes
     name = f"{builder.info.full_name} {split}"
     return Source(name, records, np.arange(len(records)), image, lambda record: record["label"], classes)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 def decode_image(encoded: bytes, size: int) -> np.ndarray:

@@ -53,4 +53,6 @@ def fewshot_errors(
             weights = jax.scipy.linalg.solve(a.T @ a + ridge * jnp.eye(d), a.T @ targets, assume_a="pos")
         return jnp.mean((prepared(test_features) @ weights).argmax(1) != test_labels)
 
-    return jax.lax.map(lambda draw: one(*draw), (features, labels))
+    # Accelerators' default of about 8 bits in a product would ruin an ill-conditioned solve.
+    with jax.default_matmul_precision("highest"):
+        return jax.lax.map(lambda draw: one(*draw), (features, labels))

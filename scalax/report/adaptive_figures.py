@@ -3,7 +3,7 @@
 from etils import epath
 from matplotlib.axes import Axes
 
-from scalax.report.style import COLOURS, INK, figure, log_axes
+from scalax.report.style import INK, figure, log_axes, looks
 from scalax.report.units import flops_text
 
 X_LABEL = "training compute (FLOPs)"
@@ -12,9 +12,9 @@ X_LABEL = "training compute (FLOPs)"
 def static_laws(path: epath.Path, model: dict, label: str) -> epath.Path:
     with figure(path) as axes:
         _laws(axes, model)
-        for colour, runs in zip(COLOURS, model["static"].values(), strict=False):
+        for look, runs in zip(looks(), model["static"].values(), strict=False):
             for run in runs:
-                axes.plot(run["flops"], run["values"], "o", ms=3.5, alpha=0.75, color=colour)
+                axes.plot(run["flops"], run["values"], look.marker, ms=3.5, alpha=0.75, color=look.colour)
         log_axes(axes, X_LABEL, label)
         axes.legend(title="shape: law (line), runs (points)")
     return path
@@ -46,10 +46,16 @@ def schedule(path: epath.Path, model: dict, label: str) -> epath.Path:
 def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
     plan = model["plan"]
     with figure(path) as axes:
-        for colour, (shape, runs) in zip(COLOURS, model["static"].items(), strict=False):
+        for look, (shape, runs) in zip(looks(), model["static"].items(), strict=False):
             for i, run in enumerate(runs):
                 axes.plot(
-                    run["flops"], run["values"], color=colour, lw=1.3, alpha=0.8, label="" if i else shape
+                    run["flops"],
+                    run["values"],
+                    color=look.colour,
+                    ls=look.line,
+                    lw=1.3,
+                    alpha=0.8,
+                    label="" if i else shape,
                 )
         for i, run in enumerate(model["adaptive"]):
             axes.plot(run["flops"], run["values"], color=INK, lw=2.4, label="" if i else "adaptive")
@@ -69,5 +75,5 @@ def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
 
 
 def _laws(axes: Axes, model: dict) -> None:
-    for colour, (shape, law) in zip(COLOURS, model["laws"].items(), strict=False):
-        axes.plot(law["flops"], law["values"], color=colour, label=shape)
+    for look, (shape, law) in zip(looks(), model["laws"].items(), strict=False):
+        axes.plot(law["flops"], law["values"], color=look.colour, ls=look.line, label=shape)

@@ -26,7 +26,16 @@ def write(out) -> str:
     Raises UserError where `out` holds no finished study.
     """
     study = read_study(out)
-    where = epath.Path(out)
+    try:
+        return _write(study, epath.Path(out))
+    except (KeyError, TypeError, AttributeError, IndexError) as e:
+        raise UserError(
+            f"{epath.Path(out) / 'study.json'}: not as this version writes it ({type(e).__name__}: {e});"
+            " run the study's launch command again"
+        ) from e
+
+
+def _write(study: dict, where: epath.Path) -> str:
     plots = where / "figures"
     plots.mkdir(parents=True, exist_ok=True)
     label = METRICS[study["metric"]]
@@ -62,13 +71,16 @@ def write(out) -> str:
 def read_study(out) -> dict:
     path = epath.Path(out) / "study.json"
     try:
-        return json.loads(path.read_text())
+        study = json.loads(path.read_text())
     except OSError:
         raise UserError(
             f"{path}: no such file; finish the study with python -m scalax.launch first"
         ) from None
     except ValueError:
         raise UserError(f"{path}: not JSON; run the study's launch command again to rewrite it") from None
+    if not isinstance(study, dict) or study.get("study") != "adaptive_patch":
+        raise UserError(f"{path}: not an adaptive-patch study; give the directory of one")
+    return study
 
 
 def _model_part(page: Page, plots: epath.Path, name: str, model: dict, metric: str, label: str) -> None:
@@ -149,14 +161,18 @@ def cost_table(costs: dict) -> tuple[list[str], list[list[str]]]:
                 flops_text(xla),
                 flops_text(matmul),
                 f"{(xla - matmul) / xla:.1%}",
-                ", ".join(
-                    f"{name} {flops / xla:.1%}"
-                    for name, flops in cost["explained"].items()
-                    if name != "matmul" and abs(flops) > 0.001 * xla
-                ),
+                cost["reason"] or "–",
             ]
         )
-    return ["shape", "params", "forward", "step, XLA", "step, products only", "difference", "made of"], rows
+    return [
+        "shape",
+        "params",
+        "forward",
+        "step, XLA",
+        "step, products only",
+        "difference",
+        "reason, over 10%",
+    ], rows
 
 
 def _as_rich(title: str, header: list[str], rows: list[list[str]]) -> Table:

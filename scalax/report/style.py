@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 
@@ -14,6 +14,8 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
+LINES = ["-", (0, (5, 1.5)), (0, (1, 1))]
+MARKERS = ["o", "s", "^"]
 INK = "#222222"
 RC: dict[Any, Any] = {
     "figure.dpi": 110,
@@ -28,6 +30,19 @@ RC: dict[Any, Any] = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
 }
+
+
+class Look(NamedTuple):
+    colour: str
+    line: Any
+    marker: str
+
+
+def looks() -> Iterator[Look]:
+    """A look for each series, never the same twice: all colours, then again with other lines and markers."""
+    for line, marker in zip(LINES, MARKERS, strict=True):
+        for colour in COLOURS:
+            yield Look(colour, line, marker)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+import optax
 from etils import epath
 
 from scalax import config as configs
@@ -20,10 +21,12 @@ from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
 from scalax.train import mesh as meshes
 from scalax.train.checkpoint import Checkpoints
+from scalax.train.lock import alone_in
 from scalax.train.optimizer import learning_rate
 from scalax.train.setup import Setup
 from scalax.train.timeline import Timeline, plan
 
+IDENTITY = ("config", "schedule", "seed", "data", "precision", "costs")  # what makes it the same run
 AHEAD = 16  # steps whose metrics may be on their way from the device
 PACKAGES = ("scalax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 
@@ -64,13 +67,15 @@ def run(
     if open_directory(directory, info):
         return RunResult(records.read(metrics_path), json.loads((directory / "run.json").read_text()))
     feed = data.feed(setup.splits.train, setup.config.batch_size, seed)
-    checkpoints = Checkpoints(directory / "ckpt")
-    try:
-        _Run(setup, timeline, seed, directory.name, feed, checkpoints, evaluate, on_progress).go(metrics_path)
-    finally:
-        checkpoints.close()
-    info["finished"] = True
-    records.write_atomically(directory / "run.json", records.dumps(info, indent=1) + "\n")
+    with alone_in(directory):
+        checkpoints = Checkpoints(directory / "ckpt")
+        try:
+            run = _Run(setup, timeline, seed, directory.name, feed, checkpoints, evaluate, on_progress)
+            run.go(metrics_path)
+        finally:
+            checkpoints.close()
+        info["finished"] = True
+        records.write_atomically(directory / "run.json", records.dumps(info, indent=1) + "\n")
     return RunResult(records.read(metrics_path), info)
 
 
@@ -98,7 +103,7 @@ def open_directory(directory, info: dict) -> bool:
     except ValueError:
         raise UserError(f"{path} is not JSON; move the directory away or choose another --out") from None
     ours = json.loads(records.dumps(info))
-    ours, other = ({key: run.get(key) for key in ("config", "schedule", "seed")} for run in (ours, theirs))
+    ours, other = ({key: run.get(key) for key in IDENTITY} for run in (ours, theirs))
     different = configs.differences(ours, other)
     if different:
         raise UserError(
@@ -114,7 +119,12 @@ def _describe(setup: Setup, schedule: Schedule, seed: int, timeline: Timeline) -
         "schedule": schedule.to_json(),
         "seed": seed,
         "steps": timeline.steps,
-        "images": {"train": len(setup.splits.train), "validation": len(setup.splits.validation)},
+        "data": {
+            "train": len(setup.splits.train),
+            "validation": len(setup.splits.validation),
+            "classes": setup.splits.classes,
+        },
+        "precision": setup.precision,
         "costs": {str(shape): setup.cost(shape).to_json() for shape in timeline.costs},
         **environment(),
         "finished": False,
@@ -175,6 +185,8 @@ class _Run:
                     self._start_clock()
                 if step % config.checkpoint_steps == 0 or step == span.last:
                     self._stop_clock(span.shape)
+                    # The step's own metrics were taken before its update.
+                    self._check(span.shape, step, {"norm of the parameters": optax.global_norm(state.params)})
                     self.checkpoints.save(step, state, self.feed)
                     self._start_clock()
 
@@ -229,6 +241,8 @@ class _Run:
 
     def _record(self, step: int, shape: Shape, state) -> None:
         timeline = self.timeline
+        measured = {k: float(v) for k, v in self.evaluate(self.setup.predictor(shape, state)).items()}
+        self._check(shape, step, measured)
         record = RunRecord(
             run=self.name,
             step=step,
@@ -237,6 +251,6 @@ class _Run:
             flops_matmul=float(timeline.flops(step, matmul=True)),
             wall_s=round(self.wall_s, 3),
             **shape._asdict(),
-            metrics={k: float(v) for k, v in self.evaluate(self.setup.predictor(shape, state)).items()},
+            metrics=measured,
         )
         records.append(self.metrics_path, record)

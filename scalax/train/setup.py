@@ -20,7 +20,7 @@ from scalax.train.optimizer import make_optimizer
 from scalax.train.step import make_predict, make_train_step, update
 from scalax.train.timeline import StepCost
 
-TOLERANCE = 0.1
+TOLERANCE = 0.1  # share of XLA's count
 
 
 class Cost(NamedTuple):
@@ -28,7 +28,8 @@ class Cost(NamedTuple):
     to the patch in use count in the step alone)."""
 
     step: StepCost
-    explained: dict[str, float]  # FLOPs of XLA's count beyond products and convolutions, by name
+    explained: dict[str, float]  # XLA's FLOPs by name: products and convolutions, element-wise work, ...
+    reason: str  # why the two counts of `step` differ, where they do by over 10%
     forward_macs: float
     params: int
 
@@ -46,6 +47,9 @@ class Setup:
         meshes.check_batch(self.mesh, config.batch_size)
         meshes.check_batch(self.mesh, config.eval.batch_size)
         self.optimizer = make_optimizer(config.optim)
+        self.precision = config.model.precision
+        if self.precision == "auto":
+            self.precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
         self._dataset: Any = None
         self._costs: dict[Shape, Cost] = {}
         self._steps: dict[Shape, Callable] = {}
@@ -53,16 +57,13 @@ class Setup:
 
     def model(self, shape: Shape) -> nn.Module:
         config = self.config.model
-        precision = config.precision
-        if precision == "auto":
-            precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
         return models.build(
             str(shape),
             self.splits.classes,
             image_size=self.config.data.image_size,
             base_patch=config.base_patch,
             base_grid=config.base_grid,
-            dtype=jnp.dtype(precision),
+            dtype=jnp.dtype(self.precision),
         )
 
     def new_state(self, shape: Shape, seed: int) -> states.TrainState:
@@ -87,7 +88,8 @@ class Setup:
     def cost(self, shape: Shape) -> Cost:
         """FLOPs of one training step, from shapes alone.
 
-        Raises UserError where XLA's count and our own differ by over 10% and config.cost_note is empty.
+        Raises UserError where XLA's count and that of products and convolutions differ by over 10%, and
+        neither the work that is counted beside them nor config.cost_note gives the reason.
         """
         if shape not in self._costs:
             self._costs[shape] = self._count(shape)
@@ -107,16 +109,13 @@ class Setup:
 
         counted = cost.count(train_step, state, images, labels, rate)
         xla = cost.xla_flops(train_step, state, images, labels, rate)
-        if abs(xla - counted.xla) > TOLERANCE * xla and not config.cost_note:
-            raise UserError(
-                f"cost of {shape}: XLA counts {xla:.4g} FLOPs a step and scalax {counted.xla:.4g}, over"
-                f" {TOLERANCE:.0%} apart; give the reason with --cost-note to run all the same"
-            )
+        explained = cost.reconcile(counted, xla)
         one = jax.ShapeDtypeStruct((1, *image_shape), jnp.float32)
         forward = forward_flops(model, {"params": state.params, **state.model_state}, one)
         macs = (forward["embedding"] + forward["blocks"] + forward["head"]) / 2
         params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params))
-        return Cost(StepCost(xla, counted.matmul), cost.reconcile(counted, xla), macs, params)
+        reason = _reason(shape, StepCost(xla, counted.matmul), explained, config.cost_note)
+        return Cost(StepCost(xla, counted.matmul), explained, reason, macs, params)
 
     def predictor(self, shape: Shape, state: states.TrainState) -> Callable:
         """(dataset, rows or None for all) -> wrong [N], loss [N], features [N, d] as host arrays."""
@@ -136,3 +135,22 @@ class Setup:
             return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
         return predict
+
+
+def _reason(shape: Shape, step: StepCost, explained: dict[str, float], note: str) -> str:
+    if not step.flops > 0:
+        raise UserError(
+            f"cost of {shape}: XLA's cost analysis counts no FLOPs; report this with your version of jax"
+        )
+    if abs(step.flops - step.flops_matmul) <= TOLERANCE * step.flops:
+        return ""
+    if abs(explained["unexplained"]) <= TOLERANCE * step.flops:
+        parts = {k: v for k, v in explained.items() if k != "matmul" and abs(v) > 0.001 * step.flops}
+        return ", ".join(f"{name} {flops / step.flops:.1%}" for name, flops in parts.items())
+    if note:
+        return note
+    raise UserError(
+        f"cost of {shape}: XLA counts {step.flops:.4g} FLOPs a step, products and convolutions take"
+        f" {step.flops_matmul:.4g}, and {explained['unexplained'] / step.flops:.0%} have no reason;"
+        " give it with --cost-note to run all the same"
+    )

@@ -65,7 +65,10 @@ def plan(schedule: Schedule, costs: dict[Shape, StepCost], config: EvalConfig) -
             f"budget_flops {schedule.budget_flops:.3g} buys no step ({least:.3g} FLOPs each); raise it"
         )
     timeline = Timeline(tuple(spans), costs, frozenset())
-    marks = np.geomspace(config.first_share * spent, spent, config.points)
-    reached = timeline.flops(np.arange(step + 1))
-    evals = {step, *(span.last for span in spans), *np.searchsorted(reached, marks * (1 - 1e-9)).tolist()}
+    marks = np.geomspace(config.first_share * spent, spent, config.points) * (1 - 1e-9)
+    evals = {step, *(span.last for span in spans)}
+    for span in spans:
+        into = marks - timeline.flops(span.first)
+        steps = np.ceil(into[into > 0] / costs[span.shape].flops).astype(int)
+        evals |= {span.first + int(count) for count in steps if count <= span.last - span.first}
     return timeline._replace(evals=frozenset(evals))
