@@ -2,7 +2,8 @@
 
     python -m scalax.launch configs/adaptive_tiny_imagenet.py --data.dir PATH/tiny_imagenet_up/1.0.0
 
---data.dir is a prepared TFDS dataset in array_record format with the splits train and validation. Add
+--data.dir is a prepared TFDS dataset in array_record format with the splits train and validation. 5e14 FLOPs
+in all: hours on a CPU, minutes on a data-centre GPU; nobody has run it in full yet, so expect no number. Add
 --eval.probe_dir PATH/tiny_imagenet_down/1.0.0 --eval.probe_validation_split validation
 --metric fewshot_error for laws of the 10-shot error on classes that were not trained on.
 """

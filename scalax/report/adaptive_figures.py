@@ -24,7 +24,8 @@ def schedule(path: epath.Path, model: dict, label: str) -> epath.Path:
     plan = model["plan"]
     with figure(path) as axes:
         _laws(axes, model)
-        kept = [(x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x > 0]
+        first = min((law["flops"][0] for law in model["laws"].values()), default=0.0)
+        kept = [(x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x > first / 4]
         if kept:
             axes.plot(*zip(*kept, strict=True), color=INK, lw=2.4, ls="--", label="planned")
         for transition in plan["transitions"]:
@@ -33,13 +34,14 @@ def schedule(path: epath.Path, model: dict, label: str) -> epath.Path:
             axes.annotate(
                 f"to patch {patch}\nat {transition['error']:.3g}, {flops_text(transition['flops'])}",
                 (transition["flops"], transition["error"]),
-                xytext=(10, 12),
+                xytext=(-10, -26),
                 textcoords="offset points",
+                ha="right",
                 fontsize=8.5,
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
             )
         log_axes(axes, X_LABEL, label)
-        axes.legend(loc="lower left")
+        axes.legend(loc="upper right")
     return path
 
 
