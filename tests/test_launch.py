@@ -1,5 +1,6 @@
 """The launch command: a whole small study, its report, and one clear line for whatever is wrong."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -17,10 +18,11 @@ SMALL = ["--budget-flops", "4e8", "--model.names", "V8-1", "--eval.points", "12"
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    """The quickstart at toy size, launched once."""
-    out = tmp_path_factory.mktemp("study") / "out"
-    assert launch.main([QUICKSTART, "--out", str(out), *SMALL]) == 0
-    return out
+    """The quickstart at toy size, launched once, into a relative directory as the default is."""
+    place = tmp_path_factory.mktemp("study")
+    with contextlib.chdir(place):
+        assert launch.main([QUICKSTART, "--out", "out", *SMALL]) == 0
+    return place / "out"
 
 
 def test_study_leaves_a_self_contained_report(study):

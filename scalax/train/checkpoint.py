@@ -1,12 +1,16 @@
 """The last two states of a run with their place in the data, saved in the background."""
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from etils import epath
 from orbax.checkpoint import v1 as ocp
 
+from scalax.errors import UserError
 from scalax.train.state import TrainState
 
 KEPT = 2
@@ -18,6 +22,9 @@ class Checkpoints:
     def __init__(self, directory):
         every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
         last: Any = ocp.training.preservation_policies.LatestN(KEPT)
+        if "://" not in str(directory):
+            directory = epath.Path(directory).absolute()  # Orbax writes to no relative path
+        self._directory = directory
         self._checkpointer = ocp.training.Checkpointer(
             directory, save_decision_policy=every, preservation_policy=last, cleanup_tmp_directories=True
         )
@@ -26,7 +33,10 @@ class Checkpoints:
         """Start a save and return; the one before is waited for."""
         if jax.default_backend() == "cpu":
             state = jax.tree.map(jnp.copy, state)  # the next step writes into the donated buffers
-        self._checkpointer.save_checkpointables_async(step, {"state": state, "data": feed}, overwrite=True)
+        with self._errors():
+            self._checkpointer.save_checkpointables_async(
+                step, {"state": state, "data": feed}, overwrite=True
+            )
 
     def restore(self, state: TrainState, feed) -> tuple[int, TrainState]:
         """(step, state) of the newest checkpoint that can be read, with `feed` set to its place;
@@ -57,4 +67,15 @@ class Checkpoints:
 
     def close(self) -> None:
         """Wait for the save under way."""
-        self._checkpointer.close()
+        with self._errors():
+            self._checkpointer.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as e:  # a full or vanished disk shows in any layer of the writer
+            reason = f"{type(e).__name__}: {e}".splitlines()[0]
+            raise UserError(
+                f"cannot save a checkpoint in {self._directory} ({reason}); the ones before are kept"
+            ) from e
