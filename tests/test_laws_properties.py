@@ -2,16 +2,28 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from scalax import laws
 from scalax.laws.curves import clean
 
 X = np.geomspace(1e6, 1e9, 30)
-FAMILIES = ["m1", "m2", "m3", "m4", "bnsl", "shifted_power"]
+MANY = np.geomspace(1e6, 1e9, 75)  # rows for the laws of many breaks
+UPSTREAM = np.geomspace(0.02, 0.9, 30)  # an error, what `downstream` is a law of
+GRID = np.stack(np.meshgrid(np.geomspace(1e6, 1e8, 6), np.geomspace(1e8, 1e10, 6)), -1).reshape(-1, 2)
+STARTS = {"bnsl3": 256, "bnsl4": 1024}  # 64 miss about one law of three breaks in sixteen
+RECOVERED = [
+    *("m1", "m2", "m3", "m4", "bnsl0", "bnsl", "bnsl2", "shifted_power", "downstream", "two_variables"),
+    pytest.param("bnsl3", marks=pytest.mark.slow),
+]
+# Eight laws an example, fitted in one call. The first example is always the simplest one.
 modest = settings(
-    max_examples=6, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=3,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 
 
@@ -20,8 +32,25 @@ def unit(low, high):
 
 
 @st.composite
+def broken(draw, breaks):
+    """BNSL whose breaks are all inside the data, apart from each other, and between unlike slopes."""
+    slope = draw(unit(0.15, 0.5)) if breaks == 0 else draw(unit(0.0, 0.1))
+    law = dict(a=draw(unit(0.02, 0.1)), b=draw(unit(0.3, 3.0)) * 1e6**slope, c0=slope)
+    width = 3 / max(breaks, 1)  # decades of x for each break
+    for i in range(1, breaks + 1):
+        after = draw(unit(0.3, 0.7)) if i % 2 else draw(unit(0.0, 0.1))
+        middle = draw(unit(0.35, 0.65) if breaks > 1 else unit(0.3, 0.7))
+        law[f"c{i}"], slope = after - slope, after
+        law[f"d{i}"] = 10 ** (6 + width * (i - 1 + middle))
+        law[f"f{i}"] = draw(unit(0.05, 0.3) if breaks > 1 else unit(0.2, 0.8))
+    return law
+
+
+@st.composite
 def parameters(draw, family):
-    """Natural parameters of a falling curve whose features show between 1e6 and 1e9."""
+    """Natural parameters of a law whose features show in the data."""
+    if family.startswith("bnsl"):
+        return draw(broken(int(family[4:] or 1)))
     c = -draw(unit(0.15, 0.5))
     scale = draw(unit(0.3, 3.0))
     if family == "m1":
@@ -38,27 +67,57 @@ def parameters(draw, family):
             b=(10 ** draw(unit(6.5, 7.5))) ** -c,
             c=c,
         )
-    if family == "bnsl":
+    if family == "downstream":
+        return dict(e_ir=draw(unit(0.02, 0.3)), k=draw(unit(0.3, 1.0)), alpha=draw(unit(0.4, 3.0)))
+    if family == "two_variables":
+        alpha, beta = draw(unit(0.2, 0.5)), draw(unit(0.2, 0.5))
+        tops = [draw(unit(0.5, 2.0)) for _ in range(2)]
         return dict(
-            a=draw(unit(0.02, 0.1)),
-            b=scale,
-            c0=draw(unit(0.0, 0.1)),
-            c1=draw(unit(0.2, 0.6)),
-            d1=10 ** draw(unit(7.0, 8.0)),
-            f1=draw(unit(0.2, 0.8)),
+            E=draw(unit(0.3, 2.0)), A=tops[0] * 1e6**alpha, alpha=alpha, B=tops[1] * 1e8**beta, beta=beta
         )
     return dict(a=scale * 1e6**-c, b=-c, d=10 ** draw(unit(5.5, 7.0)), c=draw(unit(0.03, 0.2)) * scale)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+def rows_of(family):
+    """x to fit on, and x there and up to 4 times beyond."""
+    if family == "two_variables":
+        return GRID, np.concatenate([GRID, 2 * GRID, 4 * GRID])
+    if family == "downstream":
+        return UPSTREAM, np.geomspace(UPSTREAM[0] / 4, 4 * UPSTREAM[-1], 60)
+    return MANY if family in STARTS else X, np.geomspace(1e6, 4e9, 80)
+
+
+def errors(family, truths):
+    """Largest error in log y of each law fitted to its own noiseless rows: on them, and up to 4x beyond."""
+    spec = laws.FAMILIES[family]
+    known = [laws.Law(spec, spec.internal(truth)) for truth in truths]
+    x, far = rows_of(family)
+    fits = laws.fit([laws.Curve(x, law.predict(x)) for law in known], [spec], starts=STARTS.get(family, 64))
+    pairs = [(fit[family], law) for fit, law in zip(fits, known, strict=True)]
+    return np.array(
+        [[np.abs(np.log(f.predict(at) / k.predict(at))).max() for at in (x, far)] for f, k in pairs]
+    )
+
+
+@pytest.mark.parametrize("family", RECOVERED)
 @modest
 @given(data=st.data())
-def test_a_noiseless_curve_is_recovered(family, data):
-    truth = data.draw(parameters(family))
-    law = laws.Law(laws.FAMILIES[family], laws.FAMILIES[family].internal(truth))
-    [fits] = laws.fit([laws.Curve(X, law.predict(X))], [family])
-    far = np.geomspace(1e6, 4e9, 40)
-    assert np.abs(np.log(fits[family].predict(far) / law.predict(far))).max() < 1e-6
+def test_noiseless_curves_are_recovered(family, data):
+    truths = data.draw(st.lists(parameters(family), min_size=8, max_size=8))
+    assert errors(family, truths).max() < 1e-6
+
+
+@pytest.mark.slow
+@modest
+@given(truths=st.lists(parameters("bnsl4"), min_size=8, max_size=8))
+def test_most_laws_of_four_breaks_are_recovered(truths):
+    """The rows do determine the fifteen parameters: where the search ends in the right valley, the law is
+    back to rounding. But 1024 starts miss that valley for about one law in four, which 1e-6 cannot be
+    asked of; all of them meet their rows to 1%."""
+    on, far = errors("bnsl4", truths).T
+    assert (far < 1e-6).mean() >= 0.5
+    assert (far[on < 1e-9] < 1e-6).all()
+    assert on.max() < 0.01
 
 
 def noisy(seed=0):
@@ -137,6 +196,15 @@ def test_addition_has_the_published_break(shared_data):
     [fits] = laws.fit([curve], ["bnsl"])
     assert fits["bnsl"].params["d1"] == pytest.approx(612.584, rel=0.03)
     assert fits["bnsl"].rmsle_held_out <= 1.12e-2
+
+
+def test_the_lower_of_two_valleys_is_found(shared_data):
+    """Ten rows have a second optimum at three times the cost, which predicts the next row worse."""
+    curve = laws.read_curves(shared_data / "curves" / "language.csv")[0]
+    for seed in (0, 3, 7):
+        [fits] = laws.fit([curve], ["bnsl"], seed=seed)
+        assert fits["bnsl"].diagnostics["cost"] == pytest.approx(5.5226e-4, rel=1e-3)
+        assert fits["bnsl"].rmsle_held_out < 1e-3
 
 
 def test_breaks_are_chosen_by_the_tail():
