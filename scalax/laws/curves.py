@@ -16,13 +16,15 @@ class Curve:
     x: [n] (or [n, 2] for a law of two variables), positive, e.g. examples seen or training FLOPs.
     y: [n], positive, e.g. error or loss. fit: [n] bool, the rows to fit (None: all); the others are
     held out, and only ever scored. name: shown in messages. notes: what a reader did to the rows.
+    labels: what x and y are, for the axes of figures.
     """
 
-    def __init__(self, x, y, name: str = "", fit=None, notes: tuple[str, ...] = ()):
+    def __init__(self, x, y, name: str = "", fit=None, notes: tuple[str, ...] = (), labels=("x", "y")):
         self.x = np.asarray(x, float)
         self.y = np.asarray(y, float)
         self.name = name
         self.notes = notes
+        self.labels = labels
         self.fit = np.ones(self.y.shape, bool) if fit is None else np.asarray(fit, bool)
         if self.y.ndim != 1 or self.x.ndim not in (1, 2) or not len(self.x) == len(self.y) == len(self.fit):
             shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"
@@ -83,6 +85,8 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
 
 def _doubts(log_x, log_y) -> list[str]:
     """What the rows look like, where that is not a curve that falls with x."""
+    if np.ptp(log_y) == 0:
+        return ["y is the same in every row: no law can be told from another"]
     peak = int(log_y.argmax())
     slope = np.polyfit(log_x, log_y, 1)[0]
     if slope > 0 and log_y.max() <= 0:

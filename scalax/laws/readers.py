@@ -240,5 +240,5 @@ def _curve(path, name, points, x, y) -> Curve | None:
         rising = np.polyfit(np.log(xs), ys, 1)[0] > 0 if np.ptp(xs) > 0 else False
         if ys.max() <= top and rising:
             notes.append(f"column {y!r} holds accuracies: turned into errors, {top:g} - y")
-            ys = top - ys
-    return Curve(xs, ys, name or Path(path).stem, fit.astype(bool), notes=tuple(notes))
+            ys, y = top - ys, f"{top:g} - {y}"
+    return Curve(xs, ys, name or Path(path).stem, fit.astype(bool), tuple(notes), (x, y))

@@ -1,5 +1,6 @@
 """Figures of fitted and forecast learning curves, log-log, as PNG files."""
 
+import itertools
 from pathlib import Path
 
 import matplotlib
@@ -7,94 +8,111 @@ import matplotlib
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scalax.laws import Curve, Fit, Forecast
 
-HELD_OUT, TO_FIT = "#d95f02", "#333333"
+# Okabe and Ito's colours, told apart by the colour-blind too; a law has the same one in every figure.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
+LAWS = ("m1", "m2", "m3", "m4", "bnsl", "auto")
+SIZE = (7.6, 4.4)  # inches; the legend stands beside the axes
 
 
 def draw_fits(curve: Curve, fits: dict[str, Fit], path: Path) -> None:
     """The curve's points, each law's line, and its limit as a dotted line of the same colour."""
-    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
     low, _ = axes.get_ylim()
-    for i, (name, fitted) in enumerate(fits.items()):
+    shown = "held out" if (~curve.fit).any() else "RMSLE"
+    for (name, fitted), colour in zip(fits.items(), _colours(fits), strict=True):
         error = fitted.rmsle_held_out if np.isfinite(fitted.rmsle_held_out) else fitted.rmsle
-        axes.plot(x, fitted.predict(x), color=f"C{i}", lw=1.3, label=f"{name}, RMSLE {error:.4f}")
+        axes.plot(x, fitted.predict(x), color=colour, lw=1.3, label=f"{name}, {shown} {error:.4f}")
         if low / 4 < fitted.asymptote < np.inf:
-            axes.axhline(fitted.asymptote, color=f"C{i}", ls=":", lw=0.9)
-    _finish(figure, axes, curve.name, path)
+            axes.axhline(fitted.asymptote, color=colour, ls=":", lw=0.9)
+    axes.plot([], [], color="0.4", ls=":", lw=0.9, label="limits")
+    _finish(figure, axes, curve, curve.name, path)
 
 
 def draw_parts(curve: Curve, fitted: Fit, path: Path) -> None:
     """A law and what it is made of: its limit and its terms, or the segments of a broken law."""
     spec = fitted.family_spec
-    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     frame = axes.get_ylim()
     x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
-    axes.plot(x, fitted.predict(x), color="C0", lw=1.6, label=spec.name)
+    axes.plot(x, fitted.predict(x), color="0.6", lw=3, label=spec.name)
     for i, (name, log_y) in enumerate((spec.parts(fitted.p, np.log(x)) if spec.parts else {}).items()):
         with np.errstate(over="ignore"):
-            axes.plot(x, np.exp(log_y), color=f"C{i + 1}", ls="--", lw=1, label=name)
+            axes.plot(x, np.exp(log_y), color=COLOURS[i % len(COLOURS)], ls="--", lw=1.2, label=name)
     axes.set_ylim(frame[0] / 1.5, frame[1] * 1.2)
-    _finish(figure, axes, f"{curve.name}: {spec.formula}", path)
+    _finish(figure, axes, curve, f"{curve.name}: {spec.formula}", path)
 
 
 def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | None = None) -> None:
     """The points, the median with its bands beyond the data, each law's median and limit."""
-    figure, axes = plt.subplots(figsize=(6.4, 4.4))
+    figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     low, _ = axes.get_ylim()
     right = max(forecast.x.max(), curve.x.max()) * 1.1
     x = np.geomspace(curve.x.min(), right, 300)
     beyond = x[x >= 0.8 * np.exp(forecast.data.points.center_x)]
     for level in sorted(forecast.intervals, reverse=True):
-        axes.fill_between(beyond, *forecast.interval(beyond, level), color="C0", alpha=0.13, lw=0)
-    axes.plot(x, forecast.predict(x), color="C0", lw=1.8, label="auto (bands 50, 80, 95%)")
-    for i, (name, y) in enumerate(forecast.by_family(x).items(), start=1):
-        axes.plot(x, y, color=f"C{i}", lw=0.9, ls="--", label=name)
+        axes.fill_between(beyond, *forecast.interval(beyond, level), color="k", alpha=0.1, lw=0)
+    axes.plot(x, forecast.predict(x), color="k", lw=1.6, label="auto, 50, 80, 95%")
+    families = forecast.by_family(x)
+    for (name, y), colour in zip(families.items(), _colours(families), strict=True):
+        axes.plot(x, y, color=colour, lw=1.1, ls="--", label=name)
         if low / 4 < forecast.limits[name] < np.inf:
-            axes.axhline(forecast.limits[name], color=f"C{i}", ls=":", lw=0.9, label=f"limit of {name}")
+            axes.axhline(forecast.limits[name], color=colour, ls=":", lw=0.9, label=f"limit of {name}")
     if target is not None:
-        axes.axhline(target, color="k", lw=0.8, label=f"target {target:g}")
-    _finish(figure, axes, curve.name, path)
+        axes.axhline(target, color="k", ls="-.", lw=0.8, label=f"target {target:g}")
+    _finish(figure, axes, curve, curve.name, path)
 
 
 def draw_bench(rows: list[dict], methods: tuple[str, ...], path: Path) -> None:
-    """Each curve's held-out RMSLE by method, log scale; the bar is the mean."""
+    """Each curve's held-out RMSLE by method, log scale; the bar and the number are the mean."""
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     rng = np.random.default_rng(0)
-    for i, method in enumerate(methods):
+    names = []
+    for i, (method, colour) in enumerate(zip(methods, _colours(methods), strict=True)):
         values = np.maximum([row[method] for row in rows], 1e-5)
-        axes.scatter(i + 0.12 * rng.uniform(-1, 1, len(values)), values, s=9, alpha=0.6, color=f"C{i}")
-        axes.hlines(np.mean(values), i - 0.3, i + 0.3, color=f"C{i}", lw=2)
-        axes.annotate(
-            f"{np.mean(values):.4f}", (i, np.mean(values)), (0, 4), textcoords="offset points", ha="center"
-        )
-    axes.set_xticks(range(len(methods)), methods)
+        axes.scatter(i + 0.2 * rng.uniform(-1, 1, len(values)), values, s=12, alpha=0.7, lw=0, color=colour)
+        axes.hlines(np.mean(values), i - 0.35, i + 0.35, color="k", lw=1.5)
+        names.append(f"{method}\n{np.mean(values):.4f}")
+    axes.set_xticks(range(len(methods)), names)
     axes.set_yscale("log")
     axes.set_ylabel("held-out RMSLE")
-    _finish(figure, axes, f"{len(rows)} curves; bars are means", path, legend=False)
+    _finish(figure, axes, None, f"{len(rows)} curves; bars and numbers are means", path)
+
+
+def _colours(names) -> list[str]:
+    """Each law's own colour; other laws get those that are left, in turn."""
+    spare = itertools.cycle([c for law, c in zip(LAWS, COLOURS, strict=True) if law not in names] or COLOURS)
+    return [COLOURS[LAWS.index(name)] if name in LAWS else next(spare) for name in names]
 
 
 def _points(axes, curve: Curve) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
+    axes.scatter(curve.x[curve.fit], curve.y[curve.fit], s=9, color="k", lw=0, label="to fit", zorder=3)
     if (~curve.fit).any():
         held = curve.x[~curve.fit], curve.y[~curve.fit]
-        axes.scatter(*held, s=7, color=HELD_OUT, alpha=0.5, lw=0, label="held out", zorder=3)
-    axes.scatter(curve.x[curve.fit], curve.y[curve.fit], s=9, color=TO_FIT, lw=0, label="to fit", zorder=3)
+        axes.scatter(*held, s=14, facecolors="w", edgecolors="k", lw=0.7, label="held out", zorder=3)
 
 
-def _finish(figure, axes, title: str, path: Path, legend: bool = True) -> None:
+def _finish(figure, axes, curve: Curve | None, title: str, path: Path) -> None:
     axes.set_title(title[:90], fontsize=9)
     axes.grid(alpha=0.2, which="both")
-    if legend:
-        axes.set_xlabel("x")
-        axes.set_ylabel("y")
-        axes.legend(fontsize=7)
+    low, high = axes.get_ylim()
+    if high < 300 * low:  # few decades: label 1, 2, 5 in plain digits, or evenly where even those are rare
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(6))
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:.4g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    if curve:
+        axes.set_xlabel(curve.labels[0])
+        axes.set_ylabel(curve.labels[1])
+        axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
