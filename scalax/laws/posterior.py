@@ -119,29 +119,38 @@ class Ensemble(NamedTuple):
 
 
 @functools.cache
-def _program(name: str, draws: int):
+def _programs(name: str):
+    """(search, scatter), compiled apart, since a forecast without draws needs only the first. `search`:
+    inputs of curves -> the best p [c, k]; `scatter`: (best, errors [c, draws, n + m], inputs) -> members
+    [c, draws, k]."""
     family, of = FAMILIES[name], COORDINATES[name].of
 
-    def one_curve(data):
-        log_x, log_y, white, low, high, starts, top, mean, root, errors = data
-        weights = jnp.ones(len(log_x) + len(mean))
+    def solve(p, error, max_steps, data):
+        log_x, log_y, white, low, high, _, top, mean, root = data
 
-        def solve(p, error, max_steps):
-            def residual(q):
-                misfit = white @ (family.log_y(q, log_x) - log_y)
-                return jnp.concatenate([misfit, root @ (of(q, top) - mean)]) - error
+        def residual(q):
+            misfit = white @ (family.log_y(q, log_x) - log_y)
+            return jnp.concatenate([misfit, root @ (of(q, top) - mean)]) - error
 
-            return least_squares(residual, weights, p, low, high, max_steps=max_steps)
+        return least_squares(residual, jnp.ones_like(error), p, low, high, max_steps=max_steps)
 
-        zero = jnp.zeros_like(weights)
-        screened = jax.vmap(lambda p: solve(p, zero, 15))(starts)
+    def search(data):
+        zero = jnp.zeros(len(data[0]) + len(data[7]))
+        screened = jax.vmap(lambda p: solve(p, zero, 15, data))(data[5])
         chosen = screened.p[jnp.argsort(screened.cost)[:POLISHED]]
-        polished = jax.vmap(lambda p: solve(p, zero, 60))(chosen)
-        best = polished.p[jnp.argmin(polished.cost)]
-        members = jax.vmap(lambda e: solve(best, e, 20).p)(errors) if draws else best[None]
-        return best, members, jax.vmap(lambda p: of(p, top))(members)
+        polished = jax.vmap(lambda p: solve(p, zero, 60, data))(chosen)
+        return polished.p[jnp.argmin(polished.cost)]
 
-    return jax.jit(lambda *data: jax.lax.map(one_curve, data))
+    def scatter(inputs):
+        best, errors, data = inputs
+        return jax.vmap(lambda e: solve(best, e, 20, data).p)(errors)
+
+    return jax.jit(lambda data: jax.lax.map(search, data)), jax.jit(lambda *all: jax.lax.map(scatter, all))
+
+
+@functools.cache
+def _coordinates(name: str):
+    return jax.jit(jax.vmap(jax.vmap(COORDINATES[name].of, (0, None))))
 
 
 def ensembles(name: str, curves: list[Anchored], prior: Prior, draws: int = MEMBERS) -> list[Ensemble]:
@@ -151,7 +160,7 @@ def ensembles(name: str, curves: list[Anchored], prior: Prior, draws: int = MEMB
     family = FAMILIES[name]
     unit = unit_points(STARTS, len(family.names), 0)
     root = np.linalg.inv(np.linalg.cholesky(prior.covariance))
-    program = _program(name, draws)
+    search, scatter = _programs(name)
     results: list = [None] * len(curves)
     sizes = [padded_size(len(a.points.log_x)) for a in curves]
     for size in sorted(set(sizes)):
@@ -164,12 +173,16 @@ def ensembles(name: str, curves: list[Anchored], prior: Prior, draws: int = MEMB
             rows = [_inputs(family, curves[i], size, unit, prior, root, errors) for i in chunk]
             rows += rows[:1] * (CHUNK - len(chunk)) if len(chunk) < CHUNK else []
             with jax.enable_x64(True):
-                columns = (jnp.asarray(np.stack(c)) for c in zip(*rows, strict=True))
-                out = [np.asarray(a) for a in program(*columns)]
+                *data, own = (jnp.asarray(np.stack(c)) for c in zip(*rows, strict=True))
+                best = search(tuple(data))
+                members = scatter(best, own, tuple(data)) if draws else best[:, None]
+                about = np.asarray(_coordinates(name)(members, data[6]))
+            best, members = np.asarray(best), np.asarray(members)
             for j, i in enumerate(chunk):
                 at = curves[i].points.center_x, curves[i].points.center_y
-                best = family.shift(out[0][j][None], *at)[0]
-                results[i] = Ensemble(best, family.shift(out[1][j], *at), out[2][j])
+                results[i] = Ensemble(
+                    family.shift(best[j][None], *at)[0], family.shift(members[j], *at), about[j]
+                )
     return results
 
 
