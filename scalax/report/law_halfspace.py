@@ -48,7 +48,9 @@ def write(out) -> str:
         f"Logistic regression on the sphere in {config['dimension']} dimensions, labels flipped with chance"
         f" {config['label_noise']:g}; risk in closed form, mean of {config['seeds']} training sets per size."
     )
-    page.figure(Path(figure), "Risk, and the transform of it that each law says is a straight line in log n")
+    page.figure(
+        epath.Path(figure), "Risk, and the transform of it that each law says is a straight line in log n"
+    )
     for line in [*lines, *fitted]:
         page.text(line)
     page.code(json.dumps(config, indent=1))
