@@ -70,6 +70,40 @@ def test_bad_arguments_give_one_line(arguments, message, capsys, tmp_path):
     assert said.count("\n") == 1
 
 
+ROWS = "step,accuracy\n" + "".join(f"{10**k},{1 - 0.8**k:.6f}\n" for k in range(1, 9))
+
+
+@pytest.mark.parametrize("command", ["fit", "forecast", "bench"])
+@pytest.mark.parametrize(
+    ("text", "columns", "message"),
+    [
+        ("", [], "row 1, column 1: the file is empty"),
+        ("x,y\n", [], "no row follows the header"),
+        (ROWS, [], "say which columns to use with --x and --y; the file has 'step', 'accuracy'"),
+        (ROWS, ["--x", "step", "--y", "accuracie"], "no column 'accuracie'"),
+        (ROWS, ["--x", "step", "--y", "accuracy", "--by", "seed"], "no column 'seed'"),
+    ],
+)
+def test_bad_files_give_one_line(command, text, columns, message, capsys, tmp_path):
+    path = tmp_path / "curves.csv"
+    path.write_text(text)
+    assert main([command, str(path), *columns, "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert f"scalax {command}: error: {path}" in said
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_accuracies_are_turned_into_errors_aloud(capsys, tmp_path):
+    path = tmp_path / "curves.csv"
+    path.write_text(ROWS)
+    columns = ["--x", "step", "--y", "accuracy", "--out", str(tmp_path)]
+    assert main(["fit", str(path), "--laws", "m1", *columns]) == 0
+    assert "column 'accuracy' holds accuracies: turned into errors, 1 - y" in capsys.readouterr().out
+    assert main(["bench", str(path), *columns]) == 2
+    assert "no row is held out to score" in capsys.readouterr().err
+
+
 def test_help_is_quick_and_imports_no_jax():
     began = time.monotonic()
     code = """

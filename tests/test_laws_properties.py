@@ -171,6 +171,7 @@ def test_hygiene_is_reported():
     assert "if it is an accuracy" in notes[0]
     _, notes = clean(laws.Curve(X, np.append([0.5 * y[0], 0.8 * y[0]], y[2:])))
     assert "warm-up" in notes[0]
+    assert "the same in every row" in clean(laws.Curve(X, 0 * X + 0.5))[1][0]
     [fits] = laws.fit([laws.Curve(X[:3], y[:3])], ["m4"])
     assert any("too few points: 3 for 5" in flag for flag in fits["m4"].flags)
 
