@@ -5,10 +5,10 @@
         --eval.probe_dir PATH/tensorflow_datasets
 
 TFDS has no builder of ImageNet-21k: give a dataset of your own in its array_record format (features image
-and label), or --data.source folder. The probe's imagenet2012 is TFDS's, prepared as array_record. The hyper-
-parameters are the paper's table 1: batch 256, 1000 steps of warm-up, decay 0.01. 63 static runs and 7 adaptive
-at 1e19 FLOPs each, 7e20 in all, on one host; nobody has run it in full yet. To start, take one model and fewer
-patch sizes: --model.names V256-6 --patches 40 24 12 --budget-flops 1e17.
+and label), or --data.source folder. The probe's imagenet2012 is TFDS's, prepared as array_record. The
+hyper-parameters are the paper's table 1: batch 256, 1000 steps of warm-up, weight decay 0.01. There are 63
+static runs and 7 adaptive ones at 1e19 FLOPs each, 7e20 in all, on one host; nobody has run it in full yet.
+To start, take one model and fewer sizes: --model.names V256-6 --patches 40 24 12 --budget-flops 1e17.
 """
 
 from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
