@@ -36,13 +36,6 @@ class Schedule(NamedTuple):
     def budget_flops(self) -> float:
         return self.stages[-1].until_flops
 
-    def stage_at(self, flops: float) -> int:
-        """Index of the stage in which a run that has spent `flops` stands."""
-        for index, stage in enumerate(self.stages):
-            if flops < stage.until_flops:
-                return index
-        return len(self.stages) - 1
-
     def to_json(self) -> dict:
         return {"stages": [{**s.shape._asdict(), "until_flops": s.until_flops} for s in self.stages]}
 

@@ -58,7 +58,6 @@ def test_schedule_round_trip(tmp_path):
     schedule.save(tmp_path / "plan.json")
     assert Schedule.load(tmp_path / "plan.json") == schedule
     assert schedule.budget_flops == 3e9
-    assert [schedule.stage_at(flops) for flops in (0, 9e8, 1e9, 5e9)] == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize(

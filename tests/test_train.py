@@ -117,7 +117,6 @@ def test_timeline_stops_before_the_step_that_would_cross():
     assert plan.flops(14, matmul=True) == 10 * 9 + 4 * 35
     assert {10, 14} <= plan.evals
     assert min(plan.evals) == 3  # 26 FLOPs, a tenth of what is spent, are first reached there
-    assert [plan.span_at(s) for s in (0, 9, 10, 14)] == [0, 0, 1, 1]
     with pytest.raises(UserError, match=r"budget_flops 9 buys no step \(10 FLOPs each\)"):
         timeline.plan(Schedule((Stage(LARGE, 9.0),)), costs, EvalConfig())
 

@@ -34,10 +34,6 @@ class Timeline(NamedTuple):
     def steps(self) -> int:
         return self.spans[-1].last
 
-    def span_at(self, step: int) -> int:
-        """Index of the span whose shape the step after `step` updates has; the last one at the end."""
-        return next((i for i, span in enumerate(self.spans) if step < span.last), len(self.spans) - 1)
-
     def flops(self, step, *, matmul: bool = False):
         """Training FLOPs spent after `step` updates (a number or an array of them)."""
         return sum(
