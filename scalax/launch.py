@@ -52,8 +52,10 @@ def load(path: str):
     """What `config()` of the file returns. Raises UserError where there is no such file or function."""
     file = Path(path)
     if not file.is_file():
-        near = [str(other) for other in file.parent.glob("*.py")] if file.parent.is_dir() else []
-        raise UserError(f"config {path}: no such file{suggest(path, near) if near else ''}")
+        near = sorted(
+            other.stem for other in (file.parent if file.parent.name else Path("configs")).glob("*.py")
+        )
+        raise UserError(f"config {path}: no such file{suggest(file.stem, near) if near else ''}")
     spec = importlib.util.spec_from_file_location(f"scalax_config_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise UserError(f"config {path}: not a Python file")
@@ -118,7 +120,7 @@ def first_sentence(box: str) -> str:
     inside = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
     rule = next((i for i, line in enumerate(inside) if set(line) == {"─"}), len(inside))
     message = " ".join(line for line in inside[:rule] if line)
-    return re.sub(r"^Error parsing [\w.]+: (?=\w+\.\w+ )", "", message)
+    return re.sub(r"^Error parsing (?!--)[\w.]+: ", "", message)
 
 
 def check_out(out) -> None:

@@ -51,6 +51,27 @@ def test_savings_over_seeds_are_a_geometric_mean():
     assert rows[0]["savings"] == pytest.approx(4.0)
 
 
+def test_no_saving_before_the_first_change():
+    """The same trajectory, looked at at other moments and with noise, is no saving."""
+    rng = np.random.default_rng(0)
+    truth = power(1.0) * np.exp(0.1 * rng.standard_normal(40))
+    static = {LARGE: [(FLOPS[0::2], truth[0::2])], SMALL: [run_of(power(9.0))]}
+    run = [
+        RunRecord("a", i, i, float(f), float(f), 0.0, 4 if f < 1e10 else 2, 16, 1, {"val_error": float(v)})
+        for i, (f, v) in enumerate(zip(FLOPS[1::2], truth[1::2], strict=True))
+    ]
+    reached = [adaptive_patch.curve_of("val_error", run, 1000)]
+    joined, ours = adaptive_patch.share_starts(static, [run], reached)
+    early = FLOPS < 1e10
+    np.testing.assert_array_equal(joined[LARGE][0][1][: early.sum()], truth[early])
+    np.testing.assert_array_equal(ours[0][1][: early.sum()], truth[early])
+    for target in np.geomspace(truth[0], truth[early].min(), 7):
+        a, b = (plan.flops_to_reach(*curve, target) for curve in (joined[LARGE][0], ours[0]))
+        assert a == b
+    assert np.all(np.diff(ours[0][0]) >= 0)
+    assert len(ours[0][0]) + len(joined[LARGE][0][0]) == 40 + early.sum()
+
+
 def test_targets_out_of_reach_are_no_savings():
     rows = adaptive_patch.compare(CONFIG, {LARGE: [run_of(power(1.0))]}, [run_of(power(50.0))])
     assert np.isnan(rows[-1]["savings"])

@@ -5,6 +5,7 @@ import importlib
 import sys
 from pathlib import Path
 
+from scalax import __version__
 from scalax.errors import UserError
 
 
@@ -22,6 +23,8 @@ def commands() -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     parser = Parser(prog="scalax", description="Scaling laws for vision models: fit, forecast, cost, report.")
+    parser.epilog = "To train: python -m scalax.launch CONFIG, see python -m scalax.launch --help."
+    parser.add_argument("--version", action="version", version=f"scalax {__version__}")
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in commands():
         module = importlib.import_module(f"scalax.cli.{name}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -227,7 +228,8 @@ def _tfds(config: DataConfig, split: str) -> Source:
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
+    text = re.sub(r" <_?io\.\w+ object at \w+>", "", f"{type(error).__name__}: {error}")
+    return text.splitlines()[0][:200]
 
 
 def decode_image(encoded: bytes, size: int) -> np.ndarray:

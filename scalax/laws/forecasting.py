@@ -39,9 +39,9 @@ class Reach:
     why_not: str = ""
 
     def __str__(self) -> str:
-        if self.why_not:
-            return self.why_not
         high = f"{self.high:.3g}" if np.isfinite(self.high) else "unbounded"
+        if self.why_not:
+            return self.why_not + (f" (80%: {self.low:.3g} to {high})" if np.isfinite(self.low) else "")
         return f"x = {self.x:.3g} (80%: {self.low:.3g} to {high})"
 
 
@@ -110,8 +110,12 @@ class Forecast:
             middle, low, high = np.exp(first)
             return Reach(target, middle, low, high)
         if target <= self.limit:
-            return Reach(target, why_not=f"not reachable: the limit is {self.limit:.4g}")
-        return Reach(target, why_not=f"not reached within {np.exp(REACH):.0g} times the data's last x")
+            why_not = f"not reachable: the limit is {self.limit:.4g}"
+        else:
+            why_not = f"not reached within {np.exp(REACH):.0g} times the data's last x"
+        if np.isfinite(first[1]):  # the median is no certainty: say what the interval holds
+            return Reach(target, low=float(np.exp(first[1])), why_not=f"{why_not}, by the median")
+        return Reach(target, why_not=why_not)
 
     def _spread(self, log_x, observed: bool):
         draws = _draws(self.parts, log_x)

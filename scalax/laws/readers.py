@@ -163,16 +163,21 @@ def _columns(path, columns, rows, x, y, by, split):
             x, y, by = "flops", metric or "val_error", by or ("run",)
         elif {"x", "y"} <= set(columns):
             x, y, split = "x", "y", split or ("fit" if "fit" in columns else None)
+    for name in (x, y, *by, *([split] if split else [])):
+        if name is not None and name not in columns and not _is_wide(name, y, columns):
+            raise UserError(
+                f"{path}, row 1: no column {name!r}{suggest(name, [c[:40] for c in columns[:50]])}"
+            )
     if x is None or y is None:
         missing = "--x and --y" if x is None and y is None else "--x" if x is None else "--y"
         shown = ", ".join(repr(c[:30]) for c in columns[:8])
         raise UserError(f"{path}, row 1: say which columns to use with {missing}; the file has {shown}")
-    for name in (x, y, *by, *([split] if split else [])):
-        if name not in columns and not (name == y and any(c.endswith(f" - {y}") for c in columns)):
-            raise UserError(
-                f"{path}, row 1: no column {name!r}{suggest(name, [c[:40] for c in columns[:50]])}"
-            )
     return x, y, by, split
+
+
+def _is_wide(name, y, columns) -> bool:
+    """Whether `name` is the metric of a Weights & Biases export, with a column for each run."""
+    return name == y and any(c.endswith(f" - {y}") for c in columns)
 
 
 def _points(path, rows, lines, x, y, split) -> list[tuple]:

@@ -60,7 +60,9 @@ def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
                     label="" if i else shape,
                 )
         for i, run in enumerate(model["adaptive"]):
-            axes.plot(run["flops"], run["values"], color=INK, lw=2.4, label="" if i else "adaptive")
+            axes.plot(
+                run["flops"], run["values"], color=INK, lw=2.6, zorder=1.9, label="" if i else "adaptive"
+            )
         kept = [
             (x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x >= plan["flops"][-1] / 100
         ]
@@ -70,7 +72,15 @@ def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
         for transition in plan["transitions"]:
             axes.axvline(transition["flops"], color=INK, lw=0.8, alpha=0.4)
             patch = transition["after"].rpartition("/")[2]
-            axes.text(transition["flops"], high, f" to patch {patch}", va="top", fontsize=8.5, rotation=90)
+            axes.text(
+                transition["flops"],
+                low,
+                f"  to patch {patch}",
+                va="bottom",
+                ha="right",
+                fontsize=8.5,
+                rotation=90,
+            )
         axes.set_ylim(low, high)
         axes.legend(loc="lower left")
     return path

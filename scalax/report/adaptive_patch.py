@@ -47,7 +47,7 @@ def _write(study: dict, where: epath.Path) -> str:
         f" (XLA's count) on {study['device']['count']} x {study['device']['kind']}."
     )
     for name, model in study["models"].items():
-        _model_part(page, plots, name, model, study["metric"], label)
+        _model_part(page, plots, name, model, study["metric"], label, study["images"]["validation"])
     page.heading("Cost per shape")
     page.text(
         "FLOPs of one training step at the global batch (forward, backward, Adam); MACs are of one image."
@@ -63,7 +63,8 @@ def _write(study: dict, where: epath.Path) -> str:
             console.print(
                 _as_rich(f"{name}: FLOPs to target, {label}", *target_table(model, study["metric"]))
             )
-            console.print(model["plan"]["message"], soft_wrap=True, highlight=False)
+            for line in remarks(model, study["metric"], study["images"]["validation"]):
+                console.print(line, soft_wrap=True, highlight=False)
         console.print(f"\nreport: {target}", soft_wrap=True, highlight=False)
     return capture.get()
 
@@ -83,7 +84,41 @@ def read_study(out) -> dict:
     return study
 
 
-def _model_part(page: Page, plots: epath.Path, name: str, model: dict, metric: str, label: str) -> None:
+def remarks(model: dict, metric: str, validation_images: int) -> list[str]:
+    """The plan, what it ended at, and what to mistrust, a line each."""
+    plan = model["plan"]
+    lines = [
+        f"plan: {t['before']} -> {t['after']} at {metric} {t['error']:.4g}, {flops_text(t['flops'])}"
+        for t in plan["transitions"]
+    ] or [plan["message"]]
+    if model["adaptive"]:
+        ends = {shape: _mean([run["values"][-1] for run in runs]) for shape, runs in model["static"].items()}
+        best = min(ends, key=ends.__getitem__)
+        ours = _mean([run["values"][-1] for run in model["adaptive"]])
+        lines.append(f"{metric} at the end: adaptive {ours:.4g}, best static ({best}) {ends[best]:.4g}")
+    loose = [shape for shape, law in model["laws"].items() if not _determined(law, "b")]
+    if loose:
+        lines.append(f"not determined by its data: the law of {', '.join(loose)}; take the plan as a guess")
+    if metric != "val_loss":
+        lines.append(
+            f"one of the {validation_images} validation images is {1 / validation_images:.2g} of error"
+        )
+    return lines
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _determined(law: dict, name: str) -> bool:
+    """Whether a parameter's standard error is known and smaller than the parameter."""
+    error = law["stderr"][name]
+    return error is not None and error < abs(law["params"][name])
+
+
+def _model_part(
+    page: Page, plots: epath.Path, name: str, model: dict, metric: str, label: str, validation_images: int
+) -> None:
     page.heading(f"{name}: static runs and their laws")
     page.figure(
         figures.static_laws(plots / f"{name}_static.png", model, label),
@@ -91,7 +126,8 @@ def _model_part(page: Page, plots: epath.Path, name: str, model: dict, metric: s
     )
     page.table(*law_table(model["laws"]))
     page.heading(f"{name}: schedule")
-    page.text(model["plan"]["message"])
+    for line in remarks(model, metric, validation_images):
+        page.text(line)
     page.figure(
         figures.schedule(plots / f"{name}_schedule.png", model, label),
         "The laws, the curve that follows the steepest of them at each error, and where it changes shape.",
@@ -138,14 +174,11 @@ def _mean_text(values: list[float | None]) -> str:
 
 
 def law_table(laws: dict) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [
-            shape,
-            *(f"{law['params'][p]:.4g} ± {law['stderr'][p] or math.nan:.2g}" for p in "abcd"),
-            f"{law['rmsle']:.3g}",
-        ]
-        for shape, law in laws.items()
-    ]
+    def cell(law: dict, name: str) -> str:
+        value = f"{law['params'][name]:.4g}"
+        return f"{value} ± {law['stderr'][name]:.2g}" if _determined(law, name) else f"{value} (undetermined)"
+
+    rows = [[shape, *(cell(law, p) for p in "abcd"), f"{law['rmsle']:.3g}"] for shape, law in laws.items()]
     return ["shape", "a", "b", "c (limit)", "d (FLOPs)", "RMSLE of the fit"], rows
 
 

@@ -9,6 +9,7 @@ def scaled(value: float, unit: str) -> str:
     """1.23e12 with unit FLOP is '1.23 TFLOP'; nan is a dash."""
     if not math.isfinite(value):
         return "–"
+    value = float(f"{value:.3g}")  # rounded first, so that 999.9 million are 1 G and not 1e+03 M
     power = min(max(math.floor(math.log10(abs(value)) / 3) if value else 0, 0), len(PREFIXES) - 1)
     return f"{value / 1000**power:.3g} {PREFIXES[power]}{unit}"
 

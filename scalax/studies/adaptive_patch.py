@@ -75,7 +75,7 @@ def run(config: AdaptivePatchConfig, out, on_progress: OnProgress) -> dict:
                 for shape in shapes
             },
             "adaptive": [_curve_json(*pair) for pair in zip(adaptive, reached, strict=True)],
-            "targets": compare(config, curves, reached),
+            "targets": compare(config, *share_starts(curves, adaptive, reached)),
         }
     study = {
         "study": config.study,
@@ -162,6 +162,24 @@ def _law_json(fit: laws.Fit, first: float, last: float) -> dict:
         "flops": x.tolist(),
         "values": np.asarray(fit.predict(x)).tolist(),
     }
+
+
+def share_starts(
+    static: Mapping[Shape, list[Curve]], adaptive: list[list[RunRecord]], reached: list[Curve]
+) -> tuple[dict[Shape, list[Curve]], list[Curve]]:
+    """Until its first change of shape an adaptive run is the static run of that shape and seed: there, each
+    is read at the evaluations of both, so that no saving comes of when either was looked at."""
+    joined, ours = {shape: list(curves) for shape, curves in static.items()}, []
+    for seed, (run, curve) in enumerate(zip(adaptive, reached, strict=True)):
+        first = Shape(run[0].patch, run[0].width, run[0].depth)
+        n = next((i for i, record in enumerate(run) if record.patch != first.patch), len(run))
+        other = joined[first][seed]
+        k = int(np.searchsorted(other[0], curve[0][n - 1], side="right"))
+        order = np.argsort(np.concatenate([other[0][:k], curve[0][:n]]), kind="stable")
+        start = [np.concatenate([a[:k], b[:n]])[order] for a, b in zip(other, curve, strict=True)]
+        joined[first][seed] = (np.append(start[0], other[0][k:]), np.append(start[1], other[1][k:]))
+        ours.append((np.append(start[0], curve[0][n:]), np.append(start[1], curve[1][n:])))
+    return joined, ours
 
 
 def compare(
