@@ -89,7 +89,8 @@ def steepest_descent(laws: Mapping[Shape, Law], budget_flops: float, first_flops
         Transition(shapes[path[i - 1]], shapes[path[i]], float(errors[i - 1]), float(flops[i - 1]))
         for i in changes
     )
-    ends = [*(t.flops for t in transitions), budget_flops]
+    # Four digits are more than the laws know, and the same on every machine that fits them.
+    ends = [*(float(f"{t.flops:.4g}") for t in transitions), budget_flops]
     order = [shapes[path[0]], *(t.after for t in transitions)]
     stages = tuple(Stage(shape, end) for shape, end in zip(order, ends, strict=True))
     return Plan(Schedule(stages), transitions, errors[: last + 1], flops)
