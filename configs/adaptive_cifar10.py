@@ -5,7 +5,7 @@
 --data.dir is a prepared TFDS dataset in array_record format; --data.name cifar10 with --data.dir the TFDS
 data directory works too. 3.5e13 FLOPs in all. With --patches 16 8 4 it takes 22 minutes on 2 CPU cores, ends
 at an error of 0.33 where the best static size has 0.38, and reaches that with 1.7x fewer FLOPs; patch size 2
-is still at its start when this budget ends.
+has not been run at this budget.
 """
 
 from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
