@@ -154,6 +154,7 @@ class _Run:
         self.setup, self.timeline, self.seed, self.name = setup, timeline, seed, name
         self.feed, self.checkpoints = feed, checkpoints
         self.evaluate, self.on_progress = evaluate, on_progress
+        self.budget_flops = float(timeline.flops(timeline.steps))
         self.pending: deque = deque()
         self.wall_s = 0.0
 
@@ -194,7 +195,7 @@ class _Run:
         return meshes.split(self.setup.mesh, next(self.feed))
 
     def _rate(self, step: int):
-        progress = float(self.timeline.flops(step) / self.timeline.flops(self.timeline.steps))
+        progress = float(self.timeline.flops(step)) / self.budget_flops
         rate = learning_rate(self.setup.config.optim, step, progress)
         return meshes.replicate(self.setup.mesh, np.float32(rate))
 
@@ -217,16 +218,8 @@ class _Run:
         now = time.perf_counter()
         if now - self.reported > 0.5:
             speed = self.images_since / (now - self.reported)
-            timeline = self.timeline
-            self.on_progress(
-                Progress(
-                    self.name,
-                    shape,
-                    float(timeline.flops(step)),
-                    float(timeline.flops(timeline.steps)),
-                    speed,
-                )
-            )
+            spent = float(self.timeline.flops(step))
+            self.on_progress(Progress(self.name, shape, spent, self.budget_flops, speed))
             self.reported, self.images_since = now, 0
 
     def _check(self, shape: Shape, step: int, metrics) -> None:
