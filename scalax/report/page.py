@@ -11,7 +11,7 @@ body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:62rem;margin:2rem a
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem;border-bottom:1px solid #ddd}
 table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .8rem;border-bottom:1px solid #e4e4e4;text-align:right}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child{text-align:left}td:not(:last-child){white-space:nowrap}
 figure{margin:1rem 0}figure img{max-width:100%;height:auto}figcaption,.note{color:#555;font-size:.92rem}
 pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}
 """
