@@ -28,16 +28,21 @@ class RunRecord(NamedTuple):
     width: int
     depth: int
     metrics: dict[str, float]
+    family: str = "V"
 
     def to_json(self) -> dict:
+        """One level, with the family (see schedule.Shape) only where it is not V."""
         fields = self._asdict()
         metrics = fields.pop("metrics")
+        if self.family == "V":
+            del fields["family"]
         return {**fields, **metrics}
 
     @classmethod
     def from_json(cls, line: dict) -> "RunRecord":
-        fixed = {name: line[name] for name in cls._fields if name != "metrics"}
-        return cls(**fixed, metrics={k: v for k, v in line.items() if k not in fixed})
+        fixed = {name: line[name] for name in cls._fields if name not in ("metrics", "family")}
+        metrics = {k: v for k, v in line.items() if k not in fixed and k != "family"}
+        return cls(**fixed, metrics=metrics, family=line.get("family", "V"))
 
 
 def append(path, record: RunRecord) -> None:

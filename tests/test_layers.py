@@ -5,12 +5,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "records", "schedule", "hardware"],
-    ["config", "config_laws"],
+    ["errors", "compilation", "records", "schedule", "hardware"],
+    ["config", "jobs"],
+    ["config_adaptive", "config_laws", "config_sweep"],
     ["laws", "models", "data"],
     ["cost", "morph", "plan"],
     ["probes", "train"],
-    ["studies"],
+    ["studies", "throughput"],
     ["report"],
     ["cli", "launch"],
 ]

@@ -1,8 +1,61 @@
 """From laws to a schedule of shapes, and what the schedule saved."""
 
-from scalax.plan.compare import best_static as best_static
-from scalax.plan.compare import flops_to_reach as flops_to_reach
-from scalax.plan.compare import target_values as target_values
-from scalax.plan.steepest import Plan as Plan
-from scalax.plan.steepest import Transition as Transition
-from scalax.plan.steepest import steepest_descent as steepest_descent
+from scalax.plan.baselines import BASELINES, baseline
+from scalax.plan.cheap import CheapPlan, cheap_plans
+from scalax.plan.compare import best_static, flops_to_reach, target_values
+from scalax.plan.effects import Effect, Effects, Law, grows, no_effect
+from scalax.plan.fitting import check_measured, fit_laws, measured_error, measured_flops, truncated
+from scalax.plan.follow import best_law, flops_needed, follow
+from scalax.plan.isoflop import FrontierPoint, IsoFlop, frontier, frontier_ratio, isoflop, values_at
+from scalax.plan.online import Online, OnlineSettings, OnlineState
+from scalax.plan.runs import Runs, read_runs
+from scalax.plan.simulate import simulate
+from scalax.plan.steepest import Plan, Transition, steepest_descent
+from scalax.plan.switches import Switch, SwitchEffects, effects_of, measure_switches, shape_of
+from scalax.plan.uncertainty import Spread, TransitionSpread, spread
+
+__all__ = [
+    "BASELINES",
+    "CheapPlan",
+    "Effect",
+    "Effects",
+    "FrontierPoint",
+    "IsoFlop",
+    "Law",
+    "Online",
+    "OnlineSettings",
+    "OnlineState",
+    "Plan",
+    "Runs",
+    "Spread",
+    "Switch",
+    "SwitchEffects",
+    "Transition",
+    "TransitionSpread",
+    "baseline",
+    "best_law",
+    "best_static",
+    "cheap_plans",
+    "check_measured",
+    "effects_of",
+    "fit_laws",
+    "flops_needed",
+    "flops_to_reach",
+    "follow",
+    "frontier",
+    "frontier_ratio",
+    "grows",
+    "isoflop",
+    "measure_switches",
+    "measured_error",
+    "measured_flops",
+    "no_effect",
+    "read_runs",
+    "shape_of",
+    "simulate",
+    "spread",
+    "steepest_descent",
+    "target_values",
+    "truncated",
+    "values_at",
+]

@@ -1,23 +1,16 @@
 """Follow, at each error, the law that descends most per FLOP."""
 
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.plan.effects import Effects, Law, grows, no_effect
 from scalax.schedule import Schedule, Shape, Stage
 
 LEVELS = 4000
-
-
-class Law(Protocol):
-    """Error against training FLOPs of one shape: decreasing, with an inverse (nan where unreachable)."""
-
-    @property
-    def asymptote(self) -> float: ...
-    def predict(self, x: np.ndarray) -> np.ndarray: ...
-    def inverse(self, y: np.ndarray) -> np.ndarray: ...
 
 
 class Transition(NamedTuple):
@@ -48,52 +41,92 @@ class Plan(NamedTuple):
         return f"the laws never cross: {only} descends fastest throughout, so train it alone"
 
 
-def steepest_descent(laws: Mapping[Shape, Law], budget_flops: float, first_flops: float) -> Plan:
-    """The schedule whose laws, joined, descend furthest within the budget; shapes follow in the order given.
+class _Node(NamedTuple):
+    """A shape, and the one it was entered from (None: the run began with it)."""
+
+    shape: Shape
+    entered_from: Shape | None
+
+
+def steepest_descent(
+    laws: Mapping[Shape, Law],
+    budget_flops: float | None,
+    first_flops: float,
+    *,
+    target: float | None = None,
+    free: bool = False,
+    effects: Effects = no_effect,
+    levels: int = LEVELS,
+) -> Plan:
+    """The schedule whose laws, joined, descend furthest within the budget, or reach `target` soonest.
 
     Between two errors a shape costs the difference of its inverse law there, so following the law of
-    steepest slope at each error costs least ('Navigating Scaling Laws', section 4). Where the order
-    of shapes binds, the cheapest ordered partition of the error axis is found by dynamic programming;
-    where it does not, that is the steepest slope itself. `first_flops`: where the laws' data begin.
-    Raises UserError where no law descends.
+    steepest slope at each error costs least ('Navigating Scaling Laws', section 4); what a change costs
+    besides is up to `effects`. The cheapest partition of the error axis is found by dynamic programming.
+    Shapes follow in the order given; with `free`, in any order, and may return. Width and depth never
+    shrink. budget_flops: give it, or None and a target. first_flops: where the laws' data begin; before it,
+    shapes do not change. levels: of the error axis. Raises UserError where no law descends, or none
+    reaches the target.
     """
+    if (budget_flops is None) == (target is None):
+        raise ValueError(f"give a budget or a target, got {budget_flops} and {target}")
     shapes = list(laws)
-    start = max(float(laws[s].predict(np.array([first_flops]))[0]) for s in shapes)
-    # Nothing is free: where a law starts at 0 FLOPs below that, the errors that all laws pay for begin there.
-    start = min([start, *(0.999 * float(laws[s].predict(np.array([0.0]))[0]) for s in shapes)])
-    end = min(float(laws[s].predict(np.array([budget_flops]))[0]) for s in shapes)
-    floor = max(end / 2, min(laws[s].asymptote for s in shapes))
-    if not floor < end < start:
-        raise UserError(
-            f"no law descends between {first_flops:.3g} and {budget_flops:.3g} FLOPs; train longer"
-        )
-    errors = floor + np.geomspace(start - floor, (end - floor) * 1e-2, LEVELS)
-    needed = np.stack([_flops_at(laws[s], errors) for s in shapes])  # [shapes, levels]
-    with np.errstate(invalid="ignore"):  # inf - inf: out of reach at both levels
-        step = np.nan_to_num(np.maximum(np.diff(needed, axis=1), 0.0), nan=np.inf, posinf=np.inf)
-    spent = needed[:, 0]
-    came_from = np.empty((LEVELS - 1, len(shapes)), int)
-    totals = [spent]
-    for level in range(LEVELS - 1):
-        came_from[level] = _running_argmin(spent)
-        spent = spent[came_from[level]] + step[:, level]
-        totals.append(spent)
-    last = int(np.flatnonzero(np.min(totals, axis=1) <= budget_flops)[-1])
+    errors = _error_axis(laws, budget_flops, first_flops, target, levels)
+    needed = {s: _flops_at(laws[s], errors) for s in shapes}
+    nodes = [_Node(s, None) for s in shapes]
+    nodes += [
+        _Node(after, before)
+        for i, before in enumerate(shapes)
+        for j, after in enumerate(shapes)
+        if (free or j > i) and grows(before, after)
+    ]
+    totals, came_from = _descend(nodes, needed, first_flops, effects)
+    best = totals.min(1)
+    if budget_flops is not None:
+        last = int(np.flatnonzero(best <= budget_flops)[-1])
+    else:
+        last = levels - 1
+        if not math.isfinite(best[last]):
+            raise UserError(f"no schedule of these shapes reaches {target:g}; choose a higher target")
+        if best[last] <= first_flops:
+            raise UserError(
+                f"target {target:g} is reached before {first_flops:.3g} FLOPs, where the laws' data begin;"
+                " choose a lower target"
+            )
+        budget_flops = _rounded(best[last])
     path = [int(np.argmin(totals[last]))]
     for level in range(last - 1, -1, -1):
         path.append(int(came_from[level, path[-1]]))
     path = path[::-1]
-    flops = np.array([totals[level][path[level]] for level in range(last + 1)])
-    changes = [level for level in range(1, last + 1) if path[level] != path[level - 1]]
-    transitions = tuple(
-        Transition(shapes[path[i - 1]], shapes[path[i]], float(errors[i - 1]), float(flops[i - 1]))
-        for i in changes
-    )
-    # Four digits are more than the laws know, and the same on every machine that fits them.
-    ends = [*(float(f"{t.flops:.4g}") for t in transitions), budget_flops]
-    order = [shapes[path[0]], *(t.after for t in transitions)]
+    flops = totals[np.arange(last + 1), path]
+    visited = [nodes[i].shape for i in path]
+    transitions = _transitions(visited, errors, flops, budget_flops)
+    order = [transitions[0].before if transitions else visited[-1], *(t.after for t in transitions)]
+    ends = [*(_rounded(t.flops) for t in transitions), budget_flops]
     stages = tuple(Stage(shape, end) for shape, end in zip(order, ends, strict=True))
     return Plan(Schedule(stages), transitions, errors[: last + 1], flops)
+
+
+def _error_axis(laws: Mapping[Shape, Law], budget_flops, first_flops, target, levels) -> np.ndarray:
+    """Errors [levels] from where the laws' data begin down to the target, or to what the budget may reach."""
+    start = max(float(law.predict(np.array([first_flops]))[0]) for law in laws.values())
+    # Nothing is free: where a law starts at 0 FLOPs below that, the errors that all laws pay for begin there.
+    start = min([start, *(0.999 * float(law.predict(np.array([0.0]))[0]) for law in laws.values())])
+    lowest = min(law.asymptote for law in laws.values())
+    if target is not None:
+        if not lowest < target < start:
+            raise UserError(
+                f"target {target:g} is not between where the laws end ({lowest:.4g}) and begin ({start:.4g})"
+            )
+        floor = max(target / 2, lowest)
+        return floor + np.geomspace(start - floor, target - floor, levels)
+    end = min(float(law.predict(np.array([budget_flops]))[0]) for law in laws.values())
+    floor = max(end / 2, lowest)
+    if budget_flops <= first_flops or not floor < end < start:
+        raise UserError(
+            f"no law descends between {first_flops:.3g} and {budget_flops:.3g} FLOPs; train longer"
+        )
+    return floor + np.geomspace(start - floor, (end - floor) * 1e-2, levels)
 
 
 def _flops_at(law: Law, errors: np.ndarray) -> np.ndarray:
@@ -102,8 +135,52 @@ def _flops_at(law: Law, errors: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(flops), np.maximum(flops, 0.0), np.inf)
 
 
-def _running_argmin(values: np.ndarray) -> np.ndarray:
-    """[n] -> for each i, the index of the least of values[: i + 1]; of equals, the latest."""
-    best = np.minimum.accumulate(values)
-    at = np.where(values <= best, np.arange(len(values)), 0)
-    return np.maximum.accumulate(at)
+def _descend(
+    nodes: Sequence[_Node], needed: Mapping[Shape, np.ndarray], first_flops: float, effects: Effects
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least FLOPs to be at each level in each node [levels, nodes], and the node one level up it came
+    through [levels - 1, nodes]. A change to a node may be made at any level once `first_flops` are spent,
+    and costs FLOPs there."""
+    switched = [None if n.entered_from is None else effects(n.entered_from, n.shape) for n in nodes]
+    paces = np.array([effect.pace if effect else 1.0 for effect in switched])
+    factor = np.full((len(nodes), len(nodes)), np.inf)  # [to, from]
+    for to, (node, effect) in enumerate(zip(nodes, switched, strict=True)):
+        for at, other in enumerate(nodes):
+            if effect and other.shape == node.entered_from:
+                factor[to, at] = 1.0 + effect.recovery_share
+    table = np.stack([needed[node.shape] for node in nodes], 1)  # [levels, nodes]
+    with np.errstate(invalid="ignore"):  # inf - inf: out of reach at both levels
+        step = np.nan_to_num(np.maximum(np.diff(table, axis=0), 0.0), nan=np.inf, posinf=np.inf) / paces
+    spent = np.where([effect is None for effect in switched], table[0], np.inf)
+    totals, came_from = [spent], []
+    rows = np.arange(len(nodes))
+    for level in range(len(step)):
+        reached = np.where(spent >= first_flops, spent, np.inf) * factor
+        source = np.argmin(reached, 1)
+        least = reached[rows, source]
+        came_from.append(np.where(spent <= least, rows, source))  # of equals, stay
+        spent = np.minimum(spent, least) + step[level]
+        totals.append(spent)
+    return np.array(totals), np.array(came_from)
+
+
+def _transitions(
+    visited: list[Shape], errors: np.ndarray, flops: np.ndarray, budget_flops: float
+) -> tuple[Transition, ...]:
+    """Changes along the path, without stages that end, rounded, where they began."""
+    kept: list[Transition] = []
+    for level in range(1, len(visited)):
+        before, after = visited[level - 1], visited[level]
+        at = float(flops[level - 1])
+        if after == before or _rounded(at) >= budget_flops:
+            continue
+        if kept and _rounded(kept[-1].flops) >= _rounded(at):
+            before = kept.pop().before
+        if after != before:
+            kept.append(Transition(before, after, float(errors[level - 1]), at))
+    return tuple(kept)
+
+
+def _rounded(flops: float) -> float:
+    """Four digits are more than the laws know, and the same on every machine that fits them."""
+    return float(f"{flops:.4g}")

@@ -1,0 +1,152 @@
+"""What each run of a study is doing, as its files say."""
+
+import json
+import time
+from typing import Any, NamedTuple
+
+from etils import epath
+
+from scalax import records
+from scalax.errors import UserError
+from scalax.jobs.claims import stale_after_s
+from scalax.jobs.holders import Holder, holder
+from scalax.jobs.queue import failure
+from scalax.records import RunRecord
+from scalax.schedule import Schedule, Shape
+
+STATES = ("running", "stopped", "failed", "waiting", "finished")
+
+
+class RunStatus(NamedTuple):
+    """One run; None is not known. Speeds are of now where it runs, else the mean over the run."""
+
+    run: str
+    state: str  # one of STATES; waiting: not begun
+    host: str | None  # where it runs
+    pid: int | None
+    shape: str | None
+    step: int | None
+    flops: float | None  # spent so far
+    budget_flops: float | None
+    images_per_s: float | None
+    flops_per_s: float | None
+    metrics: dict[str, float]  # of the last evaluation
+    age_s: float | None  # since the last sign of life
+    problem: str | None  # why it failed, or which file cannot be read
+
+    @property
+    def share(self) -> float | None:
+        """FLOPs spent over the budget; a finished run is done, though its last step left a rest."""
+        if self.state == "finished":
+            return 1.0
+        if self.flops is None or not self.budget_flops:
+            return None
+        return self.flops / self.budget_flops
+
+
+def survey(directory) -> list[RunStatus]:
+    """The runs of the study, or the one run, in `directory`, by name. It writes nothing.
+
+    Raises UserError where there is none.
+    """
+    path = epath.Path(directory)
+    if not path.is_dir():
+        raise UserError(f"{directory}: no such directory")
+    if (path / "run.json").exists():
+        return [_status(path)]
+    runs = sorted(p for p in (path / "runs").iterdir() if p.is_dir()) if (path / "runs").is_dir() else []
+    if not runs:
+        raise UserError(f"{directory}: no runs here; name the --out of a study, or one run's directory")
+    return [_status(run) for run in runs]
+
+
+def _status(path: epath.Path) -> RunStatus:
+    info, problem = _info(path / "run.json")
+    last, bad_records = _last_record(path / "metrics.jsonl")
+    failed, owner = failure(path), None if "://" in str(path) else holder(path)
+    running = owner if owner is not None and _is_running(owner) else None
+    if info.get("finished"):
+        state = "finished"
+    elif running is not None:
+        state = "running"
+    elif failed is not None:
+        state, problem = "failed", f"{failed['message']} ({failed.get('host')}, {failed.get('time')})"
+    else:
+        state = "stopped" if info or last else "waiting"
+    far = _far(last) | (_noted(running.note) if running is not None else {})
+    return RunStatus(
+        run=path.name,
+        state=state,
+        host=running.host if running is not None else None,
+        pid=running.pid if running is not None else None,
+        shape=far.get("shape"),
+        step=far.get("step"),
+        flops=far.get("flops"),
+        budget_flops=_budget_flops(info),
+        images_per_s=far.get("images_per_s"),
+        flops_per_s=far.get("flops_per_s"),
+        metrics=last.metrics if last is not None else {},
+        age_s=_age_s(path, owner),
+        problem=problem or bad_records,
+    )
+
+
+def _info(path: epath.Path) -> tuple[dict, str | None]:
+    """(run.json or nothing, what is wrong with it)."""
+    try:
+        info = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}, None
+    except (OSError, ValueError) as e:
+        return {}, f"{path.name} cannot be read ({type(e).__name__})"
+    return (info, None) if isinstance(info, dict) else ({}, f"{path.name} is not a run's")
+
+
+def _last_record(path: epath.Path) -> tuple[RunRecord | None, str | None]:
+    try:
+        found = records.read(path)
+    except FileNotFoundError:
+        return None, None
+    except (UserError, OSError, ValueError) as e:
+        return None, str(e)
+    return (found[-1] if found else None), None
+
+
+def _is_running(owner: Holder) -> bool:
+    """Hosts' clocks may differ, so that a claim of another host counts a little longer."""
+    return not owner.gone and owner.age_s < 1.5 * stale_after_s()
+
+
+def _far(last: RunRecord | None) -> dict[str, Any]:
+    if last is None:
+        return {"step": 0, "flops": 0.0}
+    far = {"shape": str(Shape(last.patch, last.width, last.depth)), "step": last.step, "flops": last.flops}
+    if last.wall_s > 0:
+        far |= {"images_per_s": last.images / last.wall_s, "flops_per_s": last.flops / last.wall_s}
+    return far
+
+
+def _noted(note: dict) -> dict[str, Any]:
+    """What the owner said with its last sign of life; a Shape comes back from JSON as a list."""
+    said = {k: note[k] for k in ("step", "flops", "images_per_s", "flops_per_s") if note.get(k) is not None}
+    shape = note.get("shape")
+    if shape:
+        said["shape"] = str(Shape(*shape)) if isinstance(shape, list) and len(shape) == 3 else str(shape)
+    return said
+
+
+def _budget_flops(info: dict) -> float | None:
+    try:
+        return Schedule.from_json(info["schedule"]).budget_flops
+    except (KeyError, UserError):
+        return None
+
+
+def _age_s(path: epath.Path, owner: Holder | None) -> float | None:
+    ages = [] if owner is None else [owner.age_s]
+    for name in ("metrics.jsonl", "run.json", "failure.json"):
+        try:
+            ages.append(max(0.0, time.time() - (path / name).stat().mtime))
+        except OSError:
+            continue
+    return min(ages, default=None)

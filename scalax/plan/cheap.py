@@ -1,0 +1,63 @@
+"""How short the static runs may be: plans from the first share of each, judged by the laws of the whole."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scalax.errors import UserError
+from scalax.plan.effects import Effects, Law, no_effect
+from scalax.plan.fitting import Curves, fit_laws, spent_flops, truncated
+from scalax.plan.follow import best_law, flops_needed
+from scalax.plan.steepest import Plan, steepest_descent
+from scalax.schedule import Shape
+
+SHARES = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+class CheapPlan(NamedTuple):
+    """A plan from the first `share` of the static runs, under the laws of the whole runs.
+
+    planning_flops: of the static runs as far as they were used. savings: FLOPs in which the best static
+    shape reaches its error at the budget, over those of the plan to that error (0: never); net_savings:
+    with the planning FLOPs added to the plan's. plan is None, with the reason, where none can be made.
+    """
+
+    share: float
+    planning_flops: float
+    plan: Plan | None
+    savings: float
+    net_savings: float
+    reason: str = ""
+
+
+def cheap_plans(
+    curves: Curves,
+    referee: Mapping[Shape, Law],
+    budget_flops: float,
+    first_flops: float,
+    *,
+    shares: Sequence[float] = SHARES,
+    free: bool = False,
+    effects: Effects = no_effect,
+) -> list[CheapPlan]:
+    """Plan for the whole budget from the first of each of `shares` of every run.
+
+    referee: laws of the whole runs. They stand for the truth, so the plan from all of the runs is judged
+    by the laws that it was made from. The others go beyond the data they were made from. Evaluations before
+    `first_flops`, at a share of it, are left out. The best static shape is taken as known for nothing.
+    """
+    _, level = best_law(referee, budget_flops=budget_flops)
+    found = []
+    for share in shares:
+        used = truncated(curves, share)
+        planning = share * spent_flops(curves)
+        try:
+            fits = fit_laws(used, share * first_flops)
+            planned = steepest_descent(fits, budget_flops, share * first_flops, free=free, effects=effects)
+        except UserError as e:
+            found.append(CheapPlan(share, planning, None, float("nan"), float("nan"), str(e)))
+            continue
+        ours = flops_needed(referee, planned.schedule, level, effects)
+        found.append(
+            CheapPlan(share, planning, planned, budget_flops / ours, budget_flops / (ours + planning))
+        )
+    return found

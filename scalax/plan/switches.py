@@ -1,0 +1,123 @@
+"""What changes of shape did to runs that were already made, for plans to reckon with."""
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scalax.plan.compare import flops_to_reach
+from scalax.plan.effects import Effect, Law
+from scalax.records import RunRecord
+from scalax.schedule import Shape
+
+
+class Switch(NamedTuple):
+    """One change of shape of one run.
+
+    jump: the metric just after less that just before, at the same step. recovery_flops: from the change
+    until the metric is back below that before it; where the stage ends first (`recovered` is False), the
+    FLOPs of the stage, which is the least it can be. pace: FLOPs in which the new shape's own law falls from
+    the metric before the change to the least in the stage, over those that the run took from its recovery
+    on (nan without a law, a recovery, or a further fall).
+    """
+
+    run: str
+    before: Shape
+    after: Shape
+    flops: float
+    value: float
+    jump: float
+    recovery_flops: float
+    recovered: bool
+    pace: float
+
+    @property
+    def recovery_share(self) -> float:
+        """FLOPs to recover, as a share of all spent before the change."""
+        return self.recovery_flops / self.flops
+
+
+class SwitchEffects(NamedTuple):
+    """Measured effects by pair of shapes, and the typical one, of pace 1, for pairs never measured.
+
+    The FLOPs to recover are taken to grow in proportion to those spent before the change.
+    """
+
+    pairs: Mapping[tuple[Shape, Shape], Effect]
+    typical: Effect
+
+    def __call__(self, before: Shape, after: Shape) -> Effect:
+        return self.pairs.get((before, after), self.typical)
+
+
+def shape_of(record: RunRecord) -> Shape:
+    return Shape(record.patch, record.width, record.depth, record.family)
+
+
+def measure_switches(
+    records: Sequence[RunRecord], metric: str, laws: Mapping[Shape, Law] | None = None
+) -> list[Switch]:
+    """Every change of shape in the records of one run, in order; metric: lower is better.
+
+    Between evaluations the metric is read off in its log and that of the FLOPs since the change (one step
+    more, so that the change itself has a log): evaluate densely after a change to measure it well.
+    """
+    stages = [list(stage) for _, stage in itertools.groupby(records, shape_of)]
+    found = []
+    for old, new in itertools.pairwise(stages):
+        start, value = old[-1].flops, float(old[-1].metrics[metric])
+        after = shape_of(new[0])
+        flops = np.array([record.flops for record in new])
+        values = np.array([float(record.metrics[metric]) for record in new])
+        step_flops = (new[-1].flops - start) / max(new[-1].step - new[0].step, 1)
+        back = start - step_flops + flops_to_reach(flops - start + step_flops, values, value)
+        recovered = math.isfinite(back)
+        pace = _pace((laws or {}).get(after), flops, values, back, value) if recovered else math.nan
+        recovery = (back if recovered else float(flops[-1])) - start
+        found.append(
+            Switch(
+                new[0].run,
+                shape_of(old[-1]),
+                after,
+                start,
+                value,
+                float(values[0]) - value,
+                recovery,
+                recovered,
+                pace,
+            )
+        )
+    return found
+
+
+def _pace(law: Law | None, flops: np.ndarray, values: np.ndarray, back: float, value: float) -> float:
+    """The law's FLOPs from `value` to the least of the values, over the run's FLOPs from `back` to there."""
+    lowest = int(np.argmin(values))
+    if law is None or not flops[lowest] > back or not values[lowest] < value:
+        return math.nan
+    first, last = law.inverse(np.array([value, values[lowest]]))
+    return float((last - first) / (flops[lowest] - back)) if last > first else math.nan
+
+
+def effects_of(switches: Iterable[Switch], pace: bool = False) -> SwitchEffects:
+    """Medians over the switches of each pair of shapes, and the FLOPs to recover over all.
+
+    pace: reckon with it too (1 where it was not measured). It holds near where it was measured; a plan with a
+    pace far from 1 may move its changes far from there. Raises ValueError without a switch.
+    """
+    switches = list(switches)
+    if not switches:
+        raise ValueError("no change of shape was measured")
+    pairs = {(s.before, s.after) for s in switches}
+    return SwitchEffects(
+        {pair: _median([s for s in switches if (s.before, s.after) == pair], pace) for pair in pairs},
+        _median(switches, pace=False),
+    )
+
+
+def _median(switches: list[Switch], pace: bool) -> Effect:
+    paces = [s.pace for s in switches if pace and math.isfinite(s.pace)]
+    share = float(np.median([s.recovery_share for s in switches]))
+    return Effect(share, float(np.median(paces)) if paces else 1.0)

@@ -1,0 +1,67 @@
+"""Laws of static runs, the path that a plan takes over them, and how sure its transitions are."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+from etils import epath
+from matplotlib.axes import Axes
+
+from scalax.plan import Law, Plan, Spread
+from scalax.plan.fitting import Curves
+from scalax.report.style import INK, figure, log_axes, looks
+from scalax.report.units import flops_text
+from scalax.schedule import Shape
+
+LABELS = {
+    "val_error": "validation error",
+    "val_loss": "validation loss (nats)",
+    "fewshot_error": "few-shot error",
+}
+
+
+def draw(
+    path, curves: Curves, laws: Mapping[Shape, Law], planned: Plan, spread: Spread | None, metric: str
+) -> None:
+    """Points: evaluations of static runs; lines: their laws, dotted beyond the data; black: the plan."""
+    with figure(epath.Path(path), (7.2, 4.8)) as axes:
+        first = min(float(flops[0]) for runs in curves.values() for flops, _ in runs)
+        _statics(axes, curves, laws, max(planned.flops[-1], *(c[-1][0][-1] for c in curves.values())))
+        shown = planned.flops >= first
+        path_look = {"color": INK, "lw": 2.4, "ls": (0, (3, 1)), "label": "planned"}
+        axes.plot(planned.flops[shown], planned.errors[shown], **path_look)
+        for i, transition in enumerate(planned.transitions):
+            axes.plot(transition.flops, transition.error, "D", ms=7, color=INK, mfc="white", zorder=6)
+            drawn = spread.transitions[i] if spread else None
+            if drawn and drawn.flops:
+                axes.hlines(transition.error, drawn.flops[0], drawn.flops[-1], color=INK, lw=1.2, zorder=5)
+                axes.vlines(transition.flops, drawn.error[0], drawn.error[-1], color=INK, lw=1.2, zorder=5)
+            axes.annotate(
+                f"to {transition.after}\nat {transition.error:.3g}, {flops_text(transition.flops)}",
+                (transition.flops, transition.error),
+                xytext=(-12, -30),
+                textcoords="offset points",
+                ha="right",
+                fontsize=8.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+                zorder=7,
+            )
+        low, high = axes.get_ylim()
+        axes.set_ylim(0.95 * low, high)  # room for what is written below the last transition
+        log_axes(axes, "training compute (FLOPs)", LABELS.get(metric, metric))
+        if spread and any(t.flops for t in spread.transitions):
+            axes.plot([], [], color=INK, lw=1.2, label="10 to 90% of resamples")
+        axes.legend(loc="upper right", fontsize=9)
+
+
+def _statics(axes: Axes, curves: Curves, laws: Mapping[Shape, Law], last_flops: float) -> None:
+    for look, (shape, law) in zip(looks(), laws.items(), strict=False):
+        flops = np.concatenate([flops for flops, _ in curves[shape]])
+        for at, values in curves[shape]:
+            axes.plot(at, values, look.marker, ms=3.5, alpha=0.7, color=look.colour)
+        ranges = [flops.min(), flops.max(), max(last_flops, flops.max())]
+        for (low, high), line, label in zip(
+            pairwise(ranges), (look.line, ":"), (str(shape), ""), strict=True
+        ):
+            x = np.geomspace(low, high, 100)
+            axes.plot(x, law.predict(x), color=look.colour, ls=line, lw=1.6, label=label)

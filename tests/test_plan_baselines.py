@@ -1,0 +1,64 @@
+"""Schedules without laws, by name, and stages whose patch is drawn."""
+
+import numpy as np
+import pytest
+from plan_laws import LARGE, MIDDLE, SMALL
+
+from scalax import plan
+from scalax.errors import UserError
+from scalax.schedule import Schedule, Shape, Stage
+
+SHAPES = [LARGE, MIDDLE, SMALL]
+
+
+def ends(schedule: Schedule) -> list[float]:
+    return [stage.until_flops for stage in schedule.stages]
+
+
+def test_spacings():
+    assert ends(plan.baseline("linear", SHAPES, 9e9, 1e6)) == pytest.approx([3e9, 6e9, 9e9])
+    assert ends(plan.baseline("logarithmic", SHAPES, 1e9, 1e6)) == pytest.approx([1e7, 1e8, 1e9])
+    assert plan.baseline("V64-4/4", SHAPES, 9e9, 1e6) == Schedule((Stage(MIDDLE, 9e9),))
+    for name in plan.BASELINES:
+        schedule = plan.baseline(name, SHAPES, 1e9, 1e6)
+        assert Schedule.from_json(schedule.to_json()) == schedule
+        assert schedule.budget_flops == 1e9
+        assert name == "flexi" or [stage.shape for stage in schedule.stages] == SHAPES
+
+
+def test_random_is_seeded_and_uniform():
+    assert plan.baseline("random", SHAPES, 1e9, 1e6, 3) == plan.baseline("random", SHAPES, 1e9, 1e6, 3)
+    drawn = np.array([ends(plan.baseline("random", SHAPES, 1.0, 1e-3, seed))[:2] for seed in range(400)])
+    assert np.all(drawn[:, 0] < drawn[:, 1])
+    assert drawn.mean(0) == pytest.approx([1 / 3, 2 / 3], abs=0.05)  # order statistics of two uniform draws
+
+
+def test_random_patch_is_one_stage_evaluated_at_the_smallest():
+    (stage,) = plan.baseline("flexi", SHAPES, 1e9, 1e6).stages
+    assert stage == Stage(SMALL, 1e9, (8, 4, 2))
+    with pytest.raises(UserError, match="differ in their patch alone"):
+        plan.baseline("flexi", [LARGE, Shape(4, 128, 4)], 1e9, 1e6)
+
+
+def test_unknown_baseline():
+    with pytest.raises(UserError, match="did you mean 'linear'"):
+        plan.baseline("linaer", SHAPES, 1e9, 1e6)
+
+
+def test_random_patches_have_no_law_to_follow():
+    schedule = plan.baseline("flexi", SHAPES, 1e9, 1e6)
+    with pytest.raises(UserError, match="no law of patches drawn at random"):
+        plan.follow({}, schedule, np.array([1e9]))
+
+
+def test_patches_in_json(tmp_path):
+    plain = Schedule((Stage(LARGE, 1e9),))
+    assert "patches" not in plain.to_json()["stages"][0]  # as files of earlier runs have it
+    drawn = Schedule((Stage(SMALL, 1e9, (8, 4, 2)),))
+    drawn.save(tmp_path / "drawn.json")
+    assert Schedule.load(tmp_path / "drawn.json") == drawn
+    for bad in ([8, 4], [8, 2, 2], [0, 2], ["x", 2], 4):
+        data = drawn.to_json()
+        data["stages"][0]["patches"] = bad
+        with pytest.raises(UserError, match="schedule: "):
+            Schedule.from_json(data)
