@@ -11,13 +11,14 @@ static runs and 7 adaptive ones at 1e19 FLOPs each, 7e20 in all, on one host; no
 To start, take one model and fewer sizes: --model.names V256-6 --patches 40 24 12 --budget-flops 1e17.
 """
 
-from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config_adaptive import AdaptiveConfig
 
 MODELS = ("V256-6", "V192-12", "V256-12", "V384-12", "V512-12", "V640-12", "V768-12")
 
 
-def config() -> AdaptivePatchConfig:
-    return AdaptivePatchConfig(
+def config() -> AdaptiveConfig:
+    return AdaptiveConfig(
         name="adaptive_imagenet21k",
         data=DataConfig(
             source="tfds",

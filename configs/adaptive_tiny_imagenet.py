@@ -8,11 +8,12 @@ in all: hours on a CPU, minutes on a data-centre GPU; nobody has run it in full 
 --metric fewshot_error for laws of the 10-shot error on classes that were not trained on.
 """
 
-from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config_adaptive import AdaptiveConfig
 
 
-def config() -> AdaptivePatchConfig:
-    return AdaptivePatchConfig(
+def config() -> AdaptiveConfig:
+    return AdaptiveConfig(
         name="adaptive_tiny_imagenet",
         data=DataConfig(
             source="tfds",

@@ -5,14 +5,15 @@
 Trains three static ViTs, fits a law to each, and trains one ViT that changes its patch size by them: 4e11
 FLOPs in all, about two minutes on 2 CPU cores. The laws of patch sizes 4 and 2 cross near an error of 0.14.
 Expect no saving to speak of: strokes of 8x8 digits look different to smaller patches, so the change itself
-costs what the laws promise. adaptive_cifar10.py shows the same study on photographs.
+costs what the laws promise. adaptive_patch.py shows the same study on photographs.
 """
 
-from scalax.config import AdaptivePatchConfig, DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config_adaptive import AdaptiveConfig
 
 
-def config() -> AdaptivePatchConfig:
-    return AdaptivePatchConfig(
+def config() -> AdaptiveConfig:
+    return AdaptiveConfig(
         name="quickstart",
         data=DataConfig(source="digits", image_size=8, crop_padding=1, validation_share=1 / 3),
         model=ModelConfig(names=("V16-1",), base_patch=2, base_grid=4),

@@ -1,21 +1,32 @@
 #!/usr/bin/env bash
-# Run a scalax study on a Cloud TPU VM of one host (up to 8 chips), then bring its report back.
+# Run a scalax study on a Cloud TPU slice of one host or of several, then bring its results back.
 #
-#   launch/tpu_vm.sh create                     make the TPU VM
-#   launch/tpu_vm.sh install                    copy this checkout to it and install scalax[tpu]
-#   launch/tpu_vm.sh run CONFIG [OVERRIDES...]  start or go on with the study; it outlives the connection
-#   launch/tpu_vm.sh follow                     show its output
-#   launch/tpu_vm.sh fetch DIR                  copy the study's directory to DIR
-#   launch/tpu_vm.sh delete                     delete the TPU VM
+#   launch/tpu_vm.sh create [FLAGS...]          make the slice; flags go to gcloud, e.g. --spot
+#   launch/tpu_vm.sh install                    copy the last commit to every host and install scalax[tpu]
+#   launch/tpu_vm.sh run CONFIG [OVERRIDES...]  start or go on with the study on every host; it outlives the
+#                                               connection, and a second `run` leaves one that runs alone
+#   launch/tpu_vm.sh follow                     show the output of the first host
+#   launch/tpu_vm.sh stop                       have it save and end; `run` goes on from there
+#   launch/tpu_vm.sh fetch DIR                  copy the study to DIR
+#   launch/tpu_vm.sh delete                     delete the slice
 #
-# Set NAME, ZONE, TYPE and VERSION in the environment to change the defaults below. DRY_RUN=1 prints the
-# commands instead of running them. Needs gcloud, logged in and with a project that has TPU quota.
+# Every line is safe to repeat. --dry-run before or after the verb (or DRY_RUN=1) prints the commands instead
+# of running them. Set NAME, ZONE, TYPE and VERSION in the environment to change the defaults below, and OUT
+# to where the study goes: a slice of several hosts (over 8 chips of v5e) must have OUT=gs://BUCKET/DIR, which
+# all its hosts can write. The hosts find each other. Needs gcloud, logged in, with a project that has TPU quota.
 set -euo pipefail
 
 NAME=${NAME:-scalax}
 ZONE=${ZONE:-us-west4-a}
 TYPE=${TYPE:-v5litepod-8}
 VERSION=${VERSION:-v2-alpha-tpuv5-lite}
+OUT=${OUT:-../study} # seen from the checkout on the host
+
+arguments=()
+for argument in "$@"; do
+  if [ "$argument" = "--dry-run" ]; then DRY_RUN=1; else arguments+=("$argument"); fi
+done
+set -- ${arguments[@]+"${arguments[@]}"}
 
 do_or_print() {
   if [ -n "${DRY_RUN:-}" ]; then printf '%q ' "$@" && echo; else "$@"; fi
@@ -27,18 +38,20 @@ tpu() {
   do_or_print gcloud compute tpus tpu-vm "$verb" "$@" --zone="$ZONE"
 }
 
-on_vm() { tpu ssh "$NAME" --command="$1"; }
+exists() { [ -z "${DRY_RUN:-}" ] && tpu describe "$NAME" >/dev/null 2>&1; }
 
-usage() { sed -n '2,13s/^# \{0,1\}//p' "$0"; }
+on_all() { tpu ssh "$NAME" --worker=all --command="$1"; }
+
+usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
 
 action=${1:-}
 shift || true
 case "$action" in
   create)
-    if [ -z "${DRY_RUN:-}" ] && gcloud compute tpus tpu-vm describe "$NAME" --zone="$ZONE" >/dev/null 2>&1; then
+    if exists; then
       echo "$NAME exists already"
     else
-      tpu create "$NAME" --accelerator-type="$TYPE" --version="$VERSION"
+      tpu create "$NAME" --accelerator-type="$TYPE" --version="$VERSION" "$@"
     fi
     ;;
   install)
@@ -46,11 +59,11 @@ case "$action" in
     archive=$(mktemp --suffix=.tar.gz)
     trap 'rm -f "$archive"' EXIT
     do_or_print git archive --format=tar.gz --output="$archive" HEAD
-    tpu scp "$archive" "$NAME:scalax.tar.gz"
-    on_vm "mkdir -p scalax && tar -xzf scalax.tar.gz -C scalax"
+    tpu scp "$archive" "$NAME:scalax.tar.gz" --worker=all
+    on_all "mkdir -p scalax && tar -xzf scalax.tar.gz -C scalax"
     # The images' own python3 may be older than scalax needs.
-    on_vm "command -v python3.11 || (sudo apt-get -q update && sudo apt-get -qy install python3.11-venv)"
-    on_vm "python3.11 -m venv venv && venv/bin/pip install -q -e 'scalax[tpu]'"
+    on_all "command -v python3.11 || (sudo apt-get -q update && sudo apt-get -qy install python3.11-venv)"
+    on_all "python3.11 -m venv venv && venv/bin/pip install -q -c scalax/launch/constraints.txt -e 'scalax[tpu]'"
     ;;
   run)
     if [ $# -eq 0 ]; then
@@ -58,18 +71,38 @@ case "$action" in
       exit 2
     fi
     # The last --out counts: the study stays where fetch looks for it.
-    command=$(printf '%q ' ../venv/bin/python -m scalax.launch "$@" --out ../study)
-    on_vm "cd scalax && nohup $command >../log.txt 2>&1 </dev/null & sleep 5; tail log.txt"
+    command=$(printf '%q ' ../venv/bin/python -m scalax.launch "$@" --out "$OUT")
+    on_all "cd scalax && if kill -0 \$(cat ../run.pid) 2>/dev/null; then echo runs already; else
+nohup $command >>../log.txt 2>&1 </dev/null & echo \$! >../run.pid; sleep 5; tail -n 5 ../log.txt; fi"
     ;;
-  follow) on_vm "tail -n 50 -F log.txt" ;;
+  follow) tpu ssh "$NAME" --worker=0 --command="tail -n 50 -F log.txt" ;;
+  stop) on_all "kill -TERM \$(cat run.pid) 2>/dev/null || echo does not run" ;;
   fetch)
     if [ $# -ne 1 ]; then
       echo "tpu_vm.sh fetch: name the directory to copy to" >&2
       exit 2
     fi
-    tpu scp --recurse "$NAME:study" "$1"
+    case "$OUT" in
+      gs://*)
+        do_or_print mkdir -p "$1"
+        do_or_print gcloud storage rsync --recursive "$OUT" "$1"
+        ;;
+      *)
+        do_or_print mkdir -p "$1"
+        tpu ssh "$NAME" --worker=0 --command="cd scalax && tar -czf ../study.tar.gz -C $(printf '%q' "$OUT") ."
+        tpu scp "$NAME:study.tar.gz" "$1/study.tar.gz" --worker=0
+        do_or_print tar -xzf "$1/study.tar.gz" -C "$1"
+        do_or_print rm "$1/study.tar.gz"
+        ;;
+    esac
     ;;
-  delete) tpu delete "$NAME" --quiet ;;
+  delete)
+    if [ -n "${DRY_RUN:-}" ] || exists; then
+      tpu delete "$NAME" --quiet
+    else
+      echo "$NAME does not exist"
+    fi
+    ;;
   *)
     usage >&2
     exit 2

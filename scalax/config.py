@@ -3,12 +3,11 @@
 import dataclasses
 import math
 import re
-from typing import ClassVar, Literal
+import typing
+from typing import Literal
 
-from scalax.errors import UserError
+from scalax.errors import UserError, suggest
 from scalax.schedule import Shape
-
-LEAST_POINTS = 6  # of a curve, for a law of four parameters
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +44,11 @@ class DataConfig:
     device_gib: float = 8.0
 
     def __post_init__(self):
-        _positive("data.image_size", self.image_size)
-        _at_least("data.crop_padding", self.crop_padding, 0)
-        _at_least("data.max_train_images", self.max_train_images, 0)
-        _at_least("data.max_validation_images", self.max_validation_images, 0)
-        _between("data.validation_share", self.validation_share, 0.0, 1.0)
+        positive("data.image_size", self.image_size)
+        at_least("data.crop_padding", self.crop_padding, 0)
+        at_least("data.max_train_images", self.max_train_images, 0)
+        at_least("data.max_validation_images", self.max_validation_images, 0)
+        between("data.validation_share", self.validation_share, 0.0, 1.0)
         if self.validation_split and self.validation_split == self.train_split:
             raise UserError(
                 f"data.validation_split {self.validation_split!r} is the training split; name another, or"
@@ -66,29 +65,65 @@ class ModelConfig:
     """The models of a study, without their patch sizes.
 
     Attributes:
-      names: V{width}-{depth}, e.g. V64-4.
+      names: V{width}-{depth} (Vision Transformer), M{width}-{depth} (MLP-Mixer) or R{width}-{depth}
+        (ResNet; depth 18, 34, 50, 101 or 152), e.g. V64-4.
       base_patch: patch size, in pixels, at which the patch kernel's parameters live; it is resized for
         the patch size in use.
       base_grid: side of the grid at which the position embeddings live; likewise resized.
+      head_dim: channels of an attention head; a Vision Transformer has max(1, width // head_dim) heads.
+      branch_scalars: each residual branch of a Vision Transformer has a factor that starts at 0 (ReZero).
       precision: auto is bfloat16 compute on accelerators and float32 on CPU; parameters are float32.
+      scan: hold all blocks as one and loop over them in the program: faster to compile; other random numbers.
+      remat: compute activations of a block anew in its backward pass: less memory, a third more time.
+      attention: of a Vision Transformer. einsum; fused, by jax.nn.dot_product_attention; auto is fused on a
+        GPU in bfloat16 where cuDNN's kernel takes the heads, else einsum.
+      dropout: share of activations that dropout zeroes.
+      drop_path: share of images for which stochastic depth leaves out the last block; less for those before.
     """
 
     names: tuple[str, ...] = ("V64-4",)
     base_patch: int = 4
     base_grid: int = 4
+    head_dim: int = 64
+    branch_scalars: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    scan: bool = False
+    remat: bool = False
+    attention: Literal["auto", "einsum", "fused"] = "auto"
+    dropout: float = 0.0
+    drop_path: float = 0.0
 
     def __post_init__(self):
-        _positive("model.base_patch", self.base_patch)
-        _positive("model.base_grid", self.base_grid)
+        share("model.dropout", self.dropout)
+        share("model.drop_path", self.drop_path)
+        positive("model.base_patch", self.base_patch)
+        positive("model.base_grid", self.base_grid)
+        positive("model.head_dim", self.head_dim)
         if not self.names:
             raise UserError("model.names is empty; name at least one model, e.g. --model.names V64-4")
         for name in self.names:
-            parse_name(name)
+            family, width, _ = parse_name(name)
+            heads = max(1, width // self.head_dim)
+            if family == "V" and width % heads:
+                raise UserError(f"model.names: width {width} of {name!r} does not split into {heads} heads")
 
     def shape(self, name: str, patch: int) -> Shape:
-        width, depth = parse_name(name)
-        return Shape(patch, width, depth)
+        """Raises UserError where `name` is none, or a ResNet is given patches."""
+        family, width, depth = parse_name(name)
+        if family == "R" and patch != 1:
+            raise UserError(
+                f"model.names: {name!r} is a ResNet and has no patches; patch must be 1, got {patch}"
+            )
+        return Shape(patch, width, depth, family)
+
+    def options(self, family: str) -> dict:
+        """What models of the family are built with, beside name, data and precision."""
+        names = {
+            "V": ("base_patch", "base_grid", "head_dim", "branch_scalars"),
+            "M": ("base_patch",),
+            "R": (),
+        }
+        return {name: getattr(self, name) for name in names[family]}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +140,9 @@ class OptimConfig:
       weight_decay_head: of the head's kernel, times the learning rate.
       clip_norm: global norm that gradients are clipped to.
       label_smoothing: share of the target spread evenly over all classes.
+      rewarm_steps: steps of linear warm-up from zero after each change of shape.
+      on_nonfinite: what a loss or gradient that is not finite does. stop ends the run; skip leaves that step
+        out; lower_rate goes back to the last checkpoint and halves the learning rate from there.
     """
 
     lr: float = 1e-3
@@ -115,16 +153,18 @@ class OptimConfig:
     weight_decay_head: float = 0.01
     clip_norm: float = 1.0
     label_smoothing: float = 0.2
+    rewarm_steps: int = 0
+    on_nonfinite: Literal["stop", "skip", "lower_rate"] = "stop"
 
     def __post_init__(self):
-        _positive("optim.lr", self.lr)
-        _positive("optim.clip_norm", self.clip_norm)
-        _at_least("optim.warmup_steps", self.warmup_steps, 0)
-        _at_least("optim.weight_decay", self.weight_decay, 0)
-        _at_least("optim.weight_decay_head", self.weight_decay_head, 0)
-        _between("optim.cooldown_share", self.cooldown_share, 0.0, 1.0)
-        if not 0 <= self.label_smoothing < 1:
-            raise UserError(f"optim.label_smoothing must be in [0, 1), got {self.label_smoothing}")
+        positive("optim.lr", self.lr)
+        positive("optim.clip_norm", self.clip_norm)
+        at_least("optim.warmup_steps", self.warmup_steps, 0)
+        at_least("optim.rewarm_steps", self.rewarm_steps, 0)
+        at_least("optim.weight_decay", self.weight_decay, 0)
+        at_least("optim.weight_decay_head", self.weight_decay_head, 0)
+        between("optim.cooldown_share", self.cooldown_share, 0.0, 1.0)
+        share("optim.label_smoothing", self.label_smoothing)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,12 +194,38 @@ class EvalConfig:
     probe_validation_split: str = ""
 
     def __post_init__(self):
-        _at_least("eval.points", self.points, 2)
-        _between("eval.first_share", self.first_share, 0.0, 1.0)
-        _positive("eval.batch_size", self.batch_size)
-        _at_least("eval.shots", self.shots, 0)
-        _positive("eval.draws", self.draws)
-        _positive("eval.ridge", self.ridge)
+        at_least("eval.points", self.points, 2)
+        between("eval.first_share", self.first_share, 0.0, 1.0)
+        positive("eval.batch_size", self.batch_size)
+        at_least("eval.shots", self.shots, 0)
+        positive("eval.draws", self.draws)
+        positive("eval.ridge", self.ridge)
+
+
+@dataclasses.dataclass(frozen=True)
+class MorphConfig:
+    """How parameters and optimiser state follow a change of width or depth; scalax.morph has the rules.
+
+    Attributes:
+      width: what new entries of a wider weight are: normal (drawn with the mean and gamma times the variance
+        of the old ones), zero or copy (both leave the function as it was; copy needs a whole factor).
+      gamma: variance of the new entries over that of the old; of copies, of the noise that parts them.
+      depth: where new blocks go: end, or interleaved with the old ones. They start as the identity.
+      moments: optimiser state: zeros (starts anew), carried (as it is; zero first and mean second moments
+        for new entries) or scaled (carried, in the units of the gradients of the changed model).
+    """
+
+    width: Literal["normal", "zero", "copy"] = "normal"
+    gamma: float = 0.75
+    depth: Literal["end", "interleaved"] = "end"
+    moments: Literal["zeros", "carried", "scaled"] = "carried"
+
+    def __post_init__(self):
+        at_least("morph.gamma", self.gamma, 0)
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), typing.get_args(field.type)
+            if choices and value not in choices:
+                raise UserError(f"morph.{field.name}: unknown {value!r}{suggest(value, choices)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,6 +234,11 @@ class RunConfig:
 
     Attributes:
       batch_size: images a step, over all devices.
+      accumulate: micro-batches that each device's part of a batch is computed in, one after the other, where
+        it does not fit into memory at once; the result is that of the whole.
+      shard_optimizer: split the optimiser's state over the devices (ZeRO-1); the result is the same.
+      population: train runs that differ in seed, learning rate or weight decay as one program. auto decides
+        by what is faster (train/population.py).
       budget_flops: training FLOPs of one run, by XLA's count.
       checkpoint_steps: steps between checkpoints; there is one at each change of shape and at the end too.
       cost_note: the reason why XLA's FLOPs may exceed those of products and convolutions by over 10%, where
@@ -178,77 +249,38 @@ class RunConfig:
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     optim: OptimConfig = dataclasses.field(default_factory=OptimConfig)
     eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
+    morph: MorphConfig = dataclasses.field(default_factory=MorphConfig)
     batch_size: int = 128
+    accumulate: int = 1
+    shard_optimizer: bool = False
+    population: Literal["auto", "always", "never"] = "auto"
     budget_flops: float = 1e12
     checkpoint_steps: int = 500
     cost_note: str = ""
 
     def __post_init__(self):
-        _positive("batch_size", self.batch_size)
-        _positive("budget_flops", self.budget_flops)
-        _positive("checkpoint_steps", self.checkpoint_steps)
+        positive("batch_size", self.batch_size)
+        positive("accumulate", self.accumulate)
+        positive("budget_flops", self.budget_flops)
+        positive("checkpoint_steps", self.checkpoint_steps)
 
 
-@dataclasses.dataclass(frozen=True)
-class AdaptivePatchConfig(RunConfig):
-    """Static runs at each patch size, their laws, and one run that changes its patch size by them.
-
-    Attributes:
-      name: names the default output directory, runs/NAME.
-      patches: patch sizes in pixels.
-      seeds: each static shape and the schedule are trained once a seed.
-      metric: what the laws describe. Errors are shares of images, val_loss is cross-entropy in nats.
-      law_points: points evenly spaced in log FLOPs that each law is fitted to.
-      law_first_share: measurements before this share of the budget are left out of the laws (warm-up).
-      targets: how many values of the metric the comparison is made at.
-    """
-
-    study: ClassVar[str] = "adaptive_patch"
-    name: str = "adaptive_patch"
-    patches: tuple[int, ...] = (4, 2, 1)
-    seeds: tuple[int, ...] = (0,)
-    metric: Literal["val_error", "val_loss", "fewshot_error"] = "val_error"
-    law_points: int = 40
-    law_first_share: float = 0.02
-    targets: int = 5
-
-    def __post_init__(self):
-        super().__post_init__()
-        if len(self.patches) < 2 or len(set(self.patches)) < len(self.patches):
-            raise UserError(f"patches must be two or more different sizes, got {self.patches}")
-        for patch in self.patches:
-            _positive("patches", patch)
-            if self.data.image_size % patch:
-                raise UserError(
-                    f"patches: {patch} does not divide data.image_size {self.data.image_size};"
-                    f" choose from {divisors(self.data.image_size)}"
-                )
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise UserError(f"seeds must be one or more different numbers, got {self.seeds}")
-        if self.metric == "fewshot_error" and not self.eval.shots:
-            raise UserError("metric fewshot_error needs eval.shots of 1 or more, got 0")
-        if any(not 0 <= seed < 1000 for seed in self.seeds):
-            raise UserError(f"seeds must lie in 0..999, got {self.seeds}")
-        _at_least("law_points", self.law_points, 8)
-        _between("law_first_share", self.law_first_share, 0.0, 1.0)
-        usable = math.log(self.law_first_share) / math.log(self.eval.first_share) * (self.eval.points - 1)
-        if usable < LEAST_POINTS:
-            raise UserError(
-                f"eval.points {self.eval.points}: about {usable:.0f} evaluations after law_first_share"
-                f" {self.law_first_share:g} are too few for a law; raise it to have {LEAST_POINTS}"
-            )
-        _positive("targets", self.targets)
+RESNET_DEPTHS = (18, 34, 50, 101, 152)
 
 
-def parse_name(name: str) -> tuple[int, int]:
-    """(width, depth) of V{width}-{depth}."""
-    match = re.fullmatch(r"V(\d+)-(\d+)", name)
-    if not match or not int(match[1]) or not int(match[2]):
-        raise UserError(f"model.names: {name!r} is not V{{width}}-{{depth}}, e.g. V64-4")
-    width, depth = int(match[1]), int(match[2])
-    if width % max(1, width // 64):
-        raise UserError(f"model.names: width {width} of {name!r} does not split into {width // 64} heads")
-    return width, depth
+def parse_name(name: str) -> tuple[str, int, int]:
+    """(family, width, depth) of V{width}-{depth}, M{width}-{depth} or R{width}-{depth}."""
+    match = re.fullmatch(r"([VMR])([1-9]\d*)-([1-9]\d*)", name)
+    if not match:
+        raise UserError(
+            f"model.names: {name!r} is not V{{width}}-{{depth}}, nor with M or R in place of V, e.g. V64-4"
+        )
+    family, width, depth = match[1], int(match[2]), int(match[3])
+    if family == "M" and width % 2:
+        raise UserError(f"model.names: width {width} of {name!r} must be even")
+    if family == "R" and depth not in RESNET_DEPTHS:
+        raise UserError(f"model.names: depth {depth} of {name!r} is none of {RESNET_DEPTHS}")
+    return family, width, depth
 
 
 def divisors(n: int) -> list[int]:
@@ -256,11 +288,15 @@ def divisors(n: int) -> list[int]:
 
 
 def run_settings(config: RunConfig) -> dict:
-    """What a single run depends on, in JSON form: a study may change the rest and keep its runs."""
+    """What a single run depends on, in JSON form: a study may change the rest and keep its runs.
+
+    How a step is computed (accumulate, shard_optimizer, remat, attention) does not change what it gives.
+    """
     settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunConfig)}
-    for part in ("data", "model", "optim", "eval"):
+    for part in ("data", "model", "optim", "eval", "morph"):
         settings[part] = dataclasses.asdict(settings[part])
-    del settings["model"]["names"]
+    del settings["accumulate"], settings["shard_optimizer"], settings["population"]
+    del settings["model"]["names"], settings["model"]["remat"], settings["model"]["attention"]
     return settings
 
 
@@ -276,16 +312,21 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
     return found
 
 
-def _positive(name: str, value: float) -> None:
+def positive(name: str, value: float) -> None:
     if not value > 0 or not math.isfinite(value):
         raise UserError(f"{name} must be positive, got {value}")
 
 
-def _at_least(name: str, value: float, least: float) -> None:
+def at_least(name: str, value: float, least: float) -> None:
     if not value >= least or not math.isfinite(value):
         raise UserError(f"{name} must be at least {least}, got {value}")
 
 
-def _between(name: str, value: float, low: float, high: float) -> None:
+def share(name: str, value: float) -> None:
+    if not 0 <= value < 1:
+        raise UserError(f"{name} must be in [0, 1), got {value}")
+
+
+def between(name: str, value: float, low: float, high: float) -> None:
     if not low < value < high:
         raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value}")

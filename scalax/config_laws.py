@@ -3,6 +3,7 @@
 import dataclasses
 from typing import ClassVar
 
+from scalax.config import at_least, positive
 from scalax.errors import UserError
 
 
@@ -34,12 +35,9 @@ class LawHalfspaceConfig:
         if not 0 <= self.label_noise < 0.5:
             raise UserError(f"label_noise must be at least 0 and below 0.5, got {self.label_noise}")
         for name in ("dimension", "smallest", "seeds"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.ridge > 0:
-            raise UserError(f"ridge must be positive, got {self.ridge}")
-        if self.sizes < 8:
-            raise UserError(f"sizes must be at least 8, got {self.sizes}")
+            at_least(name, getattr(self, name), 1)
+        positive("ridge", self.ridge)
+        at_least("sizes", self.sizes, 8)
         if self.largest < 16 * self.smallest:
             raise UserError(
                 f"largest must be 16 times smallest ({self.smallest}) or more, got {self.largest}"

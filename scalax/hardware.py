@@ -33,3 +33,23 @@ def find_device(device_kind: str) -> Device | None:
     """The entry for `jax.Device.device_kind`, or None where nothing is known of it."""
     kind = device_kind.lower()
     return next((device for key, device in DEVICES.items() if key in kind), None)
+
+
+PUE = 1.1  # data centre energy over device energy
+KG_CO2_PER_KWH = 0.385
+
+
+class Energy(NamedTuple):
+    kwh: float
+    kg_co2: float
+
+
+def energy(device_kind: str, device_hours: float, watts: float = 0.0) -> Energy | None:
+    """Energy and carbon of training: device hours x power x PUE 1.1 x 0.385 kg/kWh ('Navigating Scaling
+    Laws', appendix). watts: power of a device, 0 for that of its kind; None where that is unknown."""
+    device = find_device(device_kind)
+    power = watts or (device.power_w if device else None)
+    if not power:
+        return None
+    kwh = device_hours * power / 1000 * PUE
+    return Energy(kwh, kwh * KG_CO2_PER_KWH)

@@ -1,56 +1,119 @@
-"""`python -m scalax.launch CONFIG [--out DIR] [--KEY VALUE ...]`: run a study and write its report.
+"""usage: python -m scalax.launch CONFIG [OPTIONS] [--KEY VALUE ...]
 
-CONFIG is a Python file with `def config()`; --help after it lists what can be overridden.
+Run a study and write its report.
+
+CONFIG is a Python file with `def config()`, or FILE.py:NAME for another function of it; --help after it
+lists the KEYs. The same command again does only what is missing, and goes on from the last checkpoint.
+
+Options:
+  --out DIR                where the study goes (runs/NAME); several launches may share one
+  --schedule FILE          train by this schedule alone, e.g. one that `scalax plan` wrote
+  --profile START:STOP     trace these steps of the first run to DIR/profile
+  --tensorboard, --wandb   log each run there too
+  --coordinator HOST:PORT --processes N --process I
+                           process I of N that train together (not needed under SLURM or on TPU)
+
+Exit codes: 0 done, 2 bad input or a failed run, 75 asked to end (SIGTERM) and saved: start it again.
 """
 
+import argparse
 import contextlib
 import dataclasses
+import functools
 import importlib
 import importlib.util
+import inspect
 import io
+import logging
+import os
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from scalax.compilation import keep_programs
 from scalax.errors import UserError, suggest
+from scalax.schedule import Schedule
 
-USAGE = "usage: python -m scalax.launch CONFIG.py [--out DIR] [--KEY VALUE ...]  (KEYs: CONFIG.py --help)"
+EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: start the same command again
 
 
 def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"{USAGE}\n\n{(__doc__ or '').strip()}")
+        print((__doc__ or "").strip())
         return 0 if arguments else 2
     try:
-        path, (out, overrides) = arguments[0], split_out(arguments[1:])
-        config = override(load(path), overrides, f"python -m scalax.launch {path}")
-        launch(config, out or f"runs/{config.name}")
+        options, overrides = parse(arguments)
+        config = override(load(options.config), overrides, f"python -m scalax.launch {options.config}")
+        return launch(config, options)
     except UserError as e:
         print(f"scalax.launch: error: {e}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("scalax.launch: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 130
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """The options of the launch itself, and the rest. Raises UserError for one without its value."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("config")
+    for name in ("out", "schedule", "profile", "coordinator"):
+        parser.add_argument(f"--{name}")
+    for name in ("processes", "process"):
+        parser.add_argument(f"--{name}", type=int)
+    for name in ("tensorboard", "wandb"):
+        parser.add_argument(f"--{name}", action="store_true")
+    return parser.parse_known_args(arguments)
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UserError(f"{message.removeprefix('argument ')}; see python -m scalax.launch --help")
+
+
+def launch(config, options: argparse.Namespace) -> int:
+    """Run the study of `config`, then write and print its report; returns the exit code."""
+    keep_programs()
+    # Orbax logs what it then raises, with tracebacks; the error itself is said in one line.
+    logging.getLogger("absl").setLevel(logging.CRITICAL)
+    from scalax.train import distributed, hooks, preempt
+
+    distributed.start(options.coordinator, options.processes, options.process)
+    out = options.out or f"runs/{config.name}"
+    check_out(out)
+    name = "sweep" if options.schedule else config.study
+    study = importlib.import_module(f"scalax.studies.{name}")
+    report = importlib.import_module(f"scalax.report.{name}")
+    train = study.run
+    if options.schedule:
+        if not hasattr(config, "seeds") or not hasattr(config, "model"):
+            raise UserError(f"--schedule: {options.config} trains no model by a schedule")
+        schedule = Schedule.load(options.schedule)
+        train = functools.partial(study.run_schedule, schedule=schedule)
+    from scalax.report.progress import Display
+
+    extra = hooks.from_options(
+        out, profile=options.profile or "", tensorboard=options.tensorboard, wandb=options.wandb
+    )
+    try:
+        with preempt.watch(), Display() as display:
+            train(config, out=out, hooks=[display, *extra], tell=display.say)
+            page = report.write(out) if distributed.is_primary() else ""
+    except preempt.Preempted:
+        print("scalax.launch: asked to end, and saved; start the same command again", file=sys.stderr)
+        return EXIT_PREEMPTED
+    if page:
+        print(page)
     return 0
 
 
-def launch(config, out) -> None:
-    """Run the study of `config` in `out`, then write and print its report."""
-    check_out(out)
-    study = importlib.import_module(f"scalax.studies.{config.study}")
-    report = importlib.import_module(f"scalax.report.{config.study}")
-    from scalax.report.progress import Display
-
-    with Display() as display:
-        study.run(config, out, display.update)
-    print(report.write(out))
-
-
 def load(path: str):
-    """What `config()` of the file returns. Raises UserError where there is no such file or function."""
-    file = Path(path)
+    """What `config()` of the file, or the function after a colon, returns. Raises UserError where there is no
+    such file or function."""
+    name, _, function = path.partition(".py:")
+    file = Path(f"{name}.py" if function else path)
     if not file.is_file():
         near = sorted(
             other.stem for other in (file.parent if file.parent.name else Path("configs")).glob("*.py")
@@ -62,24 +125,22 @@ def load(path: str):
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-        return module.config()
+        if function and not hasattr(module, function):
+            raise UserError(f"config {path}: no function {function!r}{suggest(function, functions(module))}")
+        return getattr(module, function or "config")()
     except UserError:
         raise
     except Exception as e:
         raise UserError(f"config {path}: {type(e).__name__}: {e}; it must define config()") from e
 
 
-def split_out(arguments: list[str]) -> tuple[str, list[str]]:
-    """(--out or nothing, the other arguments)."""
-    rest, out, left = [], "", iter(arguments)
-    for argument in left:
-        if argument == "--out" or argument.startswith("--out="):
-            out = argument.partition("=")[2] or next(left, "")
-            if not out:
-                raise UserError("--out needs a directory, e.g. --out runs/mine")
-        else:
-            rest.append(argument)
-    return out, rest
+def functions(module) -> list[str]:
+    """Those that the file itself defines."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if inspect.isfunction(value) and value.__module__ == module.__name__
+    ]
 
 
 def override(config, arguments: list[str], program: str):
@@ -135,5 +196,16 @@ def check_out(out) -> None:
         raise UserError(f"--out {out}: cannot make it ({e.strerror or e}); choose another") from None
 
 
+def leave(code: int) -> None:
+    """End the process with `code`, though a thread of a library hangs in a write that cannot be done."""
+    if code == 0:
+        sys.exit(0)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if code == EXIT_PREEMPTED and (jax := sys.modules.get("jax")) and jax.distributed.is_initialized():
+        jax.distributed.shutdown()  # all processes end together
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

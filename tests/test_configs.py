@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from scalax import data, launch, train
-from scalax.config import AdaptivePatchConfig
+from scalax.config_adaptive import AdaptiveConfig
+from scalax.config_sweep import SweepConfig
 from scalax.schedule import Schedule, Stage
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
@@ -16,7 +17,7 @@ CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
 def test_config_takes_two_steps(path, tmp_path):
     config = launch.load(str(path))
-    if not isinstance(config, AdaptivePatchConfig):
+    if not isinstance(config, AdaptiveConfig | SweepConfig):
         pytest.skip(f"{path.name} is no training config; it has a test of its own")
     assert f"python -m scalax.launch configs/{path.name}" in path.read_text()
     size = config.data.image_size
@@ -37,14 +38,13 @@ def test_config_takes_two_steps(path, tmp_path):
     )
     splits = data.load(toy.data)
     setup = train.Setup(toy, splits)
-    large, small = (toy.model.shape("V8-1", patch) for patch in sorted(toy.patches, reverse=True)[:2])
+    large, small = (toy.model.shape("V8-1", patch) for patch in (sorted({*toy.patches, 1}, reverse=True))[:2])
     first, second = setup.cost(large).step.flops, setup.cost(small).step.flops
     schedule = Schedule((Stage(large, first), Stage(small, first + second)))
-    result = train.run(
+    (result,) = train.run(
         setup,
         schedule,
-        0,
-        tmp_path / "run",
+        [train.Member(tmp_path / "run", 0)],
         lambda predict: {"val_error": predict(splits.validation)[0].mean()},
     )
     assert [(r.step, r.patch) for r in result.records] == [

@@ -125,6 +125,54 @@ def test_feed_covers_each_epoch_and_resumes():
     assert not np.array_equal(next(data.feed(dataset, 8, seed=2)), epochs[0][:8])
 
 
+def batches(feed, count: int = 6) -> np.ndarray:
+    """Rows or images; six batches of 8 of 30 rows cross the end of an epoch."""
+    found = [next(feed) for _ in range(count)]
+    return np.stack([batch["image"] if isinstance(batch, dict) else batch for batch in found])
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_processes_and_populations_share_a_feed(in_memory):
+    """Each process has its own part of each batch; each member its own run's order."""
+    resident = data.load(DataConfig(max_train_images=30)).train
+    dataset = resident if in_memory else dataclasses.replace(resident, images=None, labels=None)
+
+    def order(seed):
+        rows = batches(data.feed(resident, 8, seed))
+        return rows if in_memory else resident.images[rows]
+
+    for process in range(2):
+        mine = batches(data.feed(dataset, 8, 5, process, 2))
+        np.testing.assert_array_equal(mine, order(5)[:, 4 * process : 4 * process + 4])
+    population = data.feed(dataset, 8, [5, 6], 1, 2)
+    both = batches(population)
+    place = population.get_state()
+    np.testing.assert_array_equal(both, np.stack([order(5)[:, 4:], order(6)[:, 4:]], 1))
+    expected = batches(population)
+    again = data.feed(dataset, 8, [5, 6], 1, 2)
+    again.set_state(place)
+    np.testing.assert_array_equal(batches(again), expected)
+    with pytest.raises(UserError, match="batch_size 8 does not split over 3 processes"):
+        data.feed(dataset, 8, 5, 0, 3)
+
+
+def test_a_process_decodes_no_image_of_another():
+    resident = data.load(DataConfig(max_train_images=64)).train
+    source, read = resident.source, []
+
+    def image(row):
+        read.append(row)
+        return source.image(row)
+
+    streamed = dataclasses.replace(
+        resident, source=dataclasses.replace(source, image=image), images=None, labels=None
+    )
+    batches(data.feed(streamed, 8, 5, 1, 2), 3)
+    mine = source.rows[batches(data.feed(resident, 8, 5, 1, 2), 8)]
+    assert set(mine[:3].flat) <= set(read) <= set(mine.flat)
+    assert len(set(mine.flat)) == 32
+
+
 def test_augmentation_shifts_and_flips():
     import jax
 
@@ -138,6 +186,21 @@ def test_augmentation_shifts_and_flips():
     assert 90 < (flipped[:, 3, 5, 0] == 200).sum() < 166
     np.testing.assert_array_equal(np.asarray(data.augment(keys, images, padding=0, flip=False)), images)
     assert data.normalise(np.array([0, 255], np.uint8)).tolist() == [-1.0, 1.0]
+
+
+def test_every_crop_and_flip_is_as_likely():
+    import jax
+
+    padding, count = 2, 2000
+    image = np.random.default_rng(0).integers(1, 256, (5, 6, 3), np.uint8)
+    padded = np.pad(image, ((padding, padding), (padding, padding), (0, 0)))
+    crops = [padded[y : y + 5, x : x + 6] for y in range(2 * padding + 1) for x in range(2 * padding + 1)]
+    possible = {crop.tobytes(): number for number, crop in enumerate([*crops, *(c[:, ::-1] for c in crops)])}
+    assert len(possible) == 50
+    keys = jax.random.split(jax.random.PRNGKey(3), count)
+    augmented = np.asarray(data.augment(keys, np.tile(image, (count, 1, 1, 1)), padding, flip=True))
+    seen = np.bincount([possible[one.tobytes()] for one in augmented], minlength=50)
+    assert ((seen - count / 50) ** 2 / (count / 50)).sum() < 95  # chi-square of 49 degrees: 1 in 10,000
 
 
 def bad_folder(tmp_path):
@@ -198,3 +261,13 @@ def test_bad_data_is_one_line(tmp_path, make, says):
 def test_batch_larger_than_the_split():
     with pytest.raises(UserError, match="batch_size 64 exceeds the 32 training images"):
         data.feed(data.load(DataConfig(max_train_images=32)).train, 64, seed=0)
+
+
+def test_feed_goes_on_where_another_batch_size_ended():
+    """30 images by tens, then by fours from image 30 on: the same order as 58 at once."""
+    dataset = data.load(DataConfig(max_train_images=50, max_validation_images=10)).train
+    whole = data.feed(dataset, 2, 5)
+    order = np.concatenate([next(whole) for _ in range(29)])
+    tens, fours = data.feed(dataset, 10, 5), data.feed(dataset, 4, 5, first=30)
+    parts = [next(tens) for _ in range(3)] + [next(fours) for _ in range(7)]
+    np.testing.assert_array_equal(np.concatenate(parts), order)

@@ -34,7 +34,7 @@ def test_study_leaves_a_self_contained_report(study):
     assert not re.search(r'(src|href)="(?!data:)', page)
     assert {p.suffix for p in (study / "figures").iterdir()} == {".png", ".csv"}
     data = json.loads((study / "study.json").read_text())
-    assert data["models"]["V8-1"]["laws"].keys() == {"V8-1/4", "V8-1/2", "V8-1/1"}
+    assert data["families"]["V8-1"]["laws"].keys() == {"V8-1/4", "V8-1/2", "V8-1/1"}
     for cost in data["costs"].values():
         assert 0 < cost["step"]["flops_matmul"] < cost["step"]["flops"]
 
@@ -49,7 +49,7 @@ def test_second_launch_does_only_what_is_missing(study, capsys):
     assert after.keys() == before.keys()
     assert [p.parent.name for p in after if after[p] != before[p]] == ["V8-1_patch2_seed0"]
     printed = capsys.readouterr().out
-    assert "FLOPs to target" in printed
+    assert "savings in FLOPs at each target" in printed
     assert str(study / "report.html") in printed
 
 
@@ -84,7 +84,11 @@ def test_report_escapes_names(study, tmp_path):
         ([QUICKSTART, "--batch-size", "5000"], "batch_size 5000 exceeds the 1198 training images"),
         ([QUICKSTART, "--seeds", "-1"], "seeds must lie in 0..999"),
         ([QUICKSTART, "--eval.points", "4"], "are too few for a law; raise it to have 6"),
-        ([QUICKSTART, "--out"], "--out needs a directory"),
+        ([QUICKSTART, "--out"], "--out: expected one argument"),
+        ([QUICKSTART, "--process", "0"], "--coordinator and --processes missing for a run of several"),
+        ([QUICKSTART, "--processes", "two"], "--processes: invalid int value: 'two'"),
+        ([QUICKSTART, "--model.dropout", "1"], "model.dropout must be in [0, 1), got 1.0"),
+        ([QUICKSTART, "--accumulate", "3"], "batch_size 64 does not split over 1 devices of 3 micro-batches"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, capsys, arguments, says):
@@ -110,7 +114,7 @@ def test_output_of_another_config_is_one_line(study, capsys):
     assert printed.count("\n") == 1
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", '{"study": "nope"}', '{"study": "adaptive_patch"}'])
+@pytest.mark.parametrize("text", ["[1]", "{", '{"study": "nope"}', '{"study": "adaptive"}'])
 def test_report_of_a_foreign_file_is_one_line(tmp_path, capsys, text):
     (tmp_path / "study.json").write_text(text)
     assert cli.main(["report", str(tmp_path)]) == 2

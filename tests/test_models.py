@@ -1,6 +1,7 @@
 """Shapes, names and behaviour of the models."""
 
 import functools
+import itertools
 from typing import Any
 
 import jax
@@ -11,6 +12,8 @@ from jax.sharding import AxisType, PartitionSpec
 
 from scalax import models
 from scalax.errors import UserError
+from scalax.models import layers
+from scalax.models.layers import Attention, Dropout
 from scalax.models.resnet import BatchNorm
 from scalax.models.vit import sincos_positions
 
@@ -106,6 +109,61 @@ def test_sincos_keeps_places_when_the_grid_changes():
     np.testing.assert_allclose(fine[1::3, 1::3], base, atol=1e-6)
 
 
+@pytest.mark.parametrize(("dtype", "limit"), [("float32", 1e-6), ("bfloat16", 2e-2)])
+def test_fused_attention_is_that_of_einsum(dtype, limit):
+    """Outputs and gradients; in bfloat16 within its rounding (2^-8), of which each takes several."""
+    results = []
+    for attention in ("einsum", "fused"):
+        layer = Attention(4, jnp.dtype(dtype), attention)
+        x = jax.random.normal(jax.random.key(1), (2, 9, 32))
+        params = layer.init(jax.random.key(0), x, x)
+
+        def loss(params, layer=layer, x=x):
+            y = layer.apply(params, x, x)
+            return (y.astype(jnp.float32) ** 2).sum(), y
+
+        grads, y = jax.jit(jax.grad(loss, has_aux=True))(params)
+        assert y.dtype == jnp.dtype(dtype)
+        # A key's bias moves all scores of a query alike: its gradient is zero, and rounding here.
+        del grads["params"]["key"]["bias"]
+        results.append(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), (grads, y)))
+    for einsum, fused in zip(*map(jax.tree.leaves, results), strict=True):
+        assert np.linalg.norm(fused - einsum) <= limit * np.linalg.norm(einsum)
+
+
+class FakeGpu:
+    platform, compute_capability = "gpu", "9.0"
+
+    class client:
+        platform_version = "PJRT C API\ncuda 13000"
+
+
+def test_auto_attention_is_fused_only_where_cudnn_has_a_kernel(monkeypatch):
+    fits = layers.fits_cudnn
+    assert not fits(jnp.bfloat16, 64)  # no GPU here
+    device = FakeGpu()
+    monkeypatch.setattr(jax, "local_devices", lambda: [device])
+    assert fits(jnp.bfloat16, 64)
+    assert not any((fits(jnp.float32, 64), fits(jnp.bfloat16, 60), fits(jnp.bfloat16, 136)))
+    asked = []
+    monkeypatch.setattr(
+        jax.nn,
+        "dot_product_attention",
+        lambda q, k, v, implementation: asked.append(implementation) or jnp.zeros_like(q),
+    )
+    for attention, dtype in itertools.product(layers.ATTENTION, (jnp.bfloat16, jnp.float32)):
+        module = models.build("V64-1/4", 3, image_size=8, attention=attention, dtype=dtype)
+        shapes(module, 8)
+    assert set(asked) == {"cudnn", "xla"}  # the second where fused is asked for in float32
+    asked.clear()
+    shapes(models.build("V64-1/4", 3, image_size=8, attention="auto"), 8)
+    assert not asked
+    device.compute_capability = "7.5"
+    assert not fits(jnp.bfloat16, 64)
+    with pytest.raises(UserError, match="unknown attention 'fuse'"):
+        models.build("V64-1/4", 3, image_size=8, attention="fuse")
+
+
 def test_scan_and_remat_leave_the_function_as_it_is():
     results = []
     variables = random_variables(models.build("V32-2/4", 5, image_size=8), 8)
@@ -135,6 +193,36 @@ def test_dropout_and_stochastic_depth_act_in_training_alone(scan):
     first, second = (apply(module, variables, images, jax.random.key(s), train=True)[0] for s in (0, 1))
     assert not np.allclose(first, plain)
     assert not np.allclose(first, second)
+
+
+@pytest.mark.parametrize("name", ["V32-2/4", "mixer-s/4"])
+@pytest.mark.parametrize("scan", [False, True])
+def test_dropout_of_an_image_goes_by_its_number_in_the_batch(name, scan):
+    if scan and name.startswith("mixer"):
+        pytest.skip("a Mixer is not scanned")
+    options = {"scan": True, "remat": True} if scan else {}
+    options |= {"drop_path": 0.5} if name.startswith("mixer") else {"drop_path": 0.5, "dropout": 0.2}
+    module = models.build(name, 5, image_size=8, **options)
+    variables = jax.eval_shape(module.init, jax.random.key(0), images_of(8))
+    variables = jax.tree.map(lambda x: 0.05 * jax.random.normal(jax.random.key(x.size), x.shape), variables)
+
+    @jax.jit
+    def logits(images, positions):
+        rngs = {"dropout": jax.random.key(0)}
+        return module.apply(variables, images, train=True, positions=positions, rngs=rngs)[0]
+
+    images = jnp.repeat(images_of(8)[:1], 4, 0)
+    whole = logits(images, jnp.arange(4))
+    assert len({row.tobytes() for row in np.asarray(whole)}) > 1  # one image, different masks
+    np.testing.assert_allclose(logits(images[2:], jnp.arange(2, 4)), whole[2:], rtol=1e-4, atol=1e-6)
+
+
+def test_dropout_keeps_the_mean_and_its_share():
+    x = jnp.ones((64, 40, 10))
+    y = Dropout(0.2).apply({}, x, jnp.arange(64), rngs={"dropout": jax.random.key(0)})
+    assert float((y == 0).mean()) == pytest.approx(0.2, abs=0.01)
+    np.testing.assert_allclose(y[y != 0], 1.25)
+    assert len({mask.tobytes() for mask in np.asarray(y == 0)}) == 64
 
 
 def test_branch_scalars_start_a_block_as_the_identity():

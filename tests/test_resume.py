@@ -27,13 +27,20 @@ def finish(process: subprocess.Popen) -> None:
 
 def kill_after(process: subprocess.Popen, evaluations: int, delay_s: float) -> None:
     """kill -9 a moment after so many evaluations, or as soon as the run ends."""
-    assert process.stdout is not None
-    for _ in range(evaluations):
-        if not process.stdout.readline():
-            break
+    read_until(process, "evaluated", evaluations)
     time.sleep(delay_s)
     process.send_signal(signal.SIGKILL)
     process.wait()
+
+
+def read_until(process: subprocess.Popen, word: str, times: int) -> str:
+    """The line in which `word` has come so many times, or '' where the run ends before."""
+    assert process.stdout is not None
+    line = "-"
+    while times and line:
+        line = process.stdout.readline()
+        times -= line.startswith(word)
+    return line
 
 
 def final_state(directory: Path) -> dict[str, np.ndarray]:
@@ -68,6 +75,21 @@ def test_killed_twice_ends_bit_for_bit_the_same(tmp_path, whole):
     for evaluations, delay_s in ((3, 0.05), (2, 0.4)):
         kill_after(start(tmp_path / "run"), evaluations, delay_s)
     assert not json.loads((tmp_path / "run" / "run.json").read_text())["finished"]
+    finish(start(tmp_path / "run"))
+    assert_same_end(tmp_path / "run", whole)
+
+
+def test_asked_to_end_saves_within_a_step_and_goes_on(tmp_path, whole):
+    process = start(tmp_path / "run")
+    read_until(process, "step", 33)
+    process.send_signal(signal.SIGTERM)
+    assert process.stdout is not None
+    rest = process.stdout.read().split("\n")
+    assert process.wait(timeout=60) == 75
+    begun = [int(line.split()[1]) for line in ["step 32", *rest] if line.startswith("step")]
+    saved = max(int(path.name) for path in (tmp_path / "run" / "ckpt").glob("[0-9]*"))
+    assert saved == begun[-1] + 1  # the step that was under way, and no other
+    assert len(begun) < 40  # 120 were to come
     finish(start(tmp_path / "run"))
     assert_same_end(tmp_path / "run", whole)
 

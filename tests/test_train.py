@@ -14,7 +14,6 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunC
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.train import optimizer, state, step, timeline
-from scalax.train.lock import alone_in
 
 LARGE, SMALL = Shape(4, 8, 1), Shape(2, 8, 1)
 CONFIG = RunConfig(
@@ -34,6 +33,7 @@ def evaluate(predict):
 
 
 SETUP_SPLITS: list = []
+leaves = jax.tree_util.tree_leaves_with_path
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +41,25 @@ def setup():
     splits = data.load(CONFIG.data)
     SETUP_SPLITS[:] = [splits]
     return train.Setup(CONFIG, splits)
+
+
+def train_one(setup, schedule, seed, directory, evaluate, hooks=()):
+    (result,) = train.run(setup, schedule, [train.Member(directory, seed)], evaluate, hooks)
+    return result
+
+
+class Watched(train.Hook):
+    """Notes what it is told."""
+
+    def __init__(self):
+        self.steps: list[int] = []
+        self.records: list[records.RunRecord] = []
+
+    def step(self, run, step):
+        self.steps.append(step)
+
+    def record(self, record):
+        self.records.append(record)
 
 
 def two_stages(setup) -> Schedule:
@@ -58,8 +77,8 @@ def test_update_equals_a_plain_reference():
     before.params["head"]["kernel"] += jax.random.normal(jax.random.PRNGKey(3), (8, 3))
     images = jax.random.normal(jax.random.PRNGKey(2), (6, 8, 8, 1))
     labels = jnp.array([0, 1, 2, 2, 1, 0])
-    rate = jnp.float32(0.01)
-    after, metrics = jax.jit(lambda s: step.update(model, tx, 0.2, s, images, labels, rate))(before)
+    knobs = optimizer.Knobs(rate=0.01, decay=config.weight_decay, decay_head=config.weight_decay_head)
+    after, metrics = jax.jit(lambda s: step.update(model, tx, 0.2, s, images, labels, knobs))(before)
 
     def loss_of(params):
         log_p = jax.nn.log_softmax(model.apply({"params": params}, images, train=True)[0])
@@ -88,12 +107,13 @@ def test_update_equals_a_plain_reference():
 
 def test_decay_falls_on_kernels_only():
     model = models.build("V8-1/4", 3, image_size=8)
-    params = jax.eval_shape(lambda: state.create(model, optax.identity(), (8, 8, 1), 0)).params
-    for head in (True, False):
-        mask = optimizer.decayed(params, head=head)
-        for path, decays in jax.tree_util.tree_leaves_with_path(mask):
-            names = [key.key for key in path]
-            assert decays == (names[-1] == "kernel" and (names[0] == "head") == head), names
+    params = state.abstract(model, optax.identity(), (8, 8, 1)).params
+    groups = {"/".join(k.key for k in path): optimizer.decay_group(path) for path, _ in leaves(params)}
+    assert groups["head/kernel"] == "head"
+    assert groups["embedding/kernel"] == groups["block00/attn/query/kernel"] == "body"
+    rest = [name for name, group in groups.items() if not group]
+    assert len(rest) > 10
+    assert not any(name.endswith("kernel") for name in rest)
 
 
 def test_learning_rates():
@@ -108,23 +128,50 @@ def test_learning_rates():
     assert rate(rsqrt, 39, 0.875) == pytest.approx(0.25)
 
 
+COSTS = {
+    timeline.Work(LARGE, 8): timeline.StepCost(10.0, 9.0),
+    timeline.Work(SMALL, 8): timeline.StepCost(40.0, 35.0),
+    timeline.Work(SMALL, 2): timeline.StepCost(11.0, 9.0),
+}
+
+
+def spans_of(plan: timeline.Timeline):
+    return [(span.shape, span.first, span.last) for span in plan.spans]
+
+
 def test_timeline_stops_before_the_step_that_would_cross():
-    costs = {LARGE: timeline.StepCost(10.0, 9.0), SMALL: timeline.StepCost(40.0, 35.0)}
     schedule = Schedule((Stage(LARGE, 105.0), Stage(SMALL, 299.0)))
-    plan = timeline.plan(schedule, costs, EvalConfig(points=4, first_share=0.1))
-    assert plan.spans == ((LARGE, 0, 10), (SMALL, 10, 14))
+    plan = timeline.plan(schedule, COSTS.__getitem__, 8, EvalConfig(points=4, first_share=0.1))
+    assert spans_of(plan) == [(LARGE, 0, 10), (SMALL, 10, 14)]
     assert [plan.flops(s) for s in (0, 3, 10, 11, 14)] == [0, 30, 100, 140, 260]
     assert plan.flops(14, matmul=True) == 10 * 9 + 4 * 35
     assert {10, 14} <= plan.evals
-    assert min(plan.evals) == 3  # 26 FLOPs, a tenth of what is spent, are first reached there
+    assert min(plan.evals) == 3  # 29.9 FLOPs, a tenth of the budget, are first reached there
+    assert [plan.around(step)[0].shape for step in (0, 9, 10, 14)] == [LARGE, LARGE, SMALL, SMALL]
     with pytest.raises(UserError, match=r"budget_flops 9 buys no step \(10 FLOPs each\)"):
-        timeline.plan(Schedule((Stage(LARGE, 9.0),)), costs, EvalConfig())
+        timeline.plan(Schedule((Stage(LARGE, 9.0),)), COSTS.__getitem__, 8, EvalConfig())
 
 
 def test_a_stage_too_short_for_a_step_is_passed_over():
-    costs = {LARGE: timeline.StepCost(10.0, 9.0), SMALL: timeline.StepCost(40.0, 35.0)}
-    plan = timeline.plan(Schedule((Stage(SMALL, 39.0), Stage(LARGE, 60.0))), costs, EvalConfig())
-    assert plan.spans == ((LARGE, 0, 6),)
+    schedule = Schedule((Stage(SMALL, 39.0), Stage(LARGE, 60.0)))
+    assert spans_of(timeline.plan(schedule, COSTS.__getitem__, 8, EvalConfig())) == [(LARGE, 0, 6)]
+
+
+def test_a_stage_may_have_a_batch_of_its_own():
+    schedule = Schedule((Stage(LARGE, 20.0), Stage(SMALL, 53.0, batch_size=2)))
+    plan = timeline.plan(schedule, COSTS.__getitem__, 8, EvalConfig())
+    assert plan.flops(plan.steps) == 2 * 10 + 3 * 11
+    assert plan.images.tolist() == [0, 8, 16, 18, 20, 22]
+
+
+def test_steps_of_drawn_patches_cost_what_was_drawn():
+    schedule = Schedule((Stage(SMALL, 2000.0, patches=(4, 2)),))
+    plan = timeline.plan(schedule, COSTS.__getitem__, 8, EvalConfig())
+    (span,) = plan.spans
+    costs = [COSTS[span.work(step)].flops for step in range(plan.steps)]
+    assert np.diff(plan.spent[:, 0]).tolist() == costs
+    assert 1960 < sum(costs) <= 2000
+    assert 0.3 < np.mean([shape == LARGE for shape in span.drawn]) < 0.7
 
 
 def test_both_counts_are_recorded_and_agree(setup):
@@ -139,8 +186,10 @@ def test_both_counts_are_recorded_and_agree(setup):
 
 
 def test_run_changes_shape_records_and_is_only_read_again(setup, tmp_path):
-    seen = []
-    result = train.run(setup, two_stages(setup), 0, tmp_path / "run", evaluate, seen.append)
+    watched = Watched()
+    result = train_one(setup, two_stages(setup), 0, tmp_path / "run", evaluate, [watched])
+    assert watched.records == result.records
+    assert watched.steps == list(range(7))
     first, second = setup.cost(LARGE).step, setup.cost(SMALL).step
     at_switch = [r for r in result.records if r.step == 4]
     assert [r.patch for r in at_switch] == [4, 2]  # before and after the change, at equal cost
@@ -153,25 +202,27 @@ def test_run_changes_shape_records_and_is_only_read_again(setup, tmp_path):
     assert info["finished"]
     assert {"config", "versions", "device", "costs", "schedule", "seed"} <= info.keys()
     stamp = (tmp_path / "run" / "metrics.jsonl").stat().st_mtime_ns
-    assert train.run(setup, two_stages(setup), 0, tmp_path / "run", evaluate).records == result.records
+    assert train_one(setup, two_stages(setup), 0, tmp_path / "run", evaluate).records == result.records
     assert (tmp_path / "run" / "metrics.jsonl").stat().st_mtime_ns == stamp
     assert len(list((tmp_path / "run" / "ckpt").glob("[0-9]*"))) == 2
 
 
 def test_directory_of_another_config_is_refused(setup, tmp_path):
-    train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
     other = train.Setup(dataclasses.replace(CONFIG, optim=OptimConfig(lr=0.5)), setup.splits)
     with pytest.raises(UserError, match=r"another config: config\.optim\.lr \(here 0\.5, there 0\.01\)"):
-        train.run(other, two_stages(setup), 0, tmp_path, evaluate)
+        train_one(other, two_stages(setup), 0, tmp_path, evaluate)
     with pytest.raises(UserError, match="seed"):
-        train.run(setup, two_stages(setup), 1, tmp_path, evaluate)
+        train_one(setup, two_stages(setup), 1, tmp_path, evaluate)
 
 
 def test_divergence_stops_the_run_and_keeps_what_was_good(setup, tmp_path, monkeypatch):
-    monkeypatch.setattr("scalax.train.loop.learning_rate", lambda config, step, _: 1e-2 if step < 3 else 1e30)
+    monkeypatch.setattr(
+        "scalax.train.loop.learning_rate", lambda config, step, *_: 1e-2 if step < 3 else 1e30
+    )
     careful = train.Setup(dataclasses.replace(CONFIG, checkpoint_steps=1), setup.splits)
     with pytest.raises(UserError, match=r"is (nan|inf) at step 4 \(V8-1/4\); lower optim.lr 0.01") as e:
-        train.run(careful, two_stages(setup), 0, tmp_path, evaluate)
+        train_one(careful, two_stages(setup), 0, tmp_path, evaluate)
     assert "\n" not in str(e.value)
     assert "the checkpoint of step 3 is good" in str(e.value)
     assert sorted(int(p.name) for p in (tmp_path / "ckpt").glob("[0-9]*")) == [2, 3]
@@ -180,7 +231,7 @@ def test_divergence_stops_the_run_and_keeps_what_was_good(setup, tmp_path, monke
 
 
 def test_unreadable_checkpoint_falls_back_loudly(setup, tmp_path):
-    whole = train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    whole = train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
     newest = max((tmp_path / "ckpt").glob("[0-9]*"), key=lambda p: int(p.name))
     for file in newest.rglob("*"):
         if file.is_file() and file.parent.name != newest.name:
@@ -188,7 +239,7 @@ def test_unreadable_checkpoint_falls_back_loudly(setup, tmp_path):
     info = json.loads((tmp_path / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps({**info, "finished": False}))
     with pytest.warns(UserWarning, match="cannot be read .* going back to the one before"):
-        again = train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+        again = train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
     assert [r._replace(wall_s=0) for r in again.records] == [r._replace(wall_s=0) for r in whole.records]
 
 
@@ -206,24 +257,17 @@ def test_counts_that_disagree_refuse_the_run(setup, monkeypatch):
         train.Setup(noted, setup.splits).cost(LARGE)
 
 
-def test_second_process_in_a_directory_is_refused(tmp_path):
-    with alone_in(tmp_path), pytest.raises(UserError, match="in use by another process"), alone_in(tmp_path):
-        pass
-    with alone_in(tmp_path):
-        pass
-
-
 def test_changed_data_is_another_run(setup, tmp_path):
-    train.run(setup, two_stages(setup), 0, tmp_path, evaluate)
+    train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
     images = setup.splits.train
     fewer = setup.splits._replace(train=dataclasses.replace(images, source=images.source.take(np.arange(50))))
     with pytest.raises(UserError, match=r"another config: data.train \(here 50, there 64\)"):
-        train.run(train.Setup(CONFIG, fewer), two_stages(setup), 0, tmp_path, evaluate)
+        train_one(train.Setup(CONFIG, fewer), two_stages(setup), 0, tmp_path, evaluate)
 
 
 def test_evaluation_that_is_not_finite_stops_the_run(setup, tmp_path):
     with pytest.raises(UserError, match="val_loss is nan at step"):
-        train.run(setup, two_stages(setup), 0, tmp_path, lambda predict: {"val_loss": float("nan")})
+        train_one(setup, two_stages(setup), 0, tmp_path, lambda predict: {"val_loss": float("nan")})
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
@@ -232,8 +276,8 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters(setup, tmp_p
     half = train.Setup(config, setup.splits)
     assert half.model(LARGE).dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(half.new_state(LARGE, 0).params)} == {jnp.dtype("float32")}
-    ours = train.run(half, two_stages(setup), 0, tmp_path / "half", evaluate).records[-1]
-    theirs = train.run(setup, two_stages(setup), 0, tmp_path / "whole", evaluate).records[-1]
+    ours = train_one(half, two_stages(setup), 0, tmp_path / "half", evaluate).records[-1]
+    theirs = train_one(setup, two_stages(setup), 0, tmp_path / "whole", evaluate).records[-1]
     assert ours.metrics["val_loss"] == pytest.approx(theirs.metrics["val_loss"], rel=0.03)
 
 
@@ -243,7 +287,7 @@ def test_streamed_images_train_like_resident_ones(setup, tmp_path):
     other = train.Setup(streaming, data.load(streaming.data))
     assert other.dataset() == ()
     results = [
-        train.run(s, two_stages(setup), 0, tmp_path / name, evaluate).records
+        train_one(s, two_stages(setup), 0, tmp_path / name, evaluate).records
         for s, name in ((setup, "resident"), (other, "streamed"))
     ]
     for a, b in zip(*results, strict=True):

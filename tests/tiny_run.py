@@ -1,7 +1,7 @@
 """A small run through two shapes, as a process of its own: python -m tests.tiny_run DIRECTORY [DEVICES].
 
-Prints a line at each evaluation, so that a test can kill it at a chosen moment, and at the end leaves the
-state of the last checkpoint in final.npz.
+Prints a line at each step and evaluation, so that a test can kill it at a chosen moment; at the end leaves
+the state of the last checkpoint in final.npz. Ends with the exit code of preemption where it was asked to.
 """
 
 import sys
@@ -16,6 +16,7 @@ def main(directory: str, devices: int = 1) -> None:
     from scalax import data, train
     from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
     from scalax.schedule import Schedule, Shape, Stage
+    from scalax.train import preempt
     from scalax.train.checkpoint import Checkpoints
 
     config = RunConfig(
@@ -28,7 +29,7 @@ def main(directory: str, devices: int = 1) -> None:
     )
     splits = data.load(config.data)
     setup = train.Setup(config, splits)
-    large, small = Shape(4, 8, 1), Shape(2, 8, 1)
+    large, small = Shape(4, 8, 1), Shape(2, 16, 1)  # the patch and the width change
     first, second = setup.cost(large).step.flops, setup.cost(small).step.flops
     schedule = Schedule((Stage(large, 60.5 * first), Stage(small, 60 * first + 60.5 * second)))
 
@@ -37,10 +38,18 @@ def main(directory: str, devices: int = 1) -> None:
         print("evaluated", flush=True)
         return {"val_error": float(wrong.mean()), "val_loss": float(loss.mean())}
 
-    train.run(setup, schedule, 0, directory, evaluate)
-    feed = data.feed(splits.train, config.batch_size, 0)
-    _, state = Checkpoints(Path(directory) / "ckpt").restore(setup.new_state(small, 0), feed)
-    leaves = jax.tree_util.tree_leaves_with_path(state)
+    class Steps(train.Hook):
+        def step(self, run, step):
+            print(f"step {step}", flush=True)
+
+    try:
+        with preempt.watch():
+            train.run(setup, schedule, [train.Member(directory, 0)], evaluate, [Steps()])
+    except preempt.Preempted:
+        sys.exit(75)
+    found = Checkpoints(Path(directory) / "ckpt").restore(lambda step, place: setup.abstract_state(small))
+    assert found
+    leaves = jax.tree_util.tree_leaves_with_path(found[1])
     np.savez(Path(directory) / "final.npz", **{jax.tree_util.keystr(k): np.asarray(v) for k, v in leaves})
     print("finished", flush=True)
 

@@ -10,6 +10,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from scalax.report import adaptive_patch
+    from scalax.report import adaptive
 
-    print(adaptive_patch.write(args.directory))
+    print(adaptive.write(args.directory))

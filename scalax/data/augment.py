@@ -15,15 +15,26 @@ def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:
 
     keys: [B] random keys, images: uint8 [B, H, W, C] -> the same shape and type.
     """
-    if padding:
-        images = jax.vmap(lambda key, image: _crop(key, image, padding))(keys, images)
+    _, h, w, _ = images.shape
+    y, x = jnp.arange(h)[None], jnp.arange(w)[None]
     if flip:
         mirrored = jax.vmap(lambda key: jax.random.bernoulli(jax.random.fold_in(key, 1)))(keys)
-        images = jnp.where(mirrored[:, None, None, None], images[:, :, ::-1], images)
-    return images
+        x = jnp.where(mirrored[:, None], x[:, ::-1], x)
+    if padding:
+        corners = jax.vmap(lambda key: _corner(key, padding))(keys)
+        y, x = y + corners[:, :1], x + corners[:, 1:]
+        images = _take(images, y, 1)  # rows first: on a CPU twice as fast as one gather of windows
+    return _take(images, x, 2) if flip or padding else images
 
 
-def _crop(key: Array, image: Array, padding: int) -> Array:
-    top, left = jax.random.randint(jax.random.fold_in(key, 0), (2,), 0, 2 * padding + 1)
-    padded = jnp.pad(image, ((padding, padding), (padding, padding), (0, 0)))
-    return jax.lax.dynamic_slice(padded, (top, left, 0), image.shape)
+def _corner(key: Array, padding: int) -> Array:
+    """Of the crop, [2], in the image before its padding."""
+    return jax.random.randint(jax.random.fold_in(key, 0), (2,), 0, 2 * padding + 1) - padding
+
+
+def _take(images: Array, places: Array, axis: int) -> Array:
+    """images [B, H, W, C] at `places` [B, n] along `axis`, zero outside."""
+    places = jnp.expand_dims(places, (3 - axis, 3))
+    size = images.shape[axis]
+    taken = jnp.take_along_axis(images, jnp.clip(places, 0, size - 1), axis)
+    return jnp.where((places >= 0) & (places < size), taken, 0).astype(images.dtype)

@@ -14,7 +14,7 @@ __all__ = ["build", "load", "stack_blocks", "unstack_blocks"]
 
 # A family has NAMES (to suggest from), OPTIONS, parse(name) -> shape or None, and build(name, shape, ...).
 FAMILIES = (vit, mixer, resnet, bit)
-EXAMPLES = "vit-b/16, V192-12/8, mixer-b/16, resnet50, bit-r50x1"
+EXAMPLES = "vit-b/16, V192-12/8, mixer-b/16, M64-4/8, resnet50, R64-50, bit-r50x1"
 
 
 def build(
@@ -38,6 +38,7 @@ def build(
     Flexible models ('V64-4/8', and 'vit-*' on request) keep their patch embedding at `base_patch` (the patch
     in the name, unless given) and positions at `base_grid` (image_size // base_patch), and resize both to
     the patch in the name: with these two given, the patch alone tells modules apart, not their parameters.
+    Mixers take `base_patch` alone: their token MLPs live on the grid in use.
 
     >>> build("V64-4/4", 10, image_size=16, base_patch=8, base_grid=2).patch
     4

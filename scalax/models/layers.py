@@ -15,8 +15,30 @@ Dtype = Any
 Initializer = Callable[..., jax.Array]
 
 
+class Dropout(nn.Module):
+    """Zero entries of x [b, ...] at probability `rate`; without `positions` none.
+
+    positions: [b] numbers of the images in their whole batch. An image's mask comes from its own, so that it
+    is the same however the batch is split over devices and micro-batches.
+    """
+
+    rate: float
+
+    def __call__(self, x: jax.Array, positions: jax.Array | None) -> jax.Array:
+        if not self.rate or positions is None:
+            return x
+        kept = keep_masks(self.make_rng("dropout"), positions, 1 - self.rate, x.shape[1:])
+        return jnp.where(kept, x / (1 - self.rate), 0).astype(x.dtype)
+
+
+def keep_masks(key: jax.Array, positions: jax.Array, keep: jax.Array | float, shape: tuple) -> jax.Array:
+    """bool [b, *shape], True at probability `keep`, for images with numbers `positions` [b]."""
+    keys = jax.vmap(functools.partial(jax.random.fold_in, key))(positions)
+    return jax.vmap(lambda key: jax.random.bernoulli(key, keep, shape))(keys)
+
+
 class Mlp(nn.Module):
-    """Two dense layers with a GELU between: [..., d] -> [..., d]."""
+    """Two dense layers with a GELU and dropout between: [..., d] -> [..., d]."""
 
     hidden: int
     exact_gelu: bool = False
@@ -26,7 +48,7 @@ class Mlp(nn.Module):
     bias_init: Initializer = nn.initializers.normal(1e-6)
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, positions: jax.Array | None = None) -> jax.Array:
         dense = functools.partial(
             nn.Dense,
             dtype=self.dtype,
@@ -35,19 +57,24 @@ class Mlp(nn.Module):
         )
         d = x.shape[-1]
         x = nn.gelu(dense(self.hidden, name="in")(x), approximate=not self.exact_gelu)
-        x = nn.Dropout(self.dropout)(x, deterministic=not train)
+        x = Dropout(self.dropout)(x, positions)
         return dense(d, name="out")(x)
+
+
+ATTENTION = ("einsum", "fused", "auto")
 
 
 class Attention(nn.Module):
     """Multi-head attention of queries [b, q, d] over keys [b, k, d] -> [b, q, d]; softmax in float32.
 
     Kernels stand as in the published checkpoints: query, key, value [d, heads, d / heads], out [heads,
-    d / heads, d].
+    d / heads, d]. `attention` is einsum, fused (jax.nn.dot_product_attention, by cuDNN's kernel where that
+    fits) or auto, which is fused where cuDNN's kernel fits and einsum elsewhere.
     """
 
     heads: int
     dtype: Dtype = jnp.float32
+    attention: str = "einsum"
 
     @nn.compact
     def __call__(self, queries: jax.Array, keys: jax.Array) -> jax.Array:
@@ -57,12 +84,27 @@ class Attention(nn.Module):
         q = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="query")(queries)
         k = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="key")(keys)
         v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
-        # cost.model finds the recomputation of fused attention by this name.
-        with jax.named_scope("attention_scores"):
-            scores = jnp.einsum("bqhc,bkhc->bhqk", q * split[1] ** -0.5, k)
-        weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
-        x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
+        cudnn = fits_cudnn(self.dtype, split[1])
+        if self.attention == "fused" or (self.attention == "auto" and cudnn):
+            x = jax.nn.dot_product_attention(q, k, v, implementation="cudnn" if cudnn else "xla")
+        else:
+            # cost.model finds the recomputation of fused attention by this name.
+            with jax.named_scope("attention_scores"):
+                scores = jnp.einsum("bqhc,bkhc->bhqk", q * split[1] ** -0.5, k)
+            weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
+            x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
         return nn.DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
+
+
+def fits_cudnn(dtype: Dtype, head_dim: int) -> bool:
+    """Whether cuDNN's attention takes these, forward and backward, on the present device: 16-bit floats,
+    heads of up to 128 channels that 8 divides, an NVIDIA GPU of compute capability 8.0 (Ampere) or later."""
+    if jnp.dtype(dtype) not in (jnp.bfloat16, jnp.float16) or head_dim % 8 or head_dim > 128:
+        return False
+    device = jax.local_devices()[0]
+    if device.platform != "gpu" or "cuda" not in device.client.platform_version:
+        return False
+    return float(device.compute_capability) >= 8.0
 
 
 class MapHead(nn.Module):
@@ -80,7 +122,7 @@ class MapHead(nn.Module):
         query = jnp.broadcast_to(probe, (b, 1, d)).astype(self.dtype)
         x = Attention(self.heads, self.dtype, name="attn")(query, x)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
-        return (x + Mlp(self.mlp_dim, self.exact_gelu, 0.0, self.dtype, name="mlp")(h, False))[:, 0]
+        return (x + Mlp(self.mlp_dim, self.exact_gelu, 0.0, self.dtype, name="mlp")(h))[:, 0]
 
 
 class PatchEmbedding(nn.Module):
@@ -106,10 +148,15 @@ class PatchEmbedding(nn.Module):
         return patches.reshape(b, h // p, w // p, p * p * c) @ kernel + bias.astype(self.dtype)
 
 
-def drop_branch(module: nn.Module, h: jax.Array, rate: jax.Array | float) -> jax.Array:
-    """Stochastic depth (Huang et al. 2016): zero the branch h [b, ...] of a sample at probability `rate`."""
+def drop_branch(
+    module: nn.Module, h: jax.Array, rate: jax.Array | float | None, positions: jax.Array | None
+) -> jax.Array:
+    """Stochastic depth (Huang et al. 2016): zero the branch h [b, ...] of an image at probability `rate`;
+    without a rate or `positions` (see Dropout) of none."""
+    if rate is None or positions is None:
+        return h
     keep = 1.0 - rate
-    kept = jax.random.bernoulli(module.make_rng("dropout"), keep, (h.shape[0],) + (1,) * (h.ndim - 1))
+    kept = keep_masks(module.make_rng("dropout"), positions, keep, (1,) * (h.ndim - 1))
     return h * (kept / keep).astype(h.dtype)
 
 

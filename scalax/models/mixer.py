@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scalax.errors import UserError
 from scalax.models.layers import Dtype, Mlp, PatchEmbedding, drop_branch, patch_error
 
 # Width, depth, widths of the channel and token MLPs: "MLP-Mixer" (Tolstikhin et al. 2021), table 1.
@@ -15,6 +16,8 @@ VARIANTS = {
     "l": (1024, 24, 4096, 512),
     "h": (1280, 32, 5120, 640),
 }
+# In that table the channel MLPs are 4 times as wide as the embedding and the token MLPs half as wide.
+CHANNEL_FACTOR, TOKEN_DIVISOR = 4, 2
 
 
 class MixerBlock(nn.Module):
@@ -27,23 +30,25 @@ class MixerBlock(nn.Module):
     dtype: Dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, x: jax.Array, positions: jax.Array | None) -> jax.Array:
+        rate = self.drop_path or None
         init = {"kernel_init": nn.initializers.lecun_normal(), "bias_init": nn.initializers.zeros}
         fields = {"exact_gelu": self.exact_gelu, "dtype": self.dtype, **init}
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x).swapaxes(1, 2)
-        h = Mlp(self.token_dim, name="token_mlp", **fields)(h, train).swapaxes(1, 2)
-        x = x + (drop_branch(self, h, self.drop_path) if train and self.drop_path else h)
+        h = Mlp(self.token_dim, name="token_mlp", **fields)(h).swapaxes(1, 2)
+        x = x + drop_branch(self, h, rate, positions)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
-        h = Mlp(self.channel_dim, name="channel_mlp", **fields)(h, train)
-        return x + (drop_branch(self, h, self.drop_path) if train and self.drop_path else h)
+        h = Mlp(self.channel_dim, name="channel_mlp", **fields)(h)
+        return x + drop_branch(self, h, rate, positions)
 
 
 class Mixer(nn.Module):
     """MLP-Mixer: images [b, h, w, c] -> (logits [b, classes] float32, intermediates).
 
     Intermediates are 'block00', ... [b, tokens, width] and 'pre_logits' [b, width]. The token MLPs fix the
-    number of tokens, hence the image size. Parameters: embedding, block00/{norm1, token_mlp, norm2,
-    channel_mlp}, ..., norm, head.
+    number of tokens, hence the image size; the kernel of the embedding is held at `base_patch` and resized.
+    Parameters: embedding, block00/{norm1, token_mlp, norm2, channel_mlp}, ..., norm, head. `positions` as in
+    models.vit.
     """
 
     num_classes: int
@@ -52,41 +57,54 @@ class Mixer(nn.Module):
     channel_dim: int
     token_dim: int
     patch: int
+    base_patch: int
     drop_path: float = 0.0
     exact_gelu: bool = False
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False):
-        x = PatchEmbedding(self.width, self.patch, self.patch, self.dtype, name="embedding")(images)
+    def __call__(self, images: jax.Array, train: bool = False, positions: jax.Array | None = None):
+        x = PatchEmbedding(self.width, self.patch, self.base_patch, self.dtype, name="embedding")(images)
         x = x.reshape(x.shape[0], -1, self.width)
+        if positions is None:
+            positions = jnp.arange(x.shape[0])
+        positions = positions if train else None
         intermediates = {}
         for index in range(self.depth):
             rate = self.drop_path * index / max(self.depth - 1, 1)
             block = MixerBlock(
                 self.channel_dim, self.token_dim, rate, self.exact_gelu, self.dtype, name=f"block{index:02d}"
             )
-            x = intermediates[f"block{index:02d}"] = block(x, train)
+            x = intermediates[f"block{index:02d}"] = block(x, positions)
         x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x).mean(1)
         head = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
         return head(x).astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 
-NAMES = [f"mixer-{variant}/{patch}" for variant in VARIANTS for patch in (16, 32)]
-OPTIONS = ["drop_path", "exact_gelu", "dtype"]
+NAMES = [f"mixer-{variant}/{patch}" for variant in VARIANTS for patch in (16, 32)] + ["M64-4/8"]
+OPTIONS = ["base_patch", "drop_path", "exact_gelu", "dtype"]
 
 
 def parse(name: str) -> dict | None:
-    """Shape of 'mixer-b/16', as fields of Mixer, or None for any other name."""
-    found = re.fullmatch(rf"mixer-({'|'.join(VARIANTS)})/([1-9]\d*)", name)
-    if not found:
-        return None
-    fields = ("width", "depth", "channel_dim", "token_dim")
-    return {**dict(zip(fields, VARIANTS[found[1]], strict=True)), "patch": int(found[2])}
+    """Shape of 'mixer-b/16' or 'M64-4/8' (width-depth/patch): fields of Mixer, or None for any other name."""
+    if found := re.fullmatch(rf"mixer-({'|'.join(VARIANTS)})/([1-9]\d*)", name):
+        fields = ("width", "depth", "channel_dim", "token_dim")
+        return {**dict(zip(fields, VARIANTS[found[1]], strict=True)), "patch": int(found[2])}
+    if found := re.fullmatch(r"M([1-9]\d*)-([1-9]\d*)/([1-9]\d*)", name):
+        width, depth, patch = map(int, found.groups())
+        mlps = {"channel_dim": CHANNEL_FACTOR * width, "token_dim": width // TOKEN_DIVISOR}
+        return {"width": width, "depth": depth, **mlps, "patch": patch}
+    return None
 
 
 def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> Mixer:
-    """The module of a `shape` that `parse` gave."""
+    """The module of a `shape` that `parse` gave; its base_patch is its patch unless given."""
+    where = f"model {name!r}"
     if image_size % shape["patch"]:
-        raise patch_error(f"model {name!r}", shape["patch"], image_size)
-    return Mixer(num_classes=num_classes, **shape, **options)
+        raise patch_error(where, shape["patch"], image_size)
+    if shape["width"] % TOKEN_DIVISOR:
+        raise UserError(f"{where}: width must be even, for token MLPs of half of it; got {shape['width']}")
+    fields = {"base_patch": shape["patch"], **options}
+    if fields["base_patch"] < 1:
+        raise UserError(f"{where}: base_patch must be at least 1, got {fields['base_patch']}")
+    return Mixer(num_classes=num_classes, **shape, **fields)

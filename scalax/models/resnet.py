@@ -104,19 +104,21 @@ class ResNet(nn.Module):
 
     Intermediates are 'block00', ... [b, h', w', c'] through all stages and 'pre_logits' [b, c'], the mean
     over places. Parameters: stem, stem_norm, block00/{conv1, norm1, ..., proj, proj_norm}, head; running
-    statistics stand under 'batch_stats' by the same names, and change with `train=True`. `axis_name` is the
-    mesh axis over which batch norm synchronises.
+    statistics stand under 'batch_stats' by the same names, and change with `train=True`. `width` is that of
+    the stem and the first stage; it doubles at each stage. `axis_name` is the mesh axis over which batch norm
+    synchronises.
     """
 
     num_classes: int
     stages: tuple[int, ...]
     bottleneck: bool
+    width: int = 64
     axis_name: str | None = None
     dtype: Dtype = jnp.float32
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False):
-        x = conv(64, 7, 2, self.dtype, "stem")(images)
+        x = conv(self.width, 7, 2, self.dtype, "stem")(images)
         x = nn.relu(BatchNorm(self.axis_name, self.dtype, name="stem_norm")(x, train))
         one: Any = ((1, 1), (1, 1))
         x = nn.max_pool(x, (3, 3), (2, 2), padding=one)
@@ -125,23 +127,25 @@ class ResNet(nn.Module):
             for index in range(blocks):
                 name = f"block{len(intermediates):02d}"
                 stride = 2 if stage and not index else 1
-                block = ResNetBlock(
-                    64 * 2**stage, stride, self.bottleneck, self.axis_name, self.dtype, name=name
-                )
+                width = self.width * 2**stage
+                block = ResNetBlock(width, stride, self.bottleneck, self.axis_name, self.dtype, name=name)
                 x = intermediates[name] = block(x, train)
         x = x.mean((1, 2))
         logits = nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x)
         return logits.astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 
-NAMES = [f"resnet{variant}" for variant in VARIANTS]
+NAMES = [f"resnet{variant}" for variant in VARIANTS] + [f"R64-{variant}" for variant in VARIANTS]
 OPTIONS = ["axis_name", "dtype"]
 
 
 def parse(name: str) -> dict | None:
-    """Shape of 'resnet50', as fields of ResNet, or None for any other name."""
-    found = re.fullmatch(rf"resnet({'|'.join(VARIANTS)})", name)
-    return dict(zip(("stages", "bottleneck"), VARIANTS[found[1]], strict=True)) if found else None
+    """Shape of 'resnet50' or 'R64-50' (width-depth), as fields of ResNet, or None for any other name."""
+    found = re.fullmatch(rf"(?:resnet|R([1-9]\d*)-)({'|'.join(VARIANTS)})", name)
+    if not found:
+        return None
+    stages, bottleneck = VARIANTS[found[2]]
+    return {"stages": stages, "bottleneck": bottleneck, "width": int(found[1] or 64)}
 
 
 def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> ResNet:

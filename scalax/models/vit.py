@@ -12,7 +12,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalax.errors import UserError, suggest
-from scalax.models.layers import Attention, Dtype, MapHead, Mlp, PatchEmbedding, drop_branch, patch_error
+from scalax.models.layers import (
+    ATTENTION,
+    Attention,
+    Dropout,
+    Dtype,
+    MapHead,
+    Mlp,
+    PatchEmbedding,
+    drop_branch,
+    patch_error,
+)
 from scalax.models.resize import resize_positions
 
 # Width, depth, MLP width, heads. ti, s, b, l: "How to train your ViT?" (Steiner et al. 2021), table 2;
@@ -36,7 +46,8 @@ class Block(nn.Module):
     """Pre-norm transformer block [b, n, d] -> [b, n, d]; returns its output twice, as a scan body does.
 
     With `branch_scalars` each residual branch has a scalar factor that starts at 0 (ReZero, Bachlechner et
-    al. 2021), so that a block put into a trained network leaves its function as it was.
+    al. 2021), so that a block put into a trained network leaves its function as it was. In training,
+    `positions` [b] number the images for their dropout; else they are None.
     """
 
     heads: int
@@ -44,23 +55,24 @@ class Block(nn.Module):
     exact_gelu: bool = False
     dropout: float = 0.0
     branch_scalars: bool = False
+    attention: str = "einsum"
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, x: jax.Array, drop_path: jax.Array | None, train: bool):
+    def __call__(self, x: jax.Array, drop_path: jax.Array | None, positions: jax.Array | None):
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
-        h = Attention(self.heads, self.dtype, name="attn")(h, h)
-        x = x + self.branch(h, "scale1", drop_path, train)
+        h = Attention(self.heads, self.dtype, self.attention, name="attn")(h, h)
+        x = x + self.branch(h, "scale1", drop_path, positions)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
-        h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, train)
-        x = x + self.branch(h, "scale2", drop_path, train)
+        h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, positions)
+        x = x + self.branch(h, "scale2", drop_path, positions)
         return x, x
 
-    def branch(self, h: jax.Array, scale: str, drop_path: jax.Array | None, train: bool) -> jax.Array:
-        h = nn.Dropout(self.dropout)(h, deterministic=not train)
+    def branch(self, h: jax.Array, scale: str, drop_path, positions: jax.Array | None) -> jax.Array:
+        h = Dropout(self.dropout)(h, positions)
         if self.branch_scalars:
             h = h * self.param(scale, nn.initializers.zeros, ()).astype(h.dtype)
-        return drop_branch(self, h, drop_path) if train and drop_path is not None else h
+        return drop_branch(self, h, drop_path, positions)
 
 
 def sincos_positions(grid: tuple[int, int], base_grid: int, width: int) -> np.ndarray:
@@ -86,7 +98,10 @@ class ViT(nn.Module):
     The kernel of the embedding is held at `base_patch` and the positions at `base_grid`; both are resized
     to the patch in use (models.resize), so modules that differ in `patch` alone share their parameters.
     `representation` puts a dense layer and tanh before the head, as checkpoints with 'pre_logits' have it.
+    `attention` is that of layers.Attention: how it is computed, not what (its costs are einsum's).
     `scan` holds all blocks as one, 'blocks', with a leading axis of depth (models.scan converts).
+    `positions` [b] number the images of a part of a batch, so that it trains with the dropout masks (by the
+    key 'dropout') that it has in the whole; left out they are 0, 1, ...
     """
 
     num_classes: int
@@ -107,12 +122,16 @@ class ViT(nn.Module):
     representation: bool = False
     scan: bool = False
     remat: bool = False
+    attention: str = "einsum"
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False):
+    def __call__(self, images: jax.Array, train: bool = False, positions: jax.Array | None = None):
         x = PatchEmbedding(self.width, self.patch, self.base_patch, self.dtype, name="embedding")(images)
         b, h, w, _ = x.shape
+        if positions is None:
+            positions = jnp.arange(b)
+        positions = positions if train else None
         x = x + self.position_grid((h, w)).astype(self.dtype)
         x = x.reshape(b, h * w, self.width)
         if self.class_token:
@@ -120,8 +139,8 @@ class ViT(nn.Module):
             cls = cls + self.param("cls_position", nn.initializers.normal(self.width**-0.5), (self.width,))
             cls = jnp.broadcast_to(cls, (b, 1, self.width))
             x = jnp.concatenate([cls.astype(self.dtype), x], 1)
-        x = nn.Dropout(self.dropout)(x, deterministic=not train)
-        x, intermediates = self.encode(x, train)
+        x = Dropout(self.dropout)(x, positions)
+        x, intermediates = self.encode(x, positions)
         x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
         x = self.pooled(x)
         if self.representation:
@@ -138,10 +157,10 @@ class ViT(nn.Module):
         shape = (self.base_grid, self.base_grid, self.width)
         return resize_positions(self.param("pos_embedding", init, shape), grid)
 
-    def encode(self, x: jax.Array, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def encode(self, x: jax.Array, positions: jax.Array | None) -> tuple[jax.Array, dict[str, jax.Array]]:
         kind: Callable = Block
         if self.remat:
-            kind = nn.remat(kind, static_argnums=(3,), prevent_cse=not self.scan)
+            kind = nn.remat(kind, prevent_cse=not self.scan)
         # The rate of stochastic depth grows linearly to `drop_path` at the last block.
         rates = jnp.linspace(0, self.drop_path, self.depth) if self.drop_path else None
         if self.scan:
@@ -160,16 +179,17 @@ class ViT(nn.Module):
             exact_gelu=self.exact_gelu,
             dropout=self.dropout,
             branch_scalars=self.branch_scalars,
+            attention=self.attention,
             dtype=self.dtype,
         )
         names = [f"block{index:02d}" for index in range(self.depth)]
         if self.scan:
-            x, outputs = block(name="blocks")(x, rates, train)
+            x, outputs = block(name="blocks")(x, rates, positions)
             return x, {name: outputs[index] for index, name in enumerate(names)}
         intermediates = {}
         for index, name in enumerate(names):
             rate = None if rates is None else rates[index]
-            x, intermediates[name] = block(name=name)(x, rate, train)
+            x, intermediates[name] = block(name=name)(x, rate, positions)
         return x, intermediates
 
     def pooled(self, x: jax.Array) -> jax.Array:
@@ -185,7 +205,8 @@ OPTIONS = [
     field.name
     for field in dataclasses.fields(ViT)
     if field.name not in {"num_classes", "width", "depth", "heads", "mlp_dim", "patch", "parent", "name"}
-]
+] + ["head_dim"]
+HEAD_DIM = 64
 
 
 def parse(name: str) -> dict | None:
@@ -195,7 +216,7 @@ def parse(name: str) -> dict | None:
         return {"width": width, "depth": depth, "mlp_dim": mlp_dim, "heads": heads, "patch": int(found[2])}
     if found := re.fullmatch(r"V(\d+)-(\d+)/(\d+)", name):
         width, depth, patch = map(int, found.groups())
-        heads = max(1, width // 64)
+        heads = max(1, width // HEAD_DIM)
         return {"width": width, "depth": depth, "mlp_dim": 4 * width, "heads": heads, "patch": patch}
     return None
 
@@ -204,12 +225,18 @@ def build(name: str, shape: dict, num_classes: int, image_size: int, options: di
     """The module of a `shape` that `parse` gave.
 
     'vit-*' pool by their class token, as published; 'V*' average their tokens and have no class token.
+    The option `head_dim` asks for max(1, width // head_dim) heads.
     """
     where = f"model {name!r}"
     width, patch = shape["width"], shape["patch"]
     fields = {"pool": "cls" if name.startswith("vit-") else "gap", **options}
     fields.setdefault("class_token", fields["pool"] == "cls")
-    for key, allowed in (("pool", POOLS), ("positions", POSITIONS)):
+    head_dim = fields.pop("head_dim", None)
+    if head_dim is not None:
+        if head_dim < 1:
+            raise UserError(f"{where}: head_dim must be at least 1, got {head_dim}")
+        shape = {**shape, "heads": max(1, width // head_dim)}
+    for key, allowed in (("pool", POOLS), ("positions", POSITIONS), ("attention", ATTENTION)):
         if fields.get(key, allowed[0]) not in allowed:
             raise UserError(f"{where}: unknown {key} {fields[key]!r}{suggest(fields[key], allowed)}")
     if fields["pool"] == "cls" and not fields["class_token"]:
@@ -220,7 +247,8 @@ def build(name: str, shape: dict, num_classes: int, image_size: int, options: di
         raise patch_error(where, patch, image_size)
     if width % shape["heads"]:
         raise UserError(
-            f"{where}: its {shape['heads']} heads do not divide width {width}; try {width // 64 * 64}"
+            f"{where}: its {shape['heads']} heads do not divide width {width};"
+            f" try {width // shape['heads'] * shape['heads']}"
         )
     if fields.get("positions") == "sincos" and (width % 4 or width < 8):
         raise UserError(f"{where}: sin-cos positions need a width of 8 or more that 4 divides, got {width}")

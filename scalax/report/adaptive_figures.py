@@ -1,5 +1,6 @@
-"""Figures of an adaptive-patch study. Each takes one model's part of study.json and returns its path."""
+"""Figures of an adaptive study. Each takes one family's part of study.json and returns its path."""
 
+import numpy as np
 from etils import epath
 from matplotlib.axes import Axes
 
@@ -9,10 +10,10 @@ from scalax.report.units import flops_text
 X_LABEL = "training compute (FLOPs)"
 
 
-def static_laws(path: epath.Path, model: dict, label: str) -> epath.Path:
+def static_laws(path: epath.Path, family: dict, label: str) -> epath.Path:
     with figure(path) as axes:
-        _laws(axes, model)
-        for look, runs in zip(looks(), model["static"].values(), strict=False):
+        _laws(axes, family)
+        for look, runs in zip(looks(), _static(family).values(), strict=False):
             for run in runs:
                 axes.plot(run["flops"], run["values"], look.marker, ms=3.5, alpha=0.75, color=look.colour)
         log_axes(axes, X_LABEL, label)
@@ -20,19 +21,18 @@ def static_laws(path: epath.Path, model: dict, label: str) -> epath.Path:
     return path
 
 
-def schedule(path: epath.Path, model: dict, label: str) -> epath.Path:
-    plan = model["plan"]
+def schedule(path: epath.Path, family: dict, label: str) -> epath.Path:
+    plan = family["plan"]
     with figure(path) as axes:
-        _laws(axes, model)
-        first = min((law["flops"][0] for law in model["laws"].values()), default=0.0)
+        _laws(axes, family)
+        first = min((law["flops"][0] for law in family["laws"].values()), default=0.0)
         kept = [(x, y) for x, y in zip(plan["flops"], plan["errors"], strict=True) if x > first / 4]
         if kept:
             axes.plot(*zip(*kept, strict=True), color=INK, lw=2.4, ls="--", label="planned")
         for transition in plan["transitions"]:
             axes.plot(transition["flops"], transition["error"], "D", ms=7, color=INK, mfc="white", zorder=5)
-            patch = transition["after"].rpartition("/")[2]
             axes.annotate(
-                f"to patch {patch}\nat {transition['error']:.3g}, {flops_text(transition['flops'])}",
+                f"to {transition['after']}\nat {transition['error']:.3g}, {flops_text(transition['flops'])}",
                 (transition["flops"], transition["error"]),
                 xytext=(-10, -26),
                 textcoords="offset points",
@@ -45,10 +45,10 @@ def schedule(path: epath.Path, model: dict, label: str) -> epath.Path:
     return path
 
 
-def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
-    plan = model["plan"]
+def adaptive(path: epath.Path, family: dict, label: str) -> epath.Path:
+    plan = family["plan"]
     with figure(path) as axes:
-        for look, (shape, runs) in zip(looks(), model["static"].items(), strict=False):
+        for look, (shape, runs) in zip(looks(), _static(family).items(), strict=False):
             for i, run in enumerate(runs):
                 axes.plot(
                     run["flops"],
@@ -59,7 +59,7 @@ def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
                     alpha=0.8,
                     label="" if i else shape,
                 )
-        for i, run in enumerate(model["adaptive"]):
+        for i, run in enumerate(family["runs"]["adaptive"]):
             axes.plot(
                 run["flops"], run["values"], color=INK, lw=2.6, zorder=1.9, label="" if i else "adaptive"
             )
@@ -71,11 +71,10 @@ def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
         low, high = axes.get_ylim()
         for transition in plan["transitions"]:
             axes.axvline(transition["flops"], color=INK, lw=0.8, alpha=0.4)
-            patch = transition["after"].rpartition("/")[2]
             axes.text(
                 transition["flops"],
                 low,
-                f"  to patch {patch}",
+                f"  to {transition['after']}",
                 va="bottom",
                 ha="right",
                 fontsize=8.5,
@@ -86,6 +85,30 @@ def adaptive(path: epath.Path, model: dict, label: str) -> epath.Path:
     return path
 
 
-def _laws(axes: Axes, model: dict) -> None:
-    for look, (shape, law) in zip(looks(), model["laws"].items(), strict=False):
+def baselines(path: epath.Path, family: dict, label: str) -> epath.Path:
+    """Each method but the static shapes: median and range over the seeds of the best value so far."""
+    names = [name for name in family["runs"] if name not in family["shapes"]]
+    with figure(path) as axes:
+        for look, name in zip(looks(), names, strict=False):
+            runs = family["runs"][name]
+            first = max(max(run["flops"][0] for run in runs), min(run["flops"][-1] for run in runs) / 50)
+            x = np.geomspace(first, min(run["flops"][-1] for run in runs), 200)
+            best = [np.minimum.accumulate(run["values"]) for run in runs]
+            values = np.array([np.interp(x, run["flops"], b) for run, b in zip(runs, best, strict=True)])
+            ours = name == "adaptive"
+            colour, line, width = (INK, "-", 2.6) if ours else (look.colour, look.line, 1.4)
+            axes.plot(x, np.median(values, 0), color=colour, ls=line, lw=width, label=name)
+            if len(runs) > 1:
+                axes.fill_between(x, values.min(0), values.max(0), color=colour, alpha=0.15, lw=0)
+        log_axes(axes, X_LABEL, f"best {label} so far")
+        axes.legend(loc="lower left")
+    return path
+
+
+def _static(family: dict) -> dict[str, list[dict]]:
+    return {shape: family["runs"][shape] for shape in family["shapes"]}
+
+
+def _laws(axes: Axes, family: dict) -> None:
+    for look, (shape, law) in zip(looks(), family["laws"].items(), strict=False):
         axes.plot(law["flops"], law["values"], color=look.colour, ls=look.line, label=shape)

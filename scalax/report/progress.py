@@ -3,16 +3,18 @@
 import sys
 import time
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from scalax.report.units import flops_text, seconds_text
+from scalax.train import Hook
 from scalax.train import Progress as RunProgress
 
 PLAIN_EVERY_S = 15.0
 
 
-class Display:
-    """A context in which `update` shows the run, its stage, FLOPs spent, images/s and time left."""
+class Display(Hook):
+    """A context in which the run, its shape, FLOPs spent, images/s and time left are shown."""
 
     def __init__(self):
         self.bar = Progress(
@@ -23,10 +25,13 @@ class Display:
             TimeElapsedColumn(),
             TextColumn("{task.fields[left]}"),
             disable=not sys.stderr.isatty(),
+            console=Console(stderr=True),
         )
         self.task = self.bar.add_task("starting", total=1.0, spent="", speed="", left="")
         self.printed = self.began = time.monotonic()
         self.first_flops: float | None = None
+        self.expected_flops = 0.0
+        self.spent: dict[str, float] = {}  # FLOPs of each run seen so far
 
     def __enter__(self) -> "Display":
         self.bar.start()
@@ -35,16 +40,25 @@ class Display:
     def __exit__(self, *_) -> None:
         self.bar.stop()
 
-    def update(self, run: RunProgress, done_flops: float, total_flops: float) -> None:
-        """done_flops and total_flops are the study's, including the run's."""
+    def say(self, line: str) -> None:
+        """Print a line beside the bar."""
+        self.bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def expect(self, flops: float) -> None:
+        self.expected_flops += flops
+
+    def progress(self, progress: RunProgress) -> None:
+        self.spent[progress.run] = progress.flops
+        done_flops = sum(self.spent.values())
+        total_flops = max(self.expected_flops, done_flops)
         now = time.monotonic()
         if self.first_flops is None:  # what an earlier launch did says nothing of the speed of this one
             self.first_flops, self.began = done_flops, now
         gained = done_flops - self.first_flops
         left = (total_flops - done_flops) * (now - self.began) / gained if gained > 0 else float("nan")
-        what = f"{run.run} {run.shape}"
-        spent = f"{flops_text(run.flops)} of {flops_text(run.budget_flops)}"
-        speed = f"{run.images_per_s:,.0f} images/s"
+        what = f"{progress.run} {progress.shape}"
+        spent = f"{flops_text(progress.flops)} of {flops_text(progress.budget_flops)}"
+        speed = f"{progress.images_per_s:,.0f} images/s"
         remaining = f"{seconds_text(left)} left"
         self.bar.update(
             self.task,

@@ -16,7 +16,7 @@ from scalax.records import dumps, write_atomically
 NEWTON_STEPS = 20
 
 
-def run(config: LawHalfspaceConfig, out, update=None) -> None:
+def run(config: LawHalfspaceConfig, out, hooks=(), tell=None) -> None:
     """Measure the curve, fit M2 and M4 to it, and write study.json to `out`."""
     sizes = np.unique(np.geomspace(config.smallest, config.largest, config.sizes).astype(int))
     risks = np.array([[risk_of(config, int(n), seed) for seed in range(config.seeds)] for n in sizes])

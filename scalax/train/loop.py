@@ -1,44 +1,46 @@
-"""One run through the stages of its schedule: steps, evaluations, records, checkpoints, resumption."""
+"""Runs of one schedule through its stages: steps, evaluations, records, checkpoints, resumption.
 
+A group of runs (seeds, learning rates, weight decays) trains as one program; a single run is a group of one.
+"""
+
+import contextlib
+import dataclasses
+import itertools
 import json
-import math
-import platform
+import sys
 import time
-from collections import deque
-from collections.abc import Callable
-from importlib import metadata
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import jax
 import numpy as np
 import optax
-from etils import epath
 
-from scalax import config as configs
 from scalax import data, records
+from scalax.config import OptimConfig
 from scalax.errors import UserError
+from scalax.jobs import Claim, claim
 from scalax.records import RunRecord
-from scalax.schedule import Schedule, Shape
-from scalax.train import mesh as meshes
+from scalax.schedule import Schedule, Stage
+from scalax.train import distributed, preempt, rundir
 from scalax.train.checkpoint import Checkpoints
-from scalax.train.lock import alone_in
+from scalax.train.group import Group, ended_in_group
+from scalax.train.health import FACTOR, LOWERED, Diverged, Health
+from scalax.train.hooks import Hook, Progress
 from scalax.train.optimizer import learning_rate
+from scalax.train.rundir import Member
 from scalax.train.setup import Setup
-from scalax.train.timeline import Timeline, plan
+from scalax.train.state import TrainState
+from scalax.train.timeline import Span, Timeline, Work, plan
+from scalax.train.watch import Watcher
 
-IDENTITY = ("config", "schedule", "seed", "data", "precision", "costs")  # what makes it the same run
 AHEAD = 16  # steps whose metrics may be on their way from the device
-PACKAGES = ("scalax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+PROGRESS_S = 0.5
+TIMING = {"compile_s": 0.0, "switch_stall_s": 0.0, "idle_s": 0.0}  # beside wall_s, the time spent in steps
 
 
-class Progress(NamedTuple):
-    """Where a run stands: its name, present shape, FLOPs spent of its budget, and images a second."""
-
-    run: str
-    shape: Shape
-    flops: float
-    budget_flops: float
-    images_per_s: float
+Replan = Callable[[list[RunRecord], Schedule], Schedule]
 
 
 class RunResult(NamedTuple):
@@ -49,201 +51,324 @@ class RunResult(NamedTuple):
 def run(
     setup: Setup,
     schedule: Schedule,
-    seed: int,
-    directory,
+    members: Sequence[Member],
     evaluate: Callable[[Callable], dict[str, float]],
-    on_progress: Callable[[Progress], None] = lambda progress: None,
-) -> RunResult:
-    """Train by `schedule` in `directory`, from its last checkpoint if there is one.
+    hooks: Sequence[Hook] = (),
+    held: Claim | None = None,
+    replan: Replan | None = None,
+) -> list[RunResult]:
+    """Train each member by `schedule` in its directory, from the last checkpoint if there is one.
 
-    evaluate: from a predictor (Setup.predictor) to metrics. A finished run is only read. Raises
-    UserError where the directory belongs to another config, the budget buys no step, or the loss is
-    no longer finite (the records and the last good checkpoint stay).
+    Finished runs are only read. evaluate: from a predictor (Setup.predictor) to metrics. held: a claim that
+    the caller already has on the group's directory. replan: asked after each evaluation of a single run, from
+    its records and schedule to the schedule to go on with, which may differ from there on. Raises UserError
+    where a directory belongs to another config, the budget buys no step, or a member's loss is no longer
+    finite (the others end first; its records and last good checkpoint stay), and preempt.Preempted, with all
+    saved, where the process is asked to end.
     """
-    directory = epath.Path(directory)
+    if replan and len(members) > 1:
+        raise ValueError("runs that plan as they go train alone")
     timeline = check(setup, schedule)
-    info = _describe(setup, schedule, seed, timeline)
-    metrics_path = directory / "metrics.jsonl"
-    if open_directory(directory, info):
-        return RunResult(records.read(metrics_path), json.loads((directory / "run.json").read_text()))
-    feed = data.feed(setup.splits.train, setup.config.batch_size, seed)
-    with alone_in(directory):
-        checkpoints = Checkpoints(directory / "ckpt")
-        try:
-            run = _Run(setup, timeline, seed, directory.name, feed, checkpoints, evaluate, on_progress)
-            run.go(metrics_path)
-        finally:
-            checkpoints.close()
-        info["finished"] = True
-        records.write_atomically(directory / "run.json", records.dumps(info, indent=1) + "\n")
-    return RunResult(records.read(metrics_path), info)
+    optims = rundir.optimizers(setup.config, members)
+    infos = [rundir.describe(setup, schedule, member, timeline) for member in members]
+    todo = [
+        i
+        for i, (member, info) in enumerate(zip(members, infos, strict=True))
+        if not rundir.open_directory(member.path, info) and not ended_in_group(member.path, info)
+    ]
+    if todo:
+        group = Group(
+            tuple(members[i] for i in todo), tuple(optims[i] for i in todo), tuple(infos[i] for i in todo)
+        )
+        with contextlib.ExitStack() as stack, preempt.saved_before():
+            places = {str(member.path): member.path for member in group.members}
+            if held:
+                places.pop(str(group.directory), None)
+            claims = [held] if held else []
+            if distributed.is_primary():
+                claims += [stack.enter_context(claim(path)) for path in places.values()]
+            _Run(setup, schedule, timeline, group, claims, evaluate, hooks, replan).go()
+    return [
+        RunResult(
+            records.read(member.path / "metrics.jsonl"), json.loads((member.path / "run.json").read_text())
+        )
+        for member in members
+    ]
 
 
 def check(setup: Setup, schedule: Schedule) -> Timeline:
     """The run's steps; raises UserError, before anything compiles, for what could not be trained."""
-    costs = {stage.shape: setup.cost(stage.shape).step for stage in schedule.stages}
-    return plan(schedule, costs, setup.config.eval)
-
-
-def open_directory(directory, info: dict) -> bool:
-    """Make a run's directory or check that it is this run's; True where the run is finished.
-
-    Raises UserError where it belongs to another config, or cannot be made.
-    """
-    path = epath.Path(directory) / "run.json"
-    if not path.exists():
-        try:
-            epath.Path(directory).mkdir(parents=True, exist_ok=True)
-            records.write_atomically(path, records.dumps(info, indent=1) + "\n")
-        except OSError as e:
-            raise UserError(f"cannot write {path} ({e.strerror or e}); choose another --out") from None
-        return False
-    try:
-        theirs = json.loads(path.read_text())
-    except ValueError:
-        raise UserError(f"{path} is not JSON; move the directory away or choose another --out") from None
-    ours = json.loads(records.dumps(info))
-    ours, other = ({key: run.get(key) for key in IDENTITY} for run in (ours, theirs))
-    different = configs.differences(ours, other)
-    if different:
-        raise UserError(
-            f"{directory} belongs to another config: {different[0]};"
-            " choose another --out, or the same settings"
-        )
-    return bool(theirs.get("finished"))
-
-
-def _describe(setup: Setup, schedule: Schedule, seed: int, timeline: Timeline) -> dict:
-    return {
-        "config": configs.run_settings(setup.config),
-        "schedule": schedule.to_json(),
-        "seed": seed,
-        "steps": timeline.steps,
-        "data": {
-            "train": len(setup.splits.train),
-            "validation": len(setup.splits.validation),
-            "classes": setup.splits.classes,
-        },
-        "precision": setup.precision,
-        "costs": {str(shape): setup.cost(shape).to_json() for shape in timeline.costs},
-        **environment(),
-        "finished": False,
-    }
-
-
-def environment() -> dict:
-    """Devices and package versions that a run's numbers depend on."""
-    device = jax.devices()[0]
-    return {
-        "device": {"kind": device.device_kind, "platform": device.platform, "count": jax.device_count()},
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
+    for before, after in itertools.pairwise(stage.shape for stage in schedule.stages):
+        setup.check_change(before, after)
+    for stage in schedule.stages:
+        data.check_batch(setup.splits.train, stage.batch_size or setup.config.batch_size)
+    return plan(schedule, lambda work: setup.cost(*work).step, setup.config.batch_size, setup.config.eval)
 
 
 class _Run:
-    """The moving parts of a run: state, place in the data, and metrics not yet looked at."""
+    """The moving parts of a group: its state and place in the data, metrics under way, time spent."""
 
-    def __init__(self, setup, timeline, seed, name, feed, checkpoints, evaluate, on_progress):
-        self.setup, self.timeline, self.seed, self.name = setup, timeline, seed, name
-        self.feed, self.checkpoints = feed, checkpoints
-        self.evaluate, self.on_progress = evaluate, on_progress
-        self.budget_flops = float(timeline.flops(timeline.steps))
-        self.pending: deque = deque()
-        self.wall_s = 0.0
+    def __init__(self, setup, schedule, timeline, group, claims, evaluate, hooks, replan):
+        self.setup: Setup = setup
+        self.schedule: Schedule = schedule
+        self.replan: Replan | None = replan
+        self.timeline: Timeline = timeline
+        self.group: Group = group
+        self.claims, self.evaluate, self.hooks = claims, evaluate, hooks
+        self.members = group.size if group.size > 1 else None
+        self.health = Health(group, setup.config.optim.on_nonfinite)
+        self.budget_flops = schedule.budget_flops
+        self.skips = self.health.policy == "skip"
+        self.rate_factor = 1.0
 
-    def go(self, metrics_path) -> None:
-        spans, config = self.timeline.spans, self.setup.config
-        self.metrics_path = metrics_path
-        state = self.setup.new_state(spans[0].shape, self.seed)
-        step, state = self.checkpoints.restore(state, self.feed)
-        kept = records.keep_until(metrics_path, step)
-        self.wall_s = kept[-1].wall_s if kept else 0.0
-        for index, span in enumerate(spans):
-            if step >= span.last:
-                continue
-            program = None
+    def go(self) -> None:
+        self.group.begin()
+        self.checkpoints = Checkpoints(self.group.directory / "ckpt")
+        self.watcher = Watcher()
+        for hook in self.hooks:
+            for member, info in zip(self.group.members, self.group.infos, strict=True):
+                hook.start(member.path.name, member.path, info)
+        try:
+            with ThreadPoolExecutor(1) as self.compiler:
+                self._train_until_healthy()
+        finally:
+            self.watcher.close()
+            self.checkpoints.close()
+            for hook in self.hooks:
+                for member in self.group.members:
+                    hook.end(member.path.name)
+        self.group.finish(self.health.failed, self.timing)
+        if self.health.failed:
+            raise Diverged(self.health.message())
+
+    def _train_until_healthy(self) -> None:
+        lowered = 0
+        while True:
+            try:
+                return self._train()
+            except Diverged as e:
+                if self.health.policy != "lower_rate" or lowered == LOWERED:
+                    raise
+                lowered += 1
+                self.rate_factor *= FACTOR
+                print(f"{e}; going back, at {self.rate_factor:g} times the rate", file=sys.stderr, flush=True)
+
+    def _train(self) -> None:
+        step, state = self._restore()
+        while step < self.timeline.steps:
+            span, after = self.timeline.around(step)
+            programs = self._timed("compile_s", lambda span=span: self._programs(span))
+            if after:
+                self.compiler.submit(self._compile, span, after)
             self._start_clock()
             while step < span.last:
-                arguments = (state, self.setup.dataset(), self._next_batch(), self._rate(step))
-                if program is None:
-                    program = self.setup.step(span.shape, *arguments)
-                    self._start_clock()  # compilation is not training time
-                state, metrics = program(*arguments)
+                for hook in self.hooks:
+                    hook.step(self.group.name, step)
+                arguments = (self.setup.dataset(), self.setup.batch(self.feed), self._knobs(step, span))
+                handed_s = time.perf_counter()
+                state, metrics = programs[span.work(step)](state, *arguments)
                 step += 1
-                self._watch(step, span.shape, metrics)
-                if step in self.timeline.evals:
-                    self._stop_clock(span.shape)
-                    self._record(step, span.shape, state)
-                    if step == span.last and index + 1 < len(spans):
-                        self._record(step, spans[index + 1].shape, state)  # what the switch itself does
-                    self._start_clock()
-                if step % config.checkpoint_steps == 0 or step == span.last:
-                    self._stop_clock(span.shape)
-                    # The step's own metrics were taken before its update.
-                    self._check(span.shape, step, {"norm of the parameters": optax.global_norm(state.params)})
-                    self.checkpoints.save(step, state, self.feed)
-                    self._start_clock()
+                self.watcher.put(step, metrics, handed_s)
+                self._inspect(span, step - AHEAD)
+                self._progress(step, span)
+                evaluates, asked = step in self.timeline.evals, preempt.asked()
+                saves = step % self.setup.config.checkpoint_steps == 0 or step == span.last or asked
+                if not (evaluates or saves):
+                    continue
+                self._stop_clock(span, step)
+                if evaluates:
+                    self._record(step, span, state)
+                    span, after = self._replanned(step, span, after)
+                if step == span.last and after:
+                    state = self._timed(
+                        "switch_stall_s", lambda s=state, b=span, a=after: self._change(s, b, a)
+                    )
+                    if after.shape != span.shape:
+                        self._record(step, after, state)  # what the change itself does
+                if saves or step == span.last:
+                    self._save(step, after if step == span.last and after else span, state)
+                if asked:
+                    self.checkpoints.wait()
+                    raise preempt.Preempted
+                self._start_clock()
 
-    def _next_batch(self):
-        return meshes.split(self.setup.mesh, next(self.feed))
+    def _replanned(self, step: int, span: Span, after: Span | None) -> tuple[Span, Span | None]:
+        """The span that `step` ends or is in, and the one after it, once `replan` has seen the records."""
+        if self.replan is None or step == self.timeline.steps:
+            return span, after
+        path = self.group.members[0].path / "metrics.jsonl"
+        schedule = self.replan(records.read(path), self.schedule)
+        if schedule == self.schedule:
+            return span, after
+        self.schedule, self.timeline = schedule, check(self.setup, schedule)
+        return self.timeline.around(step - 1)
 
-    def _rate(self, step: int):
+    def _restore(self) -> tuple[int, TrainState]:
+        self.checkpoints.wait()
+        found = self.checkpoints.restore(self._abstract_state)
+        if found:
+            step, state, place = found
+            self.feed = self._feed(self.timeline.around(step)[0])
+            self.feed.set_state(place["feed"])
+        else:
+            step, place = 0, {}
+            self.feed = self._feed(self.timeline.spans[0])
+            state = self.setup.new_state(self.timeline.spans[0].shape, self._seed())
+        self.health.restore(place)
+        self.wall_s, self.timing = place.get("wall_s", 0.0), place.get("timing", dict(TIMING))
+        self.rate_factor = min(self.rate_factor, place.get("rate_factor", 1.0))
+        self.watcher.begin(step)
+        if distributed.is_primary():
+            with self._writing():
+                for member in self.group.members:
+                    records.keep_until(member.path / "metrics.jsonl", step)
+        return step, state
+
+    def _abstract_state(self, step: int, place: dict) -> TrainState:
+        """Of the checkpoint of `step`; a schedule made on the way is part of its place."""
+        if self.replan is not None:
+            self.schedule = Schedule.from_json(place["schedule"])
+            self.timeline = check(self.setup, self.schedule)
+        return self.setup.abstract_state(self.timeline.around(step)[0].shape, self.members)
+
+    def _seed(self) -> int | list[int]:
+        seeds = [member.seed for member in self.group.members]
+        return seeds if self.members else seeds[0]
+
+    def _feed(self, span: Span):
+        """Of the span's batches: they go on where those before it ended."""
+        return self.setup.feed(self._seed(), span.batch_size, int(self.timeline.images[span.first]))
+
+    def _save(self, step: int, span: Span, state: TrainState) -> None:
+        # The step's own metrics were taken before its update.
+        norms = jax.vmap(optax.global_norm)(state.params) if self.members else optax.global_norm(state.params)
+        self._check(span, step, "norm of the parameters", np.atleast_1d(np.asarray(norms)))
+        self._check_claims()
+        place = {
+            "feed": self.feed.get_state(),
+            "wall_s": self.wall_s,
+            "timing": self.timing,
+            "rate_factor": self.rate_factor,
+            "schedule": self.schedule.to_json(),
+            **self.health.place(),
+        }
+        self.checkpoints.save(step, state, place)
+
+    def _programs(self, span: Span) -> dict[Work, Callable]:
+        return {
+            work: self.setup.step(work.shape, work.batch_size, self.members, self.skips)
+            for work in span.works()
+        }
+
+    def _compile(self, before: Span, after: Span) -> None:
+        """In the background, while `before` trains: what the change to `after` will need."""
+        self.setup.change(before.shape, after.shape, self.members)
+        self._programs(after)
+        self.setup.prepare_predict(after.shape)
+
+    def _change(self, state: TrainState, before: Span, after: Span) -> TrainState:
+        state = self.setup.change(before.shape, after.shape, self.members)(state)
+        self._programs(after)
+        self.feed = self._feed(after)
+        return jax.block_until_ready(state)
+
+    def _knobs(self, step: int, span: Span):
         progress = float(self.timeline.flops(step)) / self.budget_flops
-        rate = learning_rate(self.setup.config.optim, step, progress)
-        return meshes.replicate(self.setup.mesh, np.float32(rate))
+        since = step - span.first if span.first else None
+        optims = [_of_stage(optim, span.stage) for optim in self.group.optims]
+        values = [self.rate_factor * learning_rate(optim, step, progress, since) for optim in optims]
+        knobs = [values, [o.weight_decay for o in optims], [o.weight_decay_head for o in optims]]
+        return self.setup.knobs(*(knobs if self.members else (column[0] for column in knobs)))
+
+    def _timed(self, name: str, work: Callable):
+        started = time.perf_counter()
+        result = work()
+        self.timing[name] = round(self.timing[name] + time.perf_counter() - started, 4)
+        return result
 
     def _start_clock(self) -> None:
-        self.started, self.reported = time.perf_counter(), time.perf_counter()
+        self.watcher.restart()
+        self.started = self.reported = time.perf_counter()
         self.images_since = 0
 
-    def _stop_clock(self, shape: Shape) -> None:
+    def _stop_clock(self, span: Span, step: int) -> None:
         """Wait for the steps under way and add their time to the run's."""
-        while self.pending:
-            self._check(shape, *self.pending.popleft())
+        self._inspect(span, step)
         self.wall_s += time.perf_counter() - self.started
-        self.started = time.perf_counter()
+        self.timing["idle_s"] = round(self.timing["idle_s"] + self.watcher.idle_s, 4)
 
-    def _watch(self, step: int, shape: Shape, metrics) -> None:
-        self.pending.append((step, metrics))
-        self.images_since += self.setup.config.batch_size
-        if len(self.pending) > AHEAD:
-            self._check(shape, *self.pending.popleft())
+    def _inspect(self, span: Span, until: int) -> None:
+        for step, metrics in self.watcher.take(until):
+            self.health.step(span.work(step - 1).shape, step, metrics, self.checkpoints.newest_step)
+
+    def _check(self, span: Span, step: int, name: str, values) -> None:
+        for i, value in enumerate(values):
+            self.health.check(i, name, float(value), span.shape, step, self.checkpoints.newest_step)
+
+    def _progress(self, step: int, span: Span) -> None:
+        self.images_since += span.batch_size * self.group.size
         now = time.perf_counter()
-        if now - self.reported > 0.5:
-            speed = self.images_since / (now - self.reported)
-            spent = float(self.timeline.flops(step))
-            self.on_progress(Progress(self.name, shape, spent, self.budget_flops, speed))
-            self.reported, self.images_since = now, 0
+        if now - self.reported < PROGRESS_S:
+            return
+        speed = self.images_since / (now - self.reported)
+        spent = float(self.timeline.flops(step))
+        pace = speed / self.group.size / span.batch_size * self.timeline.costs[span.work(step - 1)].flops
+        progress = Progress(self.group.name, step, span.shape, spent, self.budget_flops, speed, pace)
+        for hook in self.hooks:
+            hook.progress(progress)
+        for held in self.claims:
+            held.note({**progress._asdict(), "shape": str(span.shape)})
+        self.reported, self.images_since = now, 0
 
-    def _check(self, shape: Shape, step: int, metrics) -> None:
-        for name, value in metrics.items():
-            if not math.isfinite(value := float(value)):
-                good = self.checkpoints.newest_step()
-                last = f"the checkpoint of step {good} is good" if good else "no checkpoint was made before"
-                raise UserError(
-                    f"{self.name}: {name} is {value} at step {step} ({shape});"
-                    f" lower optim.lr {self.setup.config.optim.lr:g} ({last})"
-                )
+    def _record(self, step: int, span: Span, state: TrainState) -> None:
+        for i in self.health.alive:
+            member = i if self.members else None
+            measured = self.evaluate(self.setup.predictor(span.shape, state, member))
+            measured = {name: float(value) for name, value in measured.items()}
+            for name, value in measured.items():
+                self.health.check(i, name, value, span.shape, step, self.checkpoints.newest_step)
+            if i in self.health.failed:
+                continue
+            if self.health.policy == "skip":
+                measured["skipped_steps"] = int(self.health.skipped[i])
+            record = RunRecord(
+                run=self.group.members[i].path.name,
+                step=step,
+                images=int(self.timeline.images[step]),
+                flops=float(self.timeline.flops(step)),
+                flops_matmul=float(self.timeline.flops(step, matmul=True)),
+                wall_s=round(self.wall_s / self.group.size, 3),
+                patch=span.shape.patch,
+                width=span.shape.width,
+                depth=span.shape.depth,
+                metrics=measured,
+                family=span.shape.family,
+            )
+            if distributed.is_primary():
+                self._check_claims()
+                with self._writing():
+                    records.append(self.group.members[i].path / "metrics.jsonl", record)
+            for hook in self.hooks:
+                hook.record(record)
 
-    def _record(self, step: int, shape: Shape, state) -> None:
-        timeline = self.timeline
-        measured = {k: float(v) for k, v in self.evaluate(self.setup.predictor(shape, state)).items()}
-        self._check(shape, step, measured)
-        record = RunRecord(
-            run=self.name,
-            step=step,
-            images=step * self.setup.config.batch_size,
-            flops=float(timeline.flops(step)),
-            flops_matmul=float(timeline.flops(step, matmul=True)),
-            wall_s=round(self.wall_s, 3),
-            **shape._asdict(),
-            metrics=measured,
-        )
-        records.append(self.metrics_path, record)
+    def _check_claims(self) -> None:
+        for held in self.claims:
+            held.check()
+        for member in self.group.members:
+            if distributed.is_primary() and not (member.path / "run.json").exists():
+                raise UserError(f"{member.path} has gone away; the run stops, since it cannot be written")
+
+    @contextlib.contextmanager
+    def _writing(self):
+        try:
+            yield
+        except OSError as e:
+            raise UserError(
+                f"cannot write records of {self.group.name} ({e.strerror or e}); free space or mend the"
+                " directory, and start again: what was written is kept"
+            ) from None
+
+
+def _of_stage(optim: OptimConfig, stage: Stage) -> OptimConfig:
+    own = {name: getattr(stage, name) for name in ("lr", "weight_decay") if getattr(stage, name) is not None}
+    return dataclasses.replace(optim, **own)

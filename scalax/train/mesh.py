@@ -1,4 +1,4 @@
-"""The devices as one axis `data`: what is replicated over it, and what is split."""
+"""All devices of all processes as one axis `data`: what is replicated over it, and what is split."""
 
 import jax
 import numpy as np
@@ -11,28 +11,64 @@ AXIS = "data"
 
 
 def make_mesh() -> Mesh:
-    """All devices of all hosts in one axis."""
-    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+    """All devices in one axis, those of each process side by side: process p feeds part p of a batch."""
+    devices = sorted(jax.devices(), key=lambda device: (device.process_index, device.id))
+    return Mesh(np.array(devices), (AXIS,), axis_types=(AxisType.Auto,))
 
 
-def check_batch(mesh: Mesh, batch_size: int) -> None:
-    """Raises UserError where the global batch does not split evenly over the devices."""
-    if batch_size % mesh.size:
+def check_batch(mesh: Mesh, batch_size: int, name: str = "batch_size", parts: int = 1) -> None:
+    """Raises UserError where the global batch does not split evenly over the devices and its parts."""
+    if batch_size % (mesh.size * parts):
+        each = f" of {parts} micro-batches" if parts > 1 else ""
         raise UserError(
-            f"batch_size {batch_size} does not split over {mesh.size} devices; use a multiple of it"
+            f"{name} {batch_size} does not split over {mesh.size} devices{each};"
+            f" use a multiple of {mesh.size * parts}"
         )
 
 
+def replicated(mesh: Mesh) -> NamedSharding:
+    return NamedSharding(mesh, P())
+
+
+def batched(mesh: Mesh, axis: int = 0) -> NamedSharding:
+    """Split along `axis`."""
+    return NamedSharding(mesh, P(*[None] * axis, AXIS))
+
+
 def replicate(mesh: Mesh, tree):
-    """Every device holds all of it."""
-    return jax.device_put(tree, NamedSharding(mesh, P()))
+    """Every device of every process holds all of it; all processes give the same host arrays."""
+    sharding = replicated(mesh)
 
-
-def split(mesh: Mesh, tree):
-    """Host arrays of the global batch, [B, ...], to device arrays split along B."""
-
-    def put(array: np.ndarray):
-        sharding = NamedSharding(mesh, P(AXIS))
-        return jax.make_array_from_callback(array.shape, sharding, array.__getitem__)
+    def put(array):
+        array = np.asarray(array)
+        return jax.make_array_from_process_local_data(sharding, array, array.shape)
 
     return jax.tree.map(put, tree)
+
+
+def split(mesh: Mesh, tree, axis: int = 0):
+    """This process's part of host arrays to device arrays of the global batch, split along `axis`."""
+    sharding = batched(mesh, axis)
+
+    def put(array: np.ndarray):
+        shape = list(array.shape)
+        shape[axis] *= jax.process_count()
+        return jax.make_array_from_process_local_data(sharding, array, tuple(shape))
+
+    return jax.tree.map(put, tree)
+
+
+def state_shardings(mesh: Mesh, state, split_moments: bool, members: int | None = None):
+    """Where each leaf of a TrainState lives: all of it on every device, but for the optimiser's state, which
+    `split_moments` splits along the largest dimension that the devices divide (ZeRO-1, Rajbhandari et al.
+    2020). The members of a population are never split apart."""
+    shardings = jax.tree.map(lambda _: replicated(mesh), state)
+    if not split_moments:
+        return shardings
+    first = 0 if members is None else 1
+
+    def moment(leaf) -> NamedSharding:
+        fitting = [axis for axis in range(first, leaf.ndim) if leaf.shape[axis] % mesh.size == 0]
+        return batched(mesh, max(fitting, key=lambda axis: leaf.shape[axis])) if fitting else replicated(mesh)
+
+    return shardings._replace(opt_state=jax.tree.map(moment, state.opt_state))

@@ -1,39 +1,60 @@
 """Adam with decoupled weight decay for body and head apart, and the learning rate along a run."""
 
 import math
+from typing import Any, NamedTuple
 
 import jax
 import optax
+from jax import Array
 
 from scalax.config import OptimConfig
 
 BETAS = (0.9, 0.999)
 
 
+class Knobs(NamedTuple):
+    """What may change at each step, and differ between the members of a population: the learning rate and the
+    weight decay of body and head. float32 scalars, or [M] for a population."""
+
+    rate: Any
+    decay: Any
+    decay_head: Any
+
+
 def make_optimizer(config: OptimConfig) -> optax.GradientTransformation:
-    """Updates at a learning rate of 1; the step scales them by minus the rate of the moment."""
-    return optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
-        optax.scale_by_adam(*BETAS),
-        optax.add_decayed_weights(config.weight_decay, lambda params: decayed(params, head=False)),
-        optax.add_decayed_weights(config.weight_decay_head, lambda params: decayed(params, head=True)),
-    )
+    """From gradients to Adam's direction; `descend` makes the step."""
+    return optax.chain(optax.clip_by_global_norm(config.clip_norm), optax.scale_by_adam(*BETAS))
 
 
-def decayed(params, *, head: bool):
-    """Which parameters decay: kernels (no biases, norms, positions), of the head or of all the rest."""
+def descend(params, directions, knobs: Knobs):
+    """Parameters less rate * (direction + decay * parameter), where kernels alone decay: no biases, norms or
+    positions."""
 
-    def is_decayed(path, _) -> bool:
-        names = [key.key for key in path]
-        return names[-1] == "kernel" and (names[0] == "head") == head
+    def moved(path, p: Array, direction: Array) -> Array:
+        group = decay_group(path)
+        decay = {"head": knobs.decay_head, "body": knobs.decay}.get(group)
+        return p - knobs.rate * (direction if decay is None else direction + decay * p)
 
-    return jax.tree_util.tree_map_with_path(is_decayed, params)
+    return jax.tree_util.tree_map_with_path(moved, params, directions)
 
 
-def learning_rate(config: OptimConfig, step: int, progress: float) -> float:
-    """The rate of the update that follows `step` updates, when `progress` of the budget is spent."""
+def decay_group(path) -> str:
+    """'head' or 'body' for a kernel by its path in the parameters, '' for what does not decay."""
+    names = [key.key for key in path]
+    if names[-1] != "kernel":
+        return ""
+    return "head" if names[0] == "head" else "body"
+
+
+def learning_rate(config: OptimConfig, step: int, progress: float, since_change: int | None = None) -> float:
+    """The rate of the update that follows `step` updates, when `progress` of the budget is spent.
+
+    since_change: updates made since the last change of shape, None before the first.
+    """
     warmup = max(1, config.warmup_steps)
     rate = config.lr * min(1.0, (step + 1) / warmup)
+    if since_change is not None and config.rewarm_steps:
+        rate *= min(1.0, (since_change + 1) / config.rewarm_steps)
     match config.schedule:
         case "constant":
             return rate

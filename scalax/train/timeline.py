@@ -1,12 +1,13 @@
 """When a run changes shape, evaluates and ends, in steps: fixed before it starts, so a resumed run agrees."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from scalax.config import EvalConfig
 from scalax.errors import UserError
-from scalax.schedule import Schedule, Shape
+from scalax.schedule import Schedule, Shape, Stage
 
 
 class StepCost(NamedTuple):
@@ -17,18 +18,43 @@ class StepCost(NamedTuple):
     flops_matmul: float
 
 
-class Span(NamedTuple):
-    """Steps first .. last - 1 train at `shape`."""
+class Work(NamedTuple):
+    """What a step's program and cost depend on."""
 
     shape: Shape
+    batch_size: int
+
+
+class Span(NamedTuple):
+    """Steps first .. last - 1 train by `stage`, at its shape or at the one drawn for each."""
+
+    stage: Stage
+    batch_size: int
     first: int
     last: int
+    drawn: tuple[Shape, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """That the model is evaluated at."""
+        return self.stage.shape
+
+    def works(self) -> set[Work]:
+        return {Work(shape, self.batch_size) for shape in self.drawn or (self.shape,)}
+
+    def work(self, step: int) -> Work:
+        """Of the update that follows `step` updates."""
+        return Work(self.drawn[step - self.first] if self.drawn else self.shape, self.batch_size)
 
 
 class Timeline(NamedTuple):
+    """spent: FLOPs [steps + 1, 2] after so many updates, by both counts. images: those seen [steps + 1]."""
+
     spans: tuple[Span, ...]
-    costs: dict[Shape, StepCost]
+    costs: dict[Work, StepCost]
     evals: frozenset[int]
+    spent: np.ndarray
+    images: np.ndarray
 
     @property
     def steps(self) -> int:
@@ -36,35 +62,52 @@ class Timeline(NamedTuple):
 
     def flops(self, step, *, matmul: bool = False):
         """Training FLOPs spent after `step` updates (a number or an array of them)."""
-        return sum(
-            (np.clip(step, span.first, span.last) - span.first) * self.costs[span.shape][int(matmul)]
-            for span in self.spans
-        )
+        return self.spent[step, int(matmul)]
+
+    def around(self, step: int) -> tuple[Span, Span | None]:
+        """The span that the state after `step` updates is for (at a change, the new one), and the next."""
+        at = next((i for i, span in enumerate(self.spans) if step < span.last), len(self.spans) - 1)
+        return self.spans[at], self.spans[at + 1] if at + 1 < len(self.spans) else None
 
 
-def plan(schedule: Schedule, costs: dict[Shape, StepCost], config: EvalConfig) -> Timeline:
+def plan(
+    schedule: Schedule, cost_of: Callable[[Work], StepCost], batch_size: int, config: EvalConfig
+) -> Timeline:
     """Each stage takes the whole steps that fit before its end; stages without a step are passed over.
 
-    Evaluations stand at each change of shape, at the end, and where FLOPs spaced evenly in log are
-    first reached. Raises UserError where the budget buys no step.
+    batch_size: of stages that have none of their own. Evaluations stand at each change of stage, at the end,
+    and where FLOPs spaced evenly in log are first reached. Raises UserError where the budget buys no step.
     """
-    spans, spent, step = [], 0.0, 0
+    spans, spent, images, step = [], [np.zeros((1, 2))], [np.zeros(1, np.int64)], 0
+    costs: dict[Work, StepCost] = {}
     for stage in schedule.stages:
-        cost = costs[stage.shape].flops
-        count = int((stage.until_flops - spent) / cost * (1 + 1e-12))
-        if count > 0:
-            spans.append(Span(stage.shape, step, step + count))
-            step, spent = step + count, spent + count * cost
+        batch = stage.batch_size or batch_size
+        choices = [Work(shape, batch) for shape in stage.shapes()]
+        costs |= {work: cost_of(work) for work in choices}
+        draws, each = _steps([costs[work] for work in choices], stage.until_flops - spent[-1][-1, 0])
+        if not len(each):
+            continue
+        drawn = tuple(choices[draw].shape for draw in draws) if stage.patches else ()
+        spans.append(Span(stage, batch, step, step + len(each), drawn))
+        spent.append(spent[-1][-1] + np.cumsum(each, axis=0))
+        images.append(images[-1][-1] + batch * np.arange(1, len(each) + 1))
+        step += len(each)
     if not spans:
         least = min(cost.flops for cost in costs.values())
         raise UserError(
             f"budget_flops {schedule.budget_flops:.3g} buys no step ({least:.3g} FLOPs each); raise it"
         )
-    timeline = Timeline(tuple(spans), costs, frozenset())
-    marks = np.geomspace(config.first_share * spent, spent, config.points) * (1 - 1e-9)
-    evals = {step, *(span.last for span in spans)}
-    for span in spans:
-        into = marks - timeline.flops(span.first)
-        steps = np.ceil(into[into > 0] / costs[span.shape].flops).astype(int)
-        evals |= {span.first + int(count) for count in steps if count <= span.last - span.first}
-    return timeline._replace(evals=frozenset(evals))
+    spent = np.concatenate(spent)
+    marks = np.geomspace(config.first_share, 1, config.points) * schedule.budget_flops
+    reached = np.searchsorted(spent[:, 0], marks * (1 - 1e-9))
+    evals = {*(span.last for span in spans), *reached[reached <= step].tolist()}
+    return Timeline(tuple(spans), costs, frozenset(evals), spent, np.concatenate(images))
+
+
+def _steps(costs: list[StepCost], left: float) -> tuple[np.ndarray, np.ndarray]:
+    """For the steps that `left` FLOPs buy: which of `costs` each has, drawn uniformly, and what [n, 2]."""
+    table = np.array(costs)
+    most = max(0, int(left * (1 + 1e-12) / table[:, 0].min()))
+    draws = np.random.default_rng(0).integers(len(costs), size=most)
+    kept = draws[: np.searchsorted(np.cumsum(table[draws, 0]), left * (1 + 1e-12), side="right")]
+    return kept, table[kept]

@@ -1,0 +1,62 @@
+"""Adaptive patch size on real photographs, tuned and against every baseline, three seeds.
+
+    python -m scalax.launch configs/adaptive_patch.py --data.dir PATH/cifar10/VERSION
+    python -m scalax.launch configs/adaptive_patch.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION
+
+--data.dir is a prepared TFDS dataset in array_record format with the splits train and test (Tiny ImageNet:
+validation); or give --data.source folder or arrays. The learning rate, batch size and weight decay of each
+patch size are searched first. Launches that share --out share the runs out: start one for each core.
+tiny_imagenet() has not been run in full yet.
+"""
+
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
+from scalax.config_adaptive import AdaptiveConfig, TuneConfig
+
+
+def config() -> AdaptiveConfig:
+    return AdaptiveConfig(
+        name="adaptive_patch",
+        data=DataConfig(
+            source="tfds",
+            name="cifar10",
+            image_size=32,
+            validation_split="test",
+            max_validation_images=5000,
+            crop_padding=4,
+            flip=True,
+        ),
+        model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4),
+        optim=OptimConfig(lr=4e-3, warmup_steps=100),
+        eval=EvalConfig(points=24, batch_size=500, shots=0),
+        batch_size=64,
+        budget_flops=1.2e12,
+        checkpoint_steps=5000,
+        patches=(16, 8, 4),
+        seeds=(0, 1, 2),
+        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(64, 128), weight_decays=(0.01, 0.1)),
+        baselines=("linear", "logarithmic", "random", "flexi"),
+    )
+
+
+def tiny_imagenet() -> AdaptiveConfig:
+    return AdaptiveConfig(
+        name="adaptive_patch_tiny_imagenet",
+        data=DataConfig(
+            source="tfds",
+            name="tiny_imagenet",
+            image_size=64,
+            validation_split="validation",
+            crop_padding=4,
+            flip=True,
+        ),
+        model=ModelConfig(names=("V32-3",), base_patch=8, base_grid=8),
+        optim=OptimConfig(lr=4e-3, warmup_steps=200),
+        eval=EvalConfig(points=24, batch_size=500, shots=0),
+        batch_size=64,
+        budget_flops=8e12,
+        checkpoint_steps=5000,
+        patches=(32, 16, 8),
+        seeds=(0, 1, 2),
+        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(64, 128), weight_decays=(0.01, 0.1)),
+        baselines=("linear", "logarithmic", "random", "flexi"),
+    )

@@ -1,0 +1,88 @@
+"""Train a model on random images with the train step of runs, and say how fast."""
+
+import argparse
+import importlib.util
+import json
+import sys
+
+HELP = "images/s, FLOP/s and memory of training a model, beside timm or Flax"
+MISSING = "needs {}, which is not installed: pip install 'scalax[parity]'"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", nargs="?", metavar="MODEL", help="vit-b/16, V256-6/8, mixer-b/16, resnet50 ...")
+    add("--image", type=int, default=224, metavar="PIXELS", help="side of the images (224)")
+    add("--batch", type=int, default=64, metavar="N", help="images a step, over all devices (64)")
+    add("--classes", type=int, default=1000, metavar="N", help="classes (1000)")
+    add("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of computation (auto)")
+    add("--attention", choices=("auto", "einsum", "fused"), default="auto", help="of ViTs (auto)")
+    add("--steps", type=int, default=10, metavar="N", help="steps a round (10)")
+    add("--rounds", type=int, default=5, metavar="N", help="rounds; medians are over these (5)")
+    add("--peak-flops", type=float, metavar="F", help="peak FLOP/s of one device, where it is not known")
+    add("--against", choices=("timm", "flax-reference"), help="alternate rounds with another implementation")
+    add("--data-only", action="store_true", help="feed and augment batches, and train no model")
+    add("--json", action="store_true", help="one JSON object")
+
+
+def run(args) -> None:
+    from scalax.errors import UserError
+
+    for key in ("image", "batch", "classes", "steps", "rounds", "peak_flops"):
+        value = getattr(args, key)
+        if value is not None and value <= 0:
+            raise UserError(f"--{key.replace('_', '-')} must be positive, got {value}")
+    if args.data_only and (args.model or args.against):
+        raise UserError("--data-only trains no model; leave MODEL and --against out")
+    if not args.data_only and not args.model:
+        raise UserError("MODEL is missing, e.g. scalax throughput V256-6/8 --image 64; or give --data-only")
+    if args.against == "timm":
+        for package in ("torch", "timm"):
+            if importlib.util.find_spec(package) is None:
+                raise UserError(f"--against timm {MISSING.format(package)}")
+    result, notes = feed(args) if args.data_only else train(args)
+    if args.json:
+        print(json.dumps(result))
+    else:
+        show(args, result, notes)
+
+
+def train(args):
+    from scalax.throughput import measure
+    from scalax.throughput.spec import Spec
+
+    spec = Spec(args.model, args.image, args.batch, args.classes, args.precision, args.attention)
+    amount = {"steps": args.steps, "rounds": args.rounds}
+    return measure.training(spec, **amount, against=args.against, peak_flops=args.peak_flops)
+
+
+def feed(args):
+    from scalax.throughput import measure
+    from scalax.throughput.spec import Spec
+
+    spec = Spec("", args.image, args.batch, args.classes, args.precision, args.attention)
+    return measure.feeding(spec, steps=args.steps, rounds=args.rounds)
+
+
+def show(args, result: dict, notes: list[str]) -> None:
+    import rich.console
+    import rich.table
+
+    table = rich.table.Table("", "", show_header=False)
+    table.title = f"{args.model or 'feeding'}: {args.image} px, batch {args.batch}"
+    table.add_row("images/s", f"{result['images_per_s']:,.1f}")
+    table.add_row("step", f"{result['step_ms']:,.3f} ms")
+    if "flops_per_s" in result:
+        mfu, peak = result["mfu"], result["peak_bytes"]
+        table.add_row("model FLOP/s", f"{result['flops_per_s'] / 1e9:,.2f} G")
+        table.add_row("MFU", "– (peak unknown; --peak-flops)" if mfu is None else f"{mfu:.1%}")
+        table.add_row("peak memory", "–" if peak is None else f"{peak / 1e6:,.1f} MB")
+    table.add_row("compiled in", f"{result['compile_s']:.2f} s")
+    against = result.get("against", {})
+    for name, variant in against.get("variants", {}).items():
+        speed = f"{variant['images_per_s']:,.1f} images/s, {variant['step_ms']:,.3f} ms"
+        table.add_row(f"{against['name']} {name}", f"{speed}; scalax is {variant['ratio']:.3f} times as fast")
+    console = rich.console.Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console.print(table)
+    for note in (*notes, *against.get("notes", ())):
+        console.print(f"{note}.")

@@ -1,0 +1,91 @@
+"""More blocks, which start as the identity: the function is unchanged.
+
+In a ViT with branch scalars those of a new block are 0, as they are in a new model (ReZero); the old blocks
+keep theirs. In models without them the last layer of each branch starts at zero: attn/out and mlp/out, of a
+Mixer token_mlp/out and channel_mlp/out, of a ResNet the last norm of the block. The rest of a new block is
+drawn as in a new model. The first block of each stage of a ResNet stays the first, for it strides.
+"""
+
+import itertools
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.traverse_util import flatten_dict
+
+from scalax.errors import UserError
+from scalax.morph.trees import Flat, Path, block_index, is_masked
+
+LAST = {("attn", "out"), ("mlp", "out"), ("token_mlp", "out"), ("channel_mlp", "out")}
+
+
+def block_order(before: nn.Module, after: nn.Module, placement: str) -> list[int | None]:
+    """For each block of `after`: the block of `before` that it was, or None if it is new.
+
+    placement: "end" puts new blocks last (of each stage), "interleaved" puts old block i of m at i * n // m.
+    Raises UserError where a stage would shrink.
+    """
+    order, first = [], 0
+    for old, new in zip(_stages(before), _stages(after), strict=True):
+        if new < old:
+            raise UserError(
+                f"depth {_stages(before)} -> {_stages(after)}: depth only grows; blocks cannot go"
+            )
+        places = range(old) if placement == "end" else [i * new // old for i in range(old)]
+        stage: list[int | None] = [None] * new
+        for index, place in enumerate(places):
+            stage[place] = first + index
+        order, first = order + stage, first + old
+    return order
+
+
+def add_blocks(
+    flat: Flat, order: list[int | None], after: nn.Module, image_shape: tuple[int, ...], key: jax.Array
+) -> Flat:
+    """Variables of `after`: those of `flat` with the new blocks of `order` among them."""
+    image = jnp.zeros((1, *image_shape), jnp.float32)
+    fresh: Flat = flatten_dict(dict(after.init(key, image)))
+    new = {index for index, old in enumerate(order) if old is None}
+    drawn = {path: leaf for path, leaf in fresh.items() if block_index(path) in new}
+    branch_scalars = getattr(after, "branch_scalars", False)
+    last_norm = "norm3" if getattr(after, "bottleneck", False) else "norm2"
+
+    def ends_branch(path: Path) -> bool:
+        if hasattr(after, "stages"):
+            return path[0] == "params" and path[2] == last_norm
+        return path[-1] in ("scale1", "scale2") if branch_scalars else path[2:4] in LAST
+
+    identity = {path: jnp.zeros_like(x) if ends_branch(path) else x for path, x in drawn.items()}
+    return {**_moved(flat, order), **identity}
+
+
+def add_block_moments(flat: Flat, order: list[int | None], shapes: dict, second: bool) -> Flat:
+    """First moments of new blocks are 0, second ones the mean of that weight's in the old block before."""
+    moved = _moved(flat, order)
+    before = list(itertools.accumulate(order, lambda last, old: last if old is None else old))
+    for path, shape in shapes.items():
+        index = block_index(path)
+        if path[0] != "params" or index is None or order[index] is not None:
+            continue
+        donor = flat.get((path[0], f"block{before[index]:02d}", *path[2:]))
+        if is_masked(donor):
+            moved[path] = donor
+        else:
+            value = donor.mean() if second and donor is not None else 0.0
+            moved[path] = jnp.full(shape.shape, value, shape.dtype if donor is None else donor.dtype)
+    return moved
+
+
+def _stages(module) -> tuple[int, ...]:
+    return getattr(module, "stages", None) or (module.depth,)
+
+
+def _moved(flat: Flat, order: list[int | None]) -> Flat:
+    """Old blocks under their new names."""
+    place = {old: new for new, old in enumerate(order) if old is not None}
+
+    def renamed(path: Path) -> Path:
+        index = block_index(path)
+        return path if index is None else (path[0], f"block{place[index]:02d}", *path[2:])
+
+    return {renamed(path): leaf for path, leaf in flat.items()}

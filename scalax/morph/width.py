@@ -1,0 +1,174 @@
+"""A wider model: every weight W becomes [[W, W1], [W2, W3]]; rows are what it reads, columns what it writes.
+
+Heads are concatenated: attention kernels grow along their axis of heads, and the old heads stay in place.
+Where the size of a head grows (V32 -> V64, with one head each, unless head_dim is fixed), the query is first
+multiplied by sqrt(new / old size), so that the old part of the scores keeps its scale. The modes:
+
+normal (the paper's): new entries of each weight, bias and norm are drawn from N(mean(W), gamma var(W)); old
+  ones stay as they are. New running statistics of batch norm are the mean of the old ones. The function
+  changes.
+zero: the function stays. Of a ViT, new channels of the residual stream hold the mean of the old ones: then
+  layer norm, whose scale is multiplied by sqrt(old / new width), gives the old ones as before and zeros for
+  the new, so that what reads the new channels may be drawn as in `normal`; what new heads and hidden units
+  write is zero. Exact but for the epsilon of layer norm (relative error about 1e-6 / the variance of the
+  stream). Of a ResNet, new channels are drawn, and what the old ones and the head read of them is zero. Not
+  for a Mixer, whose token MLPs would have to map zero to the mean of their outputs.
+copy (Net2Net, Chen et al. 2016): the function stays, for whole factors k. All units are repeated k times, and
+  what reads them is divided by k. Copies would stay equal for good, so that noise is added to what reads
+  them, drawn from N(0, gamma var(W) / k^2) less its mean over the copies: the function does not feel it.
+"""
+
+from itertools import accumulate
+from math import prod, sqrt
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from scalax.config import MorphConfig
+from scalax.errors import UserError
+from scalax.morph.trees import Flat, Path, is_masked
+
+PROJECTIONS = ("query", "key", "value")
+NORMS = ("norm1", "norm2", "norm")
+READERS = (*PROJECTIONS, *NORMS, "in", "head")  # of a ViT's stream; all else writes to it
+
+
+def check_width(flat: Flat, shapes: dict, before: Any, after: Any, mode: str) -> None:
+    """Raises UserError where the width shrinks, heads would, or the mode does not serve this model."""
+    what = f"width {before.width} -> {after.width}"
+    for path, leaf in flat.items():
+        if any(new < old for new, old in zip(shapes[path].shape, leaf.shape, strict=True)):
+            if path[-2] in PROJECTIONS and after.width >= before.width:
+                sizes = f"{leaf.shape[-2:]} -> {shapes[path].shape[-2:]}"
+                raise UserError(
+                    f"{what}: (heads, size) {sizes} would shrink; set model.head_dim to keep the size"
+                )
+            raise UserError(f"{what}: width only grows")
+    if mode == "normal":
+        return
+    if getattr(before, "positions", "learned") == "sincos":
+        raise UserError(
+            f"{what}: sin-cos positions change with the width; only morph.width normal serves them"
+        )
+    if mode == "copy":
+        for path, leaf in flat.items():
+            if any(new % old for new, old in zip(shapes[path].shape, leaf.shape, strict=True)):
+                raise UserError(
+                    f"{what}: morph.width copy needs whole factors, {'/'.join(path)} would go from"
+                    f" {leaf.shape} to {shapes[path].shape}; use zero or normal"
+                )
+    elif not hasattr(before, "stages") and not hasattr(before, "heads"):
+        raise UserError(f"{what}: morph.width zero does not serve a Mixer; use copy or normal")
+    elif getattr(before, "pool", "gap") == "map" or getattr(before, "representation", False):
+        raise UserError(f"{what}: morph.width zero serves no map head or representation; use copy or normal")
+
+
+def widen(flat: Flat, shapes: dict, before: Any, config: MorphConfig, key: jax.Array) -> Flat:
+    """Variables of the shapes given, by config.width and config.gamma."""
+    silenced = _silenced_resnet if hasattr(before, "stages") else _silenced_vit
+
+    def wider(path: Path, leaf: jax.Array, noise: jax.Array) -> jax.Array:
+        leaf = leaf * _factor(path, leaf.shape, noise.shape, before, config.width)
+        noise = jnp.sqrt(config.gamma * leaf.var()) * noise
+        if config.width == "copy":
+            return _copied(path, leaf, noise)
+        if path[0] == "batch_stats":
+            return _corner(jnp.full(noise.shape, leaf.mean(), leaf.dtype), leaf)
+        drawn = _corner(leaf.mean() + noise, leaf)
+        return drawn if config.width == "normal" else silenced(path, leaf, drawn)
+
+    wide = dict(flat)
+    grown = sorted(path for path, leaf in flat.items() if leaf.shape != shapes[path].shape)
+    # One draw for all, for each costs a second of compilation.
+    sizes = [prod(shapes[path].shape) for path in grown]
+    draws = jnp.split(jax.random.normal(key, (sum(sizes),)), list(accumulate(sizes))[:-1])
+    for path, draw in zip(grown, draws, strict=True):
+        leaf = flat[path]
+        wide[path] = wider(path, leaf, draw.reshape(shapes[path].shape).astype(leaf.dtype))
+    return wide
+
+
+def widen_moments(flat: Flat, shapes: dict, before: Any, config: MorphConfig, second: bool) -> Flat:
+    """First or second moments that follow `widen`, by config.moments (scalax.morph.moments)."""
+
+    def wider(path: Path, leaf):
+        if is_masked(leaf) or leaf.shape == shapes[path].shape:
+            return leaf
+        target = shapes[path].shape
+        ratio = 1.0
+        if config.moments == "scaled":
+            ratio /= _factor(path, leaf.shape, target, before, config.width)
+            if config.width == "copy":
+                ratio /= prod(_growth(leaf.shape, target)) / _copies_read(path, leaf.shape, target)
+        leaf = leaf * (ratio**2 if second else ratio)
+        if config.width == "copy":
+            return jnp.tile(leaf, _growth(leaf.shape, target))
+        fill = leaf.mean() if second else jnp.zeros((), leaf.dtype)
+        return _corner(jnp.full(target, fill, leaf.dtype), leaf)
+
+    return {path: wider(path, leaf) for path, leaf in flat.items()}
+
+
+def _factor(path: Path, shape: tuple[int, ...], target: tuple[int, ...], before: Any, mode: str) -> float:
+    """What an old weight is multiplied by, besides the division among copies."""
+    if path[-2] == "query":  # scores are q k / sqrt(size of a head); copies within a head add up in q k
+        size = target[-1] / shape[-1]
+        return 1 / sqrt(size) if mode == "copy" else sqrt(size)
+    if mode == "zero" and not hasattr(before, "stages") and path[-2] in NORMS and path[-1] == "scale":
+        return sqrt(shape[0] / target[0])
+    return 1.0
+
+
+def _growth(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(new // old for new, old in zip(target, shape, strict=True))
+
+
+def _reads(path: Path, ndim: int) -> tuple[int, ...]:
+    """The axes of a weight over which it sums its input; the others are those of its output."""
+    if path[-1] != "kernel":
+        return ()
+    return (0,) if path[-2] in PROJECTIONS else tuple(range(ndim - 1))
+
+
+def _copies_read(path: Path, shape: tuple[int, ...], target: tuple[int, ...]) -> int:
+    grown = _growth(shape, target)
+    return prod(grown[axis] for axis in _reads(path, len(target)))
+
+
+def _copied(path: Path, leaf: jax.Array, noise: jax.Array) -> jax.Array:
+    """`leaf` repeated to the shape of `noise`, which is added less its mean over the copies read."""
+    grown, copies = _growth(leaf.shape, noise.shape), _copies_read(path, leaf.shape, noise.shape)
+    whole = jnp.tile(leaf, grown)
+    if copies == 1:
+        return whole
+    by_copy = noise.reshape([n for pair in zip(grown, leaf.shape, strict=True) for n in pair])
+    over = tuple(2 * axis for axis in _reads(path, noise.ndim))
+    return (whole + (by_copy - by_copy.mean(over, keepdims=True)).reshape(noise.shape)) / copies
+
+
+def _silenced_vit(path: Path, leaf: jax.Array, drawn: jax.Array) -> jax.Array:
+    """For `zero`: new channels of the stream hold its mean, new heads and hidden units write nothing."""
+    if path[-2] in NORMS and path[-1] == "bias":
+        return _corner(jnp.zeros_like(drawn), leaf)
+    if path[-2] == "key":  # what an old head's new channels add to its scores
+        heads, size = leaf.shape[-2:]
+        return drawn.at[..., :heads, size:].set(0)
+    if path[-2] in READERS:
+        return drawn
+    new = drawn.shape[-1] - leaf.shape[-1]
+    means = jnp.broadcast_to(leaf.mean(-1, keepdims=True), (*leaf.shape[:-1], new))
+    return _corner(jnp.zeros_like(drawn), jnp.concatenate([leaf, means], -1))
+
+
+def _silenced_resnet(path: Path, leaf: jax.Array, drawn: jax.Array) -> jax.Array:
+    """Entries for `zero`: old channels and the head read nothing of the new ones."""
+    if path[-1] != "kernel":
+        return drawn
+    reads, writes = leaf.shape[-2:]
+    return drawn.at[..., reads:, :writes].set(0)
+
+
+def _corner(whole: jax.Array, leaf: jax.Array) -> jax.Array:
+    """`whole` with `leaf` in its first entries along every axis."""
+    return whole.at[tuple(slice(n) for n in leaf.shape)].set(leaf)

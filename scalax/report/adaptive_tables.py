@@ -1,0 +1,163 @@
+"""Tables of an adaptive study, from its part of study.json: each is (header, rows) of text."""
+
+import math
+
+from scalax.hardware import energy
+from scalax.report.units import flops_text, scaled, seconds_text
+
+Table = tuple[list[str], list[list[str]]]
+
+
+def targets(family: dict, metric: str) -> Table:
+    """For each target: the best static shape and its FLOPs, and what every other method saves."""
+    shapes = family["shapes"]
+    others = [name for name in family["runs"] if name not in shapes]
+    rows = []
+    for row in family["targets"]:
+        names = sorted({name for name in row["best_static"] if name != "None"})
+        best = [row["methods"][n]["flops"][i] for i, n in enumerate(row["best_static"]) if n != "None"]
+        rows.append(
+            [
+                f"{row['target']:.4g}",
+                ", ".join(names) or "none",
+                mean_flops(best) if len(best) == len(row["best_static"]) else "not reached",
+                *(_savings(row["methods"][name]) for name in others),
+            ]
+        )
+    return [metric, "best static", "its FLOPs", *others], rows
+
+
+def flops(family: dict, metric: str) -> Table:
+    """FLOPs of every method to each target, and the wall time of training."""
+    names = list(family["runs"])
+    rows = [
+        [f"{row['target']:.4g}", *(_needed(row["methods"][name]) for name in names)]
+        for row in family["targets"]
+    ]
+    return [metric, *names], rows
+
+
+def wall(family: dict, metric: str) -> Table:
+    """The same savings in training time."""
+    others = [name for name in family["runs"] if name not in family["shapes"]]
+    rows = [
+        [f"{row['target']:.4g}", *(_times(row["methods"][name]["wall_savings"]) for name in others)]
+        for row in family["targets"]
+    ]
+    return [metric, *others], rows
+
+
+def settings(family: dict, config: dict) -> Table:
+    """The hyper-parameters of each shape."""
+    rows = []
+    for shape, own in family["settings"].items():
+        plain = (config["batch_size"], config["optim"]["lr"], config["optim"]["weight_decay"])
+        values = [p if v is None else v for p, v in zip(plain, own.values(), strict=True)]
+        rows.append([shape, *(f"{value:g}" for value in values)])
+    return ["shape", "batch size", "learning rate", "weight decay"], rows
+
+
+def switches(family: dict) -> Table:
+    rows = [
+        [
+            f"{s['before']} to {s['after']}",
+            flops_text(s["flops"]),
+            f"{s['value']:.4g}",
+            f"{s['value'] + s['jump']:.4g}",
+            flops_text(s["recovery_flops"]) + ("" if s["recovered"] else " and not back"),
+            f"{s['recovery_flops'] / s['flops']:.1%}",
+        ]
+        for s in family["switches"]
+    ]
+    return ["change", "at", "before", "just after", "back after", "share of FLOPs so far"], rows
+
+
+def laws(family: dict) -> Table:
+    def cell(law: dict, name: str) -> str:
+        value = f"{law['params'][name]:.4g}"
+        return f"{value} ± {law['stderr'][name]:.2g}" if determined(law, name) else f"{value} (undetermined)"
+
+    rows = [
+        [shape, *(cell(law, p) for p in "abcd"), f"{law['rmsle']:.3g}"]
+        for shape, law in family["laws"].items()
+    ]
+    return ["shape", "a", "b", "c (limit)", "d (FLOPs)", "RMSLE of the fit"], rows
+
+
+def determined(law: dict, name: str) -> bool:
+    """Whether a parameter's standard error is known and smaller than the parameter."""
+    error = law["stderr"][name]
+    return error is not None and error < abs(law["params"][name])
+
+
+def costs(study: dict) -> Table:
+    rows = []
+    for shape, cost in study["costs"].items():
+        xla, matmul = cost["step"]["flops"], cost["step"]["flops_matmul"]
+        rows.append(
+            [
+                shape,
+                f"{cost['params']:,}",
+                scaled(cost["forward_macs"], "MAC"),
+                flops_text(xla),
+                flops_text(matmul),
+                f"{(xla - matmul) / xla:.1%}",
+                cost["reason"] or "–",
+            ]
+        )
+    header = [
+        "shape",
+        "params",
+        "forward",
+        "step, XLA",
+        "step, products only",
+        "difference",
+        "reason, over 10%",
+    ]
+    return header, rows
+
+
+def spent(study: dict) -> Table:
+    """Training time of each method over all seeds, with energy and carbon."""
+    device = study["device"]
+    rows = []
+    for family, part in study["families"].items():
+        for name, runs in part["runs"].items():
+            seconds = sum(run["wall_s"] for run in runs)
+            hours = seconds / 3600 * device["count"]
+            used = energy(device["kind"], hours, study["config"]["device_watts"])
+            rows.append(
+                [
+                    family if name in part["shapes"] else f"{family}",
+                    name,
+                    seconds_text(seconds),
+                    f"{used.kwh:.3g} kWh" if used else "power unknown",
+                    f"{used.kg_co2:.3g} kg" if used else "–",
+                ]
+            )
+    return ["family", "method", "training time", "energy", "CO2e"], rows
+
+
+def mean_flops(values: list[float | None]) -> str:
+    if not values or any(value is None for value in values):
+        return "not reached"
+    return flops_text(math.exp(sum(math.log(v) for v in values if v) / len(values)))
+
+
+def _needed(method: dict) -> str:
+    return mean_flops(method["flops"])
+
+
+def _times(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}x"
+
+
+def _savings(method: dict) -> str:
+    """Mean, and from the least to the most over the seeds."""
+    each = [value for value in method["savings_by_seed"] if value is not None]
+    if method["savings"] is None:
+        missed = len(method["savings_by_seed"]) - len(each)
+        return f"missed by {missed} of {len(method['savings_by_seed'])}" if each else "not reached"
+    if len(each) == 1:
+        return f"{method['savings']:.2f}x"
+    return f"{method['savings']:.2f}x ({min(each):.2f}–{max(each):.2f})"

@@ -1,0 +1,226 @@
+"""Static runs of each shape, their laws, the schedule that follows the steepest, and runs by it.
+
+After 'Navigating Scaling Laws: Compute Optimality in Adaptive Model Training' (sections 3 and 4).
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from scalax import data, laws, plan, records, train
+from scalax.config_adaptive import AdaptiveConfig
+from scalax.errors import UserError
+from scalax.records import RunRecord
+from scalax.schedule import Schedule, Shape, Stage
+from scalax.studies import compare, tuning
+from scalax.studies.compare import Curve
+from scalax.studies.evaluation import make_evaluator
+from scalax.studies.runs import Planned, execute
+from scalax.train import distributed
+
+Runs = list[list[RunRecord]]  # of each seed
+
+
+def run(config: AdaptiveConfig, out, hooks: Sequence[train.Hook] = (), tell: Callable = print) -> dict:
+    """Do what is missing of the study in directory `out`; returns what it wrote to study.json."""
+    config, out = config.scaled(), epath.Path(out)
+    splits = data.load(config.data)
+    setup = train.Setup(config, splits)
+    for family in config.families().values():  # a bad shape or budget is found before anything is trained
+        for shape in family:
+            train.check(setup, Schedule((Stage(shape, config.budget_flops),)))
+    evaluate = make_evaluator(config, splits)
+    costs = {}
+
+    def go(planned: Sequence[Planned], place: str = "runs") -> list[list[RunRecord]]:
+        results = execute(setup, evaluate, planned, out / place, hooks, tell)
+        for result in results.values():
+            costs.update(result.info["costs"])
+        return [results[run.name].records for run in planned]
+
+    families = {}
+    for name, shapes in config.families().items():
+        image_flops = {shape: setup.cost(shape).step.flops / config.batch_size for shape in shapes}
+        families[name] = Family(config, name, image_flops, len(splits.validation), go).study()
+    study = {
+        "study": config.study,
+        "name": config.name,
+        "metric": config.metric,
+        "config": dataclasses.asdict(config),
+        **train.environment(),
+        "images": {"train": len(splits.train), "validation": len(splits.validation)},
+        "costs": costs,
+        "families": families,
+    }
+    if distributed.is_primary():
+        records.write_atomically(out / "study.json", records.dumps(study, indent=1) + "\n")
+    return study
+
+
+class Family:
+    """The runs of shapes that one model may go through, and what comes of them."""
+
+    def __init__(
+        self,
+        config: AdaptiveConfig,
+        name: str,
+        image_flops: Mapping[Shape, float],
+        images: int,
+        go: Callable,
+    ):
+        """image_flops: training FLOPs of each shape for an image; images: those to validate on."""
+        self.config, self.name, self.image_flops, self.go = config, name, image_flops, go
+        self.shapes = list(image_flops)
+        self.least = 0.5 / images  # an error of no image wrong becomes that of half an image
+        self.first_flops = config.law_first_share * config.budget_flops
+
+    def study(self) -> dict:
+        config = self.config
+        self.settings = tuning.tune(config, self.shapes, self.go)
+        statics = self.make({str(shape): self.each_seed(shape, self.static(shape)) for shape in self.shapes})
+        curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
+        fits, planned, message = self.plan(curves)
+        pilot, switches = [], []
+        if config.switch_effects and planned and planned.transitions:
+            pilot = self.make({"pilot": self.each_seed("pilot", planned.schedule)[:1]})["pilot"]
+            switches = plan.measure_switches(pilot[0], config.metric, fits)
+            _, planned, message = self.plan(curves, plan.effects_of(switches))
+        others = {}
+        if planned and planned.transitions:
+            others["adaptive"] = self.each_seed("adaptive", planned.schedule)
+        if config.online:
+            others["online"] = self.online()
+        others |= {name: self.baseline(name) for name in config.baselines}
+        methods = statics | self.make(others)
+        joined = compare.share_starts({name: self.curves(runs) for name, runs in methods.items()}, methods)
+        return {
+            "shapes": [str(shape) for shape in self.shapes],
+            "settings": {str(shape): own._asdict() for shape, own in self.settings.items()},
+            "laws": {str(shape): self.law_json(fit) for shape, fit in fits.items()},
+            "plan": {"message": message, **_plan_json(planned)},
+            "planning_flops": compare.spent([*statics.values(), pilot]),
+            "switches": [s._asdict() | {"before": str(s.before), "after": str(s.after)} for s in switches],
+            "runs": {
+                name: [self.run_json(*pair) for pair in zip(runs, joined[name], strict=True)]
+                for name, runs in methods.items()
+            },
+            "targets": compare.targets(config, list(statics), joined, methods),
+        }
+
+    def make(self, methods: Mapping[str, list[Planned]]) -> dict[str, Runs]:
+        """All runs of all methods, shared out at once."""
+        runs = iter(self.go([run for planned in methods.values() for run in planned]))
+        return {name: [next(runs) for _ in planned] for name, planned in methods.items()}
+
+    def static(self, shape: Shape) -> Schedule:
+        return Schedule((Stage(shape, self.config.budget_flops),))
+
+    def with_settings(self, schedule: Schedule) -> Schedule:
+        """Each stage with the hyper-parameters that its shape was tuned to."""
+        own = [stage._replace(**self.settings[stage.shape]._asdict()) for stage in schedule.stages]
+        return Schedule(tuple(own))
+
+    def each_seed(self, name: str | Shape, schedule: Schedule) -> list[Planned]:
+        return [self.planned(name, schedule, seed) for seed in self.config.seeds]
+
+    def planned(
+        self, name: str | Shape, schedule: Schedule, seed: int, replan: train.Replan | None = None
+    ) -> Planned:
+        """Its directory is named after the shape, or the family and method; a key tells apart all schedules
+        but those of one plain stage."""
+        readable = str(name).replace("/", "_patch") if isinstance(name, Shape) else f"{self.name}_{name}"
+        own = self.with_settings(schedule)
+        if own.stages != (Stage(own.stages[0].shape, own.budget_flops),):
+            readable += f"-{hashlib.sha256(json.dumps(own.to_json()).encode()).hexdigest()[:8]}"
+        return Planned(f"{readable}_seed{seed}", own, seed, replan=replan)
+
+    def baseline(self, name: str) -> list[Planned]:
+        """One schedule for all seeds, but for 'random', which draws one for each."""
+        budget = self.config.budget_flops
+        return [
+            self.planned(
+                name,
+                plan.baseline(name, self.shapes, budget, self.first_flops, seed if name == "random" else 0),
+                seed,
+            )
+            for seed in self.config.seeds
+        ]
+
+    def online(self) -> list[Planned]:
+        """Runs that begin at the cheapest shape and plan as they go."""
+        shapes = sorted(self.shapes, key=self.image_flops.__getitem__)
+        first = self.static(shapes[0])
+        return [self.planned("online", first, seed, self.planner(shapes)) for seed in self.config.seeds]
+
+    def planner(self, shapes: Sequence[Shape]) -> train.Replan:
+        """Asks plan.Online at each evaluation of one run."""
+        costs = {shape: self.image_flops[shape] for shape in shapes}
+        online = plan.Online(shapes, costs, self.config.budget_flops, self.config.metric)
+        seen = 0
+
+        def replan(run: list[RunRecord], schedule: Schedule) -> Schedule:
+            nonlocal seen
+            for record in run[seen:]:
+                online.observe(record)
+            seen = len(run)
+            *before, now = schedule.stages
+            if online.decide() == now.shape:
+                return schedule
+            rest = self.with_settings(self.static(online.decide())).stages
+            return Schedule((*before, now._replace(until_flops=run[-1].flops), *rest))
+
+        return replan
+
+    def curves(self, runs: Runs) -> list[Curve]:
+        return [compare.curve_of(run, self.config.metric, self.least) for run in runs]
+
+    def plan(
+        self, curves: Mapping[Shape, list[Curve]], effects: plan.Effects = plan.no_effect
+    ) -> tuple[dict[Shape, laws.Fit], plan.Plan | None, str]:
+        """The laws, the plan and what it says; where they cannot be had, the reason: the static runs are
+        worth their report all the same."""
+        fits = {}
+        try:
+            fits = plan.fit_laws(curves, self.first_flops)
+            budget = self.config.budget_flops
+            planned = plan.steepest_descent(fits, budget, self.first_flops, effects=effects)
+        except UserError as e:
+            return fits, None, f"no plan: {e}"
+        return fits, planned, planned.message
+
+    def law_json(self, fit: laws.Fit) -> dict:
+        x = np.geomspace(self.first_flops, self.config.budget_flops, 100)
+        return {
+            "params": {k: float(v) for k, v in fit.params.items()},
+            "stderr": {k: float(v) for k, v in fit.stderr.items()},
+            "rmsle": float(fit.rmsle),
+            "flops": x.tolist(),
+            "values": np.asarray(fit.predict(x)).tolist(),
+        }
+
+    def run_json(self, run: list[RunRecord], curve: Curve) -> dict:
+        return {
+            "run": run[0].run,
+            "flops": curve[0].tolist(),
+            "values": curve[1].tolist(),
+            "shapes": list(dict.fromkeys(str(plan.shape_of(record)) for record in run)),
+            "wall_s": run[-1].wall_s,
+        }
+
+
+def _plan_json(planned: plan.Plan | None) -> dict:
+    if planned is None:
+        return {"schedule": None, "transitions": [], "flops": [], "errors": []}
+    thin = max(1, len(planned.flops) // 200)
+    return {
+        "schedule": planned.schedule.to_json(),
+        "transitions": [
+            {**t._asdict(), "before": str(t.before), "after": str(t.after)} for t in planned.transitions
+        ],
+        "flops": planned.flops[::thin].tolist(),
+        "errors": planned.errors[::thin].tolist(),
+    }

@@ -1,0 +1,95 @@
+"""What each way to train needs for the same targets: FLOPs, wall time."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from scalax import plan
+from scalax.config_adaptive import AdaptiveConfig
+from scalax.records import RunRecord
+
+Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n], the study's metric [n]
+Curves = Mapping[str, list[Curve]]  # of each method, one a seed
+
+
+def curve_of(run: Sequence[RunRecord], metric: str, least: float) -> Curve:
+    """A run's FLOPs and metric, of at least `least`: laws and targets live in logarithms."""
+    values = np.array([record.metrics[metric] for record in run])
+    return np.array([record.flops for record in run]), np.maximum(values, least)
+
+
+def spent(groups: Sequence[Sequence[Sequence[RunRecord]]]) -> float:
+    """Training FLOPs of all the runs."""
+    return math.fsum(run[-1].flops for runs in groups for run in runs)
+
+
+def share_starts(curves: Curves, runs: Mapping[str, list[list[RunRecord]]]) -> dict[str, list[Curve]]:
+    """Until its first change of shape a run is the static run of that shape and seed: there, each is read at
+    the evaluations of both, so that no saving comes of when either was looked at."""
+    joined = {name: list(of_seeds) for name, of_seeds in curves.items()}
+    for name, of_seeds in runs.items():
+        for seed, run in enumerate(of_seeds):
+            shapes = [plan.shape_of(record) for record in run]
+            n = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), len(run))
+            first = str(shapes[0])
+            if n == len(run) or first not in joined:
+                continue
+            static, mine = joined[first][seed], joined[name][seed]
+            k = int(np.searchsorted(static[0], mine[0][n - 1], side="right"))
+            order = np.argsort(np.concatenate([static[0][:k], mine[0][:n]]), kind="stable")
+            start = [np.concatenate([a[:k], b[:n]])[order] for a, b in zip(static, mine, strict=True)]
+            joined[first][seed] = (np.append(start[0], static[0][k:]), np.append(start[1], static[1][k:]))
+            joined[name][seed] = (np.append(start[0], mine[0][n:]), np.append(start[1], mine[1][n:]))
+    return joined
+
+
+def targets(
+    config: AdaptiveConfig, static: Sequence[str], curves: Curves, runs: Mapping[str, list[list[RunRecord]]]
+) -> list[dict]:
+    """What every method needs for each target, seed by seed, and what it saves against the best static shape.
+
+    savings of a method: FLOPs of the static shape that reaches the target first in that seed over those of
+    the method, their geometric mean over the seeds (nan where the method misses the target in some seed).
+    """
+    count = len(next(iter(curves.values())))
+    statics = [{name: curves[name][seed] for name in static} for seed in range(count)]
+    rows = []
+    for target in plan.target_values(statics, config.targets, config.targets_first_share):
+        bests = [plan.best_static(of_seed, target) for of_seed in statics]
+        row = {"target": float(target), "best_static": [str(name) for name, _ in bests], "methods": {}}
+        best_wall = [
+            wall_at(runs[name][seed], needed) if name else math.nan
+            for seed, (name, needed) in enumerate(bests)
+        ]
+        for name in curves:
+            flops = [plan.flops_to_reach(*curve, target) for curve in curves[name]]
+            wall = [wall_at(run, needed) for run, needed in zip(runs[name], flops, strict=True)]
+            ratios = [needed / mine for (_, needed), mine in zip(bests, flops, strict=True)]
+            row["methods"][name] = {
+                "flops": flops,
+                "wall_s": wall,
+                "savings": geometric(ratios),
+                "savings_by_seed": ratios,
+                "wall_savings": geometric(
+                    [a / b if b else math.nan for a, b in zip(best_wall, wall, strict=True)]
+                ),
+            }
+        rows.append(row)
+    return rows
+
+
+def geometric(values: Sequence[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def wall_at(run: Sequence[RunRecord], flops: float) -> float:
+    """Training time in seconds when a run had spent `flops`; within a stage time goes with FLOPs."""
+    if not math.isfinite(flops):
+        return math.nan
+    start = (0.0, 0.0)
+    for end in ((record.flops, record.wall_s) for record in run):
+        if flops <= end[0] and end[0] > start[0]:
+            return start[1] + (end[1] - start[1]) * (flops - start[0]) / (end[0] - start[0])
+        start = end
+    return run[-1].wall_s

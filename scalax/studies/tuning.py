@@ -1,0 +1,58 @@
+"""A greedy search for the hyper-parameters of each shape, with the same small budget for every candidate."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from scalax.config_adaptive import AdaptiveConfig
+from scalax.schedule import Schedule, Shape, Stage
+from scalax.studies.runs import Planned
+
+
+class Settings(NamedTuple):
+    """Of a stage; None is the config's."""
+
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+
+
+def tune(config: AdaptiveConfig, shapes: Sequence[Shape], go: Callable) -> dict[Shape, Settings]:
+    """The best settings of each shape: of the learning rates, then of the batch sizes, then of the decays.
+
+    go(planned, place) trains runs (studies.runs). Best is the least of the metric at the end.
+    """
+    best = {shape: Settings() for shape in shapes}
+    if not config.tune.share:
+        return best
+    search = {
+        "lr": (config.optim.lr, config.tune.lrs),
+        "batch_size": (config.batch_size, config.tune.batch_sizes),
+        "weight_decay": (config.optim.weight_decay, config.tune.weight_decays),
+    }
+    for name, (default, values) in search.items():
+        candidates = sorted({default, *values})
+        if len(candidates) == 1:
+            continue
+        tried = [(shape, best[shape]._replace(**{name: value})) for shape in shapes for value in candidates]
+        runs = go([_planned(config, shape, settings) for shape, settings in tried], "tuning")
+        for shape in shapes:
+            scores = {
+                settings: run[-1].metrics[config.metric]
+                for (tried_shape, settings), run in zip(tried, runs, strict=True)
+                if tried_shape == shape
+            }
+            best[shape] = min(scores, key=lambda settings, of=scores: of.get(settings, math.inf))
+    return best
+
+
+def _planned(config: AdaptiveConfig, shape: Shape, settings: Settings) -> Planned:
+    """A run with these settings; those that differ in learning rate or decay alone share their schedule, so
+    that they may train as a population."""
+    batch_size = settings.batch_size or config.batch_size
+    decay = config.optim.weight_decay if settings.weight_decay is None else settings.weight_decay
+    optim = dataclasses.replace(config.optim, lr=settings.lr or config.optim.lr, weight_decay=decay)
+    schedule = Schedule((Stage(shape, config.tune.share * config.budget_flops, batch_size=batch_size),))
+    name = f"{shape} lr{optim.lr:g} batch{batch_size} decay{decay:g}".replace("/", "_patch").replace(" ", "_")
+    return Planned(name, schedule, config.seeds[0], optim)

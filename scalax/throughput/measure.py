@@ -1,0 +1,98 @@
+"""The figures of `scalax throughput`."""
+
+import contextlib
+import statistics
+from typing import Any, NamedTuple
+
+import jax
+
+from scalax.errors import UserError
+from scalax.hardware import find_device
+from scalax.throughput import reference
+from scalax.throughput.feeding import Feeding
+from scalax.throughput.pytorch import Timm
+from scalax.throughput.spec import Spec, alternate, compare
+from scalax.throughput.timm_models import timm_model
+from scalax.throughput.training import Training, make_setup
+
+
+class Measured(NamedTuple):
+    """result: what --json prints; notes: what a reader should know beside it, each in a line."""
+
+    result: dict[str, Any]
+    notes: list[str]
+
+
+def training(
+    spec: Spec, *, steps: int, rounds: int, against: str | None = None, peak_flops: float | None = None
+) -> Measured:
+    """Train, alternating with `against` (timm or flax-reference) if given.
+
+    peak_flops: of one device in FLOP/s; left out, that of its kind, where it is known. Times are medians over
+    `rounds` of `steps`. Raises UserError for a bad name, image or batch, and where `against` cannot be had.
+    """
+    setup = make_setup(spec)
+    device = jax.devices()[0]
+    known = find_device(device.device_kind)
+    peak_flops = peak_flops or (known.peak_flops if known else None)
+    if against == "flax-reference":
+        reference.check(spec)
+    with contextlib.ExitStack() as stack:
+        theirs: Any = None
+        if against == "timm":
+            theirs = stack.enter_context(contextlib.closing(_timm(spec, setup.precision)))
+        ours = Training(setup, spec.batch)
+        sides = {"scalax": ours.round}
+        if against == "flax-reference":
+            theirs = reference.PlainTraining(spec, setup.precision)
+        if theirs:
+            sides |= theirs.rounds()
+        seconds = alternate(sides, rounds, steps)
+    own = seconds.pop("scalax")
+    step_s = statistics.median(own)
+    flops_per_s = ours.flops / step_s
+    result = {
+        "images_per_s": spec.batch / step_s,
+        "flops_per_s": flops_per_s,
+        "mfu": flops_per_s / (peak_flops * jax.device_count()) if peak_flops else None,
+        "compile_s": ours.compile_s,
+        "step_ms": 1e3 * step_s,
+        "peak_bytes": ours.peak_bytes,
+    }
+    notes = [
+        f"{jax.device_count()} x {device.device_kind}, {setup.precision}; {_spread(own)}",
+        f"FLOPs: products and convolutions, forward and backward, {ours.flops:.5g} a step",
+        "peak memory: " + ("of the device" if ours.on_device else "growth of this process's, no device's"),
+    ]
+    if theirs:
+        result["against"] = {"name": against, **compare(own, seconds, spec.batch), **theirs.about()}
+    return Measured(result, notes)
+
+
+def feeding(spec: Spec, *, steps: int, rounds: int) -> Measured:
+    """Feed and augment batches, and train nothing; `spec.model` is not read."""
+    made = Feeding(make_setup(spec._replace(model="V8-1/1")), spec.batch)
+    own = alternate({"scalax": made.round}, rounds, steps)["scalax"]
+    step_s = statistics.median(own)
+    result = {"images_per_s": spec.batch / step_s, "compile_s": made.compile_s, "step_ms": 1e3 * step_s}
+    note = f"rows from the feed, cropped, mirrored and scaled on the device; {_spread(own)}"
+    return Measured(result, [note])
+
+
+def _timm(spec: Spec, precision: str) -> Timm:
+    platform = jax.default_backend()
+    if platform not in ("cpu", "gpu"):
+        raise UserError(f"--against timm runs on CPU and GPU, not on {platform}; set JAX_PLATFORMS=cpu")
+    return Timm(
+        timm_model(spec),
+        image=spec.image,
+        batch=spec.batch,
+        classes=spec.classes,
+        precision=precision,
+        gpu=platform == "gpu",
+    )
+
+
+def _spread(seconds: list[float]) -> str:
+    low, high = 1e3 * min(seconds), 1e3 * max(seconds)
+    return f"{low:.3g} to {high:.3g} ms a step over {len(seconds)} rounds"

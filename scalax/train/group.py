@@ -1,0 +1,72 @@
+"""Runs that train together: where their common checkpoints are, and how they end."""
+
+import hashlib
+import json
+from typing import NamedTuple
+
+from etils import epath
+
+from scalax import jobs, records
+from scalax.config import OptimConfig
+from scalax.train import distributed, rundir
+from scalax.train.rundir import Member
+
+
+class Group(NamedTuple):
+    """members, the optimiser of each, and what its run.json holds."""
+
+    members: tuple[Member, ...]
+    optims: tuple[OptimConfig, ...]
+    infos: tuple[dict, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.members)
+
+    @property
+    def name(self) -> str:
+        first = self.members[0].path.name
+        return first if self.size == 1 else f"{first} and {self.size - 1} more"
+
+    @property
+    def directory(self):
+        """Of the checkpoints: a run's own, or beside those of the members."""
+        if self.size == 1:
+            return self.members[0].path
+        names = json.dumps([member.path.name for member in self.members])
+        return self.members[0].path.parent / f".group-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+
+    def begin(self) -> None:
+        """Note in each run.json which group the run belongs to, where there is more than one member."""
+        if self.size == 1 or not distributed.is_primary():
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for member, info in zip(self.members, self.infos, strict=True):
+            info["group"] = self.directory.name
+            rundir.write(member.path, info)
+
+    def finish(self, failed: dict[int, str], timing: dict) -> None:
+        """Mark all but the `failed` members finished; a kill between two of them loses none."""
+        if not distributed.is_primary():
+            return
+        for i, reason in failed.items():
+            jobs.note_failure(self.members[i].path, reason)
+        ended = [i for i in range(self.size) if i not in failed]
+        if self.size > 1:
+            names = [self.members[i].path.name for i in ended]
+            records.write_atomically(self.directory / "finished.json", json.dumps(names))
+        for i in ended:
+            self.infos[i].update(finished=True, timing=timing)
+            rundir.write(self.members[i].path, self.infos[i])
+
+
+def ended_in_group(directory: epath.Path, info: dict) -> bool:
+    """Whether a run's group ended, and the run with it, though a kill kept that from its own run.json; then
+    write it there."""
+    theirs = json.loads((directory / "run.json").read_text())
+    path = directory.parent / theirs.get("group", "") / "finished.json"
+    if "group" not in theirs or not path.exists() or directory.name not in json.loads(path.read_text()):
+        return False
+    if distributed.is_primary():
+        rundir.write(directory, {**info, "group": theirs["group"], "finished": True})
+    return True

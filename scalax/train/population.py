@@ -1,0 +1,99 @@
+"""Whether runs of one schedule are better trained as one program."""
+
+import json
+import os
+import statistics
+import time
+
+import jax
+from etils import epath
+
+from scalax import records
+from scalax.schedule import Schedule
+from scalax.train.setup import Setup
+from scalax.train.timeline import Work, plan
+
+WORTH_FLOPS = 1e12  # on a CPU: less is trained one by one before a trial has ended
+ROUNDS, ROUND_S = 3, 0.3
+
+
+def pays(setup: Setup, schedule: Schedule, members: int, directory) -> bool:
+    """Whether `members` runs of `schedule` should train as a population.
+
+    config.population decides; for 'auto', accelerators say yes and a CPU is put to the trial, since there a
+    population is faster for some shapes and slower for others (README). What a trial found is kept in
+    `directory`, so that all workers of a study, now and later, do the same.
+    """
+    config = setup.config
+    if config.optim.on_nonfinite == "lower_rate" or members < 2:  # a run that goes back leaves the others
+        return False
+    if config.population != "auto":
+        return config.population == "always"
+    if jax.default_backend() != "cpu":
+        return True
+    if jax.process_count() > 1 or schedule.budget_flops * members < WORTH_FLOPS:
+        return False
+    timeline = plan(schedule, lambda work: setup.cost(*work).step, config.batch_size, config.eval)
+    steps = {work: 0 for work in timeline.costs}
+    for span in timeline.spans:
+        for step in range(span.first, span.last) if span.drawn else [span.first]:
+            steps[span.work(step)] += 1 if span.drawn else span.last - span.first
+    together = alone = 0.0
+    for work, count in steps.items():
+        times = _agreed(
+            epath.Path(directory) / f".population-{_name(work)}x{members}.json", setup, work, members
+        )
+        alone, together = alone + count * members * times["alone_s"], together + count * times["together_s"]
+    return together < alone
+
+
+def _name(work: Work) -> str:
+    return f"{work.shape}-{work.batch_size}".replace("/", "_")
+
+
+def _agreed(path, setup: Setup, work: Work, members: int) -> dict:
+    """What the trial of this work found, made here where no worker has made it; the first counts."""
+    if not path.exists():
+        found = records.dumps(trial(setup, work, members))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        mine = path.parent / f"{path.name}.{os.getpid()}"
+        mine.write_text(found)
+        try:
+            os.link(mine, path)
+        except FileExistsError:
+            pass
+        finally:
+            mine.unlink()
+    return json.loads(path.read_text())
+
+
+def trial(setup: Setup, work: Work, members: int) -> dict:
+    """Seconds a step of one run alone, and a step of all of them together: medians of alternating rounds."""
+    sides = {}
+    for name, size in (("alone_s", None), ("together_s", members)):
+        seed = 0 if size is None else list(range(members))
+        program = setup.step(*work, size)
+        knobs = setup.knobs(0.0 if size is None else [0.0] * members)
+        sides[name] = [
+            program,
+            setup.new_state(work.shape, seed),
+            setup.feed(seed, work.batch_size),
+            knobs,
+            [],
+        ]
+    for _ in range(ROUNDS):
+        for side in sides.values():
+            side[1], taken_s = _round(setup, *side[:4])
+            side[4].append(taken_s)
+    return {name: statistics.median(side[4]) for name, side in sides.items()}
+
+
+def _round(setup: Setup, program, state, feed, knobs):
+    """The state after some steps, and the seconds that each took."""
+    started, steps = time.perf_counter(), 0
+    while (taken := time.perf_counter() - started) < ROUND_S or not steps:
+        for _ in range(4):
+            state, metrics = program(state, setup.dataset(), setup.batch(feed), knobs)
+        jax.block_until_ready(metrics)
+        steps += 4
+    return state, taken / steps

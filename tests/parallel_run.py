@@ -1,0 +1,93 @@
+"""The same small runs on any number of devices and processes, each process one of these:
+python -m tests.parallel_run DIRECTORY CASES DEVICES [PROCESSES PROCESS PORT]
+
+Process 0 leaves in DIRECTORY/CASE.npz the losses of 20 steps, the parameters and running statistics after
+them, an evaluation, and the bytes that one device holds of the optimiser's state.
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+STEPS = 20
+SEEDS = (3, 4)  # of the population
+
+
+def cases(names: list[str]) -> dict:
+    """Setups by name: a ViT with dropout and stochastic depth or a ResNet with batch norm, and options."""
+    from scalax import data, train
+    from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig
+    from scalax.models.resnet import ResNet
+
+    class ResNetSetup(train.Setup):
+        def model(self, shape):
+            return ResNet(10, stages=(1, 1), bottleneck=False)
+
+    plain = RunConfig(
+        data=DataConfig(image_size=16, max_train_images=300, max_validation_images=50),
+        model=ModelConfig(base_patch=4, base_grid=4, dropout=0.1, drop_path=0.2),
+        eval=EvalConfig(batch_size=32, shots=0),
+        batch_size=16,
+    )
+    splits = data.load(plain.data)
+    streamed = data.load(dataclasses.replace(plain.data, device_gib=1e-9))
+    setups = {}
+    for name in names:
+        options = {"shard_optimizer": "split" in name, "accumulate": 2 if "accumulate" in name else 1}
+        kind = ResNetSetup if "resnet" in name else train.Setup
+        images = streamed if "streamed" in name else splits
+        setups[name] = kind(dataclasses.replace(plain, **options), images)
+    return setups
+
+
+def train_case(setup, members: int | None) -> dict[str, np.ndarray]:
+    from scalax.schedule import Shape
+
+    shape = Shape(4, 32, 2)
+    seed = SEEDS if members else SEEDS[0]
+    rates = [1e-3, 2e-3] if members else 1e-3
+    state, feed, program = (
+        setup.new_state(shape, seed),
+        setup.feed(seed, setup.config.batch_size),
+        setup.step(shape, setup.config.batch_size, members),
+    )
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
+    losses = []
+    for _ in range(STEPS):
+        state, metrics = program(state, setup.dataset(), setup.batch(feed), setup.knobs(rates))
+        losses.append(np.asarray(metrics["loss"]))
+    for leaf, sharding in zip(jax.tree.leaves(state), jax.tree.leaves(shardings), strict=True):
+        assert leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
+    held = [leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(state.opt_state)]
+    last = None if members is None else members - 1
+    wrong, loss, features = setup.predictor(shape, state, last)(setup.splits.validation)
+    leaves = jax.tree_util.tree_leaves_with_path({"params": state.params, "statistics": state.model_state})
+    return {
+        "losses": np.stack(losses),
+        "wrong": wrong,
+        "loss": loss,
+        "features": features,
+        "bytes": np.array(sum(held)),
+        **{jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves},
+    }
+
+
+def main(directory, names, devices, processes="1", process="0", port="0") -> None:
+    jax.config.update("jax_num_cpu_devices", int(devices))
+    if int(processes) > 1:
+        from scalax.train import distributed
+
+        distributed.start(f"127.0.0.1:{port}", int(processes), int(process))
+    assert jax.device_count() == int(devices) * int(processes)
+    for name, setup in cases(names.split(",")).items():
+        result = train_case(setup, len(SEEDS) if "population" in name else None)
+        if jax.process_index() == 0:
+            np.savez(Path(directory) / f"{name}.npz", **result)
+    print("finished", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,159 @@
+"""The analysis of an adaptive study on curves whose answer is known in closed form."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from scalax import plan
+from scalax.config import EvalConfig
+from scalax.config_adaptive import AdaptiveConfig, TuneConfig
+from scalax.errors import UserError
+from scalax.records import RunRecord
+from scalax.schedule import Shape
+from scalax.studies import compare, tuning
+
+LARGE, SMALL = Shape(4, 16, 1), Shape(2, 16, 1)
+FLOPS = np.geomspace(1e9, 1e11, 40)
+CONFIG = AdaptiveConfig(patches=(4, 2), budget_flops=1e11, targets=3)
+STATIC = [str(LARGE), str(SMALL)]
+
+
+def run_of(values, flops=FLOPS, switch=np.inf) -> list[RunRecord]:
+    """At patch 4, from `switch` FLOPs on at patch 2; a GFLOP takes a second."""
+    return [
+        RunRecord(
+            "a", i, i, float(f), float(f), f / 1e9, 4 if f < switch else 2, 16, 1, {"val_error": float(v)}
+        )
+        for i, (f, v) in enumerate(zip(flops, values, strict=True))
+    ]
+
+
+def power(scale: float, exponent: float = 0.5) -> np.ndarray:
+    """Error of a run that needs `scale` times the FLOPs of the reference for the same error."""
+    return 0.5 * (FLOPS / scale / 1e9) ** -exponent
+
+
+def rows_of(config=CONFIG, **runs):
+    """targets() of methods given as values of each seed; p4 and p2 are the static shapes."""
+    named = {{"p4": STATIC[0], "p2": STATIC[1]}.get(name, name): r for name, r in runs.items()}
+    records = {name: [run_of(values) for values in seeds] for name, seeds in named.items()}
+    curves = {
+        name: [compare.curve_of(run, "val_error", 0.5 / 1000) for run in seeds]
+        for name, seeds in records.items()
+    }
+    static = [name for name in STATIC if name in curves]
+    return compare.targets(config, static, curves, records)
+
+
+def test_savings_are_the_ratio_of_flops_and_of_time():
+    rows = rows_of(p4=[power(1.0)], p2=[power(4.0)], adaptive=[power(0.5)])
+    assert len(rows) == 3
+    for row in rows:
+        assert row["best_static"] == ["V16-1/4"]
+        ours = row["methods"]["adaptive"]
+        assert ours["savings"] == pytest.approx(2.0)
+        assert ours["wall_savings"] == pytest.approx(2.0, rel=0.05)  # time is linear between evaluations
+        assert ours["flops"][0] == pytest.approx(1e9 * 0.5 * (0.5 / row["target"]) ** 2)
+        assert row["methods"]["V16-1/2"]["savings"] <= 0.25 * 1.01 or np.isnan(
+            row["methods"]["V16-1/2"]["savings"]
+        )
+    assert rows[-1]["target"] == pytest.approx(power(1.0)[-1])
+
+
+def test_savings_over_seeds_are_a_geometric_mean():
+    rows = rows_of(p4=[power(1.0)] * 2, p2=[power(4.0)] * 2, adaptive=[power(0.5), power(1 / 8)])
+    assert rows[0]["methods"]["adaptive"]["savings_by_seed"] == pytest.approx([2.0, 8.0])
+    assert rows[0]["methods"]["adaptive"]["savings"] == pytest.approx(4.0)
+
+
+def test_no_saving_before_the_first_change():
+    """The same trajectory, looked at at other moments and with noise, is no saving."""
+    rng = np.random.default_rng(0)
+    truth = power(1.0) * np.exp(0.1 * rng.standard_normal(40))
+    runs = {
+        STATIC[0]: [run_of(truth[0::2], FLOPS[0::2])],
+        STATIC[1]: [run_of(power(9.0))],
+        "adaptive": [run_of(truth[1::2], FLOPS[1::2], switch=1e10)],
+    }
+    curves = {name: [compare.curve_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()}
+    joined = compare.share_starts(curves, runs)
+    early = FLOPS < 1e10
+    for name in (STATIC[0], "adaptive"):
+        np.testing.assert_array_equal(joined[name][0][1][: early.sum()], truth[early])
+        assert np.all(np.diff(joined[name][0][0]) >= 0)
+    for target in np.geomspace(truth[0], truth[early].min(), 7):
+        a, b = (plan.flops_to_reach(*joined[name][0], target) for name in (STATIC[0], "adaptive"))
+        assert a == b
+    assert len(joined["adaptive"][0][0]) + len(joined[STATIC[0]][0][0]) == 40 + early.sum()
+
+
+def test_targets_out_of_reach_are_no_savings():
+    row = rows_of(p4=[power(1.0)], adaptive=[power(50.0)])[-1]
+    assert np.isnan(row["methods"]["adaptive"]["savings"])
+    assert np.isnan(row["methods"]["adaptive"]["flops"][0])
+    assert np.isfinite(row["methods"]["V16-1/4"]["flops"][0])
+
+
+def test_no_image_wrong_is_no_zero_in_the_logarithm():
+    values = power(1.0)
+    values[10:] = 0.0
+    rows = rows_of(p4=[values], adaptive=[values])
+    assert rows[-1]["target"] == 0.5 / 1000
+    assert all(row["methods"]["adaptive"]["savings"] == pytest.approx(1.0) for row in rows)
+
+
+def test_targets_are_reached_in_every_seed():
+    rows = rows_of(p4=[power(1.0), power(3.0)], adaptive=[power(0.5), power(1.5)])
+    assert [row["methods"]["adaptive"]["savings"] for row in rows] == pytest.approx([2.0] * 3)
+    assert rows[-1]["best_static"] == ["V16-1/4"] * 2
+
+
+def test_wall_time_is_read_along_the_run():
+    run = run_of(power(1.0))
+    assert compare.wall_at(run, 5e10) == pytest.approx(50.0)
+    assert compare.wall_at(run, 5e8) == pytest.approx(0.5)
+    assert np.isnan(compare.wall_at(run, np.nan))
+
+
+def test_greedy_search_takes_the_best_of_each_in_turn():
+    """A made-up metric whose best learning rate and batch size depend on the shape."""
+    config = dataclasses.replace(
+        CONFIG, tune=TuneConfig(share=0.1, lrs=(1e-3, 1e-2), batch_sizes=(32,), weight_decays=(0.1,))
+    )
+    seen = []
+
+    def go(planned, place):
+        assert place == "tuning"
+        seen.append(len(planned))
+        results = []
+        for run in planned:
+            (stage,) = run.schedule.stages
+            assert stage.until_flops == 1e10
+            best_lr, best_batch = (1e-2, 32) if stage.shape == SMALL else (1e-3, 128)
+            score = abs(np.log(run.optim.lr / best_lr)) + abs(np.log(stage.batch_size / best_batch))
+            results.append(run_of([score + run.optim.weight_decay], FLOPS[:1]))
+        return results
+
+    found = tuning.tune(config, [LARGE, SMALL], go)
+    assert found[LARGE] == tuning.Settings(128, 1e-3, 0.01)
+    assert found[SMALL] == tuning.Settings(32, 1e-2, 0.01)
+    assert seen == [4, 4, 4]  # 1e-3 is the config's own, 0.01 the decay's
+    assert tuning.tune(CONFIG, [LARGE], go)[LARGE] == tuning.Settings()
+
+
+def test_families_and_bad_configs():
+    joint = dataclasses.replace(CONFIG.model, names=("V16-1", "V32-1"))
+    both = dataclasses.replace(CONFIG, model=joint, joint=True)
+    assert [str(s) for s in both.families()["joint"]] == ["V16-1/4", "V16-1/2", "V32-1/4", "V32-1/2"]
+    assert list(dataclasses.replace(CONFIG, model=joint).families()) == ["V16-1", "V32-1"]
+    assert dataclasses.replace(CONFIG, scale=3.0).scaled().budget_flops == 3e11
+    for bad in (
+        {"patches": (4,)},
+        {"patches": (3, 2)},
+        {"eval": EvalConfig(points=4)},
+        {"seeds": (1, 1)},
+        {"scale": 0.0},
+    ):
+        with pytest.raises(UserError):
+            dataclasses.replace(CONFIG, **bad)
