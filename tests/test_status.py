@@ -39,6 +39,7 @@ def study(tmp_path) -> Path:
     failure = {"message": "loss is nan", "time": "2026-01-02T03:04:05+00:00", "host": "node7", "pid": 1}
     (failed / "failure.json").write_text(json.dumps(failure))
     (tmp_path / "runs" / "d_waiting").mkdir()
+    (tmp_path / "runs" / ".group-abc").mkdir()  # no run of its own
     torn = make_run(tmp_path, "e_torn", 3)
     (torn / "run.json").write_text('{"sched')
     (torn / "failure.json").write_text('{"mess')

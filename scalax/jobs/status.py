@@ -54,7 +54,9 @@ def survey(directory) -> list[RunStatus]:
         raise UserError(f"{directory}: no such directory")
     if (path / "run.json").exists():
         return [_status(path)]
-    runs = sorted(p for p in (path / "runs").iterdir() if p.is_dir()) if (path / "runs").is_dir() else []
+    found = (path / "runs").iterdir() if (path / "runs").is_dir() else ()
+    # Hidden ones hold what a group of runs has in common.
+    runs = sorted(p for p in found if p.is_dir() and not p.name.startswith("."))
     if not runs:
         raise UserError(f"{directory}: no runs here; name the --out of a study, or one run's directory")
     return [_status(run) for run in runs]

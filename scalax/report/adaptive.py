@@ -7,6 +7,7 @@ from etils import epath
 from rich.console import Console
 from rich.table import Table
 
+from scalax import records
 from scalax.errors import UserError
 from scalax.report import adaptive_figures as figures
 from scalax.report import adaptive_tables as tables
@@ -64,7 +65,7 @@ def _write(study: dict, where: epath.Path) -> str:
     page.heading("Config and versions")
     page.code(json.dumps({k: study[k] for k in ("config", "device", "versions")}, indent=1))
     target = where / "report.html"
-    target.write_text(page.render())
+    records.write_atomically(target, page.render())  # workers that end together all write it
     return _text(study, label, target)
 
 
