@@ -94,12 +94,17 @@ def launch(config, options: argparse.Namespace) -> int:
         train = functools.partial(study.run_schedule, schedule=schedule)
     from scalax.report.progress import Display
 
+    first = distributed.is_primary()  # of several processes: it alone reports, all are traced
     extra = hooks.from_options(
-        out, profile=options.profile or "", tensorboard=options.tensorboard, wandb=options.wandb
+        out,
+        profile=options.profile or "",
+        tensorboard=options.tensorboard and first,
+        wandb=options.wandb and first,
     )
     try:
         with preempt.watch(), Display() as display:
-            train(config, out=out, hooks=[display, *extra], tell=display.say)
+            shown, tell = ([display], display.say) if first else ([], lambda line: None)
+            train(config, out=out, hooks=[*shown, *extra], tell=tell)
             page = report.write(out) if distributed.is_primary() else ""
     except preempt.Preempted:
         print("scalax.launch: asked to end, and saved; start the same command again", file=sys.stderr)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import uuid
 from typing import NamedTuple
 
 from etils import epath
@@ -96,7 +97,7 @@ def write_atomically(path, text: str) -> None:
     if "://" in str(path):
         path.write_text(text)  # an object store replaces whole objects
         return
-    beside = path.parent / f".{path.name}.{os.getpid()}"
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # several workers may write the same file
     with open(beside, "w") as file:
         file.write(text)
         file.flush()

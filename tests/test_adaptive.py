@@ -19,11 +19,11 @@ CONFIG = AdaptiveConfig(patches=(4, 2), budget_flops=1e11, targets=3)
 STATIC = [str(LARGE), str(SMALL)]
 
 
-def run_of(values, flops=FLOPS, switch=np.inf) -> list[RunRecord]:
+def run_of(values, flops=FLOPS, switch=np.inf, name="a") -> list[RunRecord]:
     """At patch 4, from `switch` FLOPs on at patch 2; a GFLOP takes a second."""
     return [
         RunRecord(
-            "a", i, i, float(f), float(f), f / 1e9, 4 if f < switch else 2, 16, 1, {"val_error": float(v)}
+            name, i, i, float(f), float(f), f / 1e9, 4 if f < switch else 2, 16, 1, {"val_error": float(v)}
         )
         for i, (f, v) in enumerate(zip(flops, values, strict=True))
     ]
@@ -123,8 +123,7 @@ def test_greedy_search_takes_the_best_of_each_in_turn():
     )
     seen = []
 
-    def go(planned, place):
-        assert place == "tuning"
+    def go(planned):
         seen.append(len(planned))
         results = []
         for run in planned:
@@ -132,14 +131,26 @@ def test_greedy_search_takes_the_best_of_each_in_turn():
             assert stage.until_flops == 1e10
             best_lr, best_batch = (1e-2, 32) if stage.shape == SMALL else (1e-3, 128)
             score = abs(np.log(run.optim.lr / best_lr)) + abs(np.log(stage.batch_size / best_batch))
-            results.append(run_of([score + run.optim.weight_decay], FLOPS[:1]))
+            results.append(run_of([score + run.optim.weight_decay], FLOPS[:1], name=run.name))
         return results
 
-    found = tuning.tune(config, [LARGE, SMALL], go)
+    found, spent = tuning.tune(config, [LARGE, SMALL], go)
+    assert spent == pytest.approx(8 * FLOPS[0])  # of twelve runs four came up again
     assert found[LARGE] == tuning.Settings(128, 1e-3, 0.01)
     assert found[SMALL] == tuning.Settings(32, 1e-2, 0.01)
     assert seen == [4, 4, 4]  # 1e-3 is the config's own, 0.01 the decay's
-    assert tuning.tune(CONFIG, [LARGE], go)[LARGE] == tuning.Settings()
+    assert tuning.tune(CONFIG, [LARGE], go) == ({LARGE: tuning.Settings()}, 0.0)
+
+
+def test_candidates_that_fail_are_passed_over():
+    config = dataclasses.replace(CONFIG, tune=TuneConfig(share=0.1, lrs=(1e-3, 1.0)))
+
+    def go(planned):
+        return [None if run.optim.lr == 1.0 else run_of([0.5], FLOPS[:1]) for run in planned]
+
+    assert tuning.tune(config, [LARGE], go)[0][LARGE].lr == 1e-3
+    with pytest.raises(UserError, match=r"every lr of .* failed for V16-1/4"):
+        tuning.tune(config, [LARGE], lambda planned: [None for _ in planned])
 
 
 def test_families_and_bad_configs():

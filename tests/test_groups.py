@@ -11,6 +11,7 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunC
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.runs import Planned, execute
+from scalax.train import hooks
 
 LARGE, SMALL = Shape(4, 8, 1), Shape(2, 8, 1)
 CONFIG = RunConfig(
@@ -160,31 +161,49 @@ def test_many_skipped_steps_end_the_run(setup, tmp_path, monkeypatch):
         train.run(skipping, two_stages(setup), [train.Member(tmp_path, 0)], evaluator(setup))
 
 
-def test_going_back_lowers_the_rate_and_the_run_ends(setup, tmp_path, capsys, monkeypatch):
-    """At twice the rate that this loss bears, the run goes back once; restarted or not, it ends the same."""
-    limit = 1.5e-2
-
-    def rate(optim, step, *_):
-        return optim.lr
+@pytest.mark.parametrize("checkpoint_steps", [3, 1000])
+def test_going_back_lowers_the_rate_and_the_run_ends(setup, tmp_path, capsys, monkeypatch, checkpoint_steps):
+    """From step 10 on, rates above a limit are made infinite: the run goes back once, whether the metrics of
+    later steps are still on their way or not."""
+    original = train.Setup.knobs
+    calls = iter(range(10_000))
 
     def knobs(self, rates, *decays):
-        bad = np.max(rates) > limit
-        return original(self, np.where(bad, np.inf, rates) if self.calls() > 10 else rates, *decays)
+        wild = next(calls) >= 10 and np.max(rates) > 1.5e-2
+        return original(self, np.where(wild, np.inf, rates), *decays)
 
-    original = train.Setup.knobs
-    count = iter(range(10_000))
-    monkeypatch.setattr("scalax.train.loop.learning_rate", rate)
-    monkeypatch.setattr(train.Setup, "calls", lambda self: next(count), raising=False)
+    monkeypatch.setattr("scalax.train.loop.learning_rate", lambda optim, step, *_: optim.lr)
     monkeypatch.setattr(train.Setup, "knobs", knobs)
     optim = dataclasses.replace(CONFIG.optim, on_nonfinite="lower_rate", lr=2e-2)
-    lowering = train.Setup(dataclasses.replace(CONFIG, optim=optim), setup.splits)
-    result = train.run(lowering, two_stages(setup), [train.Member(tmp_path, 0)], evaluator(setup))[0]
+    config = dataclasses.replace(CONFIG, optim=optim, checkpoint_steps=checkpoint_steps)
+    lowering = train.Setup(config, setup.splits)
+    steps = 60 * setup.cost(LARGE).step.flops
+    result = train.run(
+        lowering, Schedule((Stage(LARGE, steps),)), [train.Member(tmp_path, 0)], evaluator(setup)
+    )[0]
     said = capsys.readouterr().err
     assert "going back, at 0.5 times the rate" in said
     assert said.count("going back") == 1
     assert result.info["finished"]
-    steps = [r.step for r in result.records]
-    assert steps == sorted(steps)
+    assert [r.step for r in result.records] == sorted({r.step for r in result.records})
+
+
+def test_hooks_are_called_for_each_member(setup, tmp_path):
+    """By the trackers too, which keep a file for each run."""
+    pytest.importorskip("tensorboardX")
+    seen = set()
+
+    class Seen(train.Hook):
+        def step(self, run, step):
+            seen.add(run)
+
+        def progress(self, progress):
+            seen.add(progress.run)
+
+    board = hooks.from_options(tmp_path, tensorboard=True)
+    train.run(setup, two_stages(setup), members(tmp_path / "runs", 2), evaluator(setup), [Seen(), *board])
+    assert seen == {"run0", "run1"}
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
 
 
 class PoisonedFeed:

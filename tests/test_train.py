@@ -14,6 +14,7 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunC
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.train import optimizer, state, step, timeline
+from scalax.train.checkpoint import Checkpoints
 
 LARGE, SMALL = Shape(4, 8, 1), Shape(2, 8, 1)
 CONFIG = RunConfig(
@@ -241,6 +242,25 @@ def test_unreadable_checkpoint_falls_back_loudly(setup, tmp_path):
     with pytest.warns(UserWarning, match="cannot be read .* going back to the one before"):
         again = train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
     assert [r._replace(wall_s=0) for r in again.records] == [r._replace(wall_s=0) for r in whole.records]
+
+
+def test_saves_go_on_below_a_checkpoint_that_cannot_be_read(setup, tmp_path):
+    saved = setup.new_state(LARGE, 0)
+    checkpoints = Checkpoints(tmp_path)
+    for at in (10, 20):
+        checkpoints.save(at, saved, {"at": at})
+    checkpoints.wait()
+    for file in (tmp_path / "20").rglob("*"):
+        if file.is_file() and file.parent.name != "20":
+            file.write_bytes(b"")
+    abstract = setup.abstract_state(LARGE)
+    with pytest.warns(UserWarning, match="going back to the one before"):
+        assert checkpoints.restore(lambda step, place: abstract)[0] == 10
+    checkpoints.save(15, saved, {"at": 15})
+    checkpoints.close()
+    with pytest.warns(UserWarning, match="going back to the one before"):
+        at, _, place = Checkpoints(tmp_path).restore(lambda step, place: abstract)
+    assert (at, place) == (15, {"at": 15})
 
 
 def test_counts_that_disagree_refuse_the_run(setup, monkeypatch):

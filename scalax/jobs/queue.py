@@ -109,7 +109,7 @@ def _attempt(job: J, work: Callable[[J, Claim], None], before: dict | None, stal
         path.unlink(missing_ok=True)
         try:
             work(job, held)
-        except Lost:
+        except (Busy, Lost):  # a member of the job is held by another worker, or the job itself is by now
             raise
         except UserError as e:
             held.check()

@@ -54,9 +54,9 @@ def survey(directory) -> list[RunStatus]:
         raise UserError(f"{directory}: no such directory")
     if (path / "run.json").exists():
         return [_status(path)]
-    found = (path / "runs").iterdir() if (path / "runs").is_dir() else ()
+    places = [path / name for name in ("tuning", "runs") if (path / name).is_dir()]
     # Hidden ones hold what a group of runs has in common.
-    runs = sorted(p for p in found if p.is_dir() and not p.name.startswith("."))
+    runs = [p for q in places for p in sorted(q.iterdir()) if p.is_dir() and not p.name.startswith(".")]
     if not runs:
         raise UserError(f"{directory}: no runs here; name the --out of a study, or one run's directory")
     return [_status(run) for run in runs]

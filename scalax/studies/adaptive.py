@@ -4,6 +4,7 @@ After 'Navigating Scaling Laws: Compute Optimality in Adaptive Model Training' (
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -36,11 +37,12 @@ def run(config: AdaptiveConfig, out, hooks: Sequence[train.Hook] = (), tell: Cal
     evaluate = make_evaluator(config, splits)
     costs = {}
 
-    def go(planned: Sequence[Planned], place: str = "runs") -> list[list[RunRecord]]:
-        results = execute(setup, evaluate, planned, out / place, hooks, tell)
+    def go(planned: Sequence[Planned], place: str = "runs", lenient: bool = False) -> list:
+        """The records of each run; with `lenient`, None of one that failed."""
+        results = execute(setup, evaluate, planned, out / place, hooks, tell, lenient)
         for result in results.values():
             costs.update(result.info["costs"])
-        return [results[run.name].records for run in planned]
+        return [results[run.name].records if run.name in results else None for run in planned]
 
     families = {}
     for name, shapes in config.families().items():
@@ -80,7 +82,8 @@ class Family:
 
     def study(self) -> dict:
         config = self.config
-        self.settings = tuning.tune(config, self.shapes, self.go)
+        search = functools.partial(self.go, place="tuning", lenient=True)
+        self.settings, tuning_flops = tuning.tune(config, self.shapes, search)
         statics = self.make({str(shape): self.each_seed(shape, self.static(shape)) for shape in self.shapes})
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
         fits, planned, message = self.plan(curves)
@@ -102,7 +105,7 @@ class Family:
             "settings": {str(shape): own._asdict() for shape, own in self.settings.items()},
             "laws": {str(shape): self.law_json(fit) for shape, fit in fits.items()},
             "plan": {"message": message, **_plan_json(planned)},
-            "planning_flops": compare.spent([*statics.values(), pilot]),
+            "planning_flops": tuning_flops + compare.spent([*statics.values(), pilot]),
             "switches": [s._asdict() | {"before": str(s.before), "after": str(s.after)} for s in switches],
             "runs": {
                 name: [self.run_json(*pair) for pair in zip(runs, joined[name], strict=True)]
@@ -134,6 +137,9 @@ class Family:
         but those of one plain stage."""
         readable = str(name).replace("/", "_patch") if isinstance(name, Shape) else f"{self.name}_{name}"
         own = self.with_settings(schedule)
+        if replan:  # what it decides hangs on more than the schedule that it begins with
+            what = [self.config.metric, *map(str, self.shapes)]
+            readable += f"-{hashlib.sha256(json.dumps(what).encode()).hexdigest()[:8]}"
         if own.stages != (Stage(own.stages[0].shape, own.budget_flops),):
             readable += f"-{hashlib.sha256(json.dumps(own.to_json()).encode()).hexdigest()[:8]}"
         return Planned(f"{readable}_seed{seed}", own, seed, replan=replan)
@@ -159,11 +165,13 @@ class Family:
     def planner(self, shapes: Sequence[Shape]) -> train.Replan:
         """Asks plan.Online at each evaluation of one run."""
         costs = {shape: self.image_flops[shape] for shape in shapes}
-        online = plan.Online(shapes, costs, self.config.budget_flops, self.config.metric)
-        seen = 0
+        new = functools.partial(plan.Online, shapes, costs, self.config.budget_flops, self.config.metric)
+        online, seen = new(), 0
 
         def replan(run: list[RunRecord], schedule: Schedule) -> Schedule:
-            nonlocal seen
+            nonlocal online, seen
+            if len(run) < seen:  # it went back
+                online, seen = new(), 0
             for record in run[seen:]:
                 online.observe(record)
             seen = len(run)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from scalax.config_adaptive import AdaptiveConfig
+from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.runs import Planned
 
@@ -18,14 +19,18 @@ class Settings(NamedTuple):
     weight_decay: float | None = None
 
 
-def tune(config: AdaptiveConfig, shapes: Sequence[Shape], go: Callable) -> dict[Shape, Settings]:
-    """The best settings of each shape: of the learning rates, then of the batch sizes, then of the decays.
+def tune(
+    config: AdaptiveConfig, shapes: Sequence[Shape], go: Callable
+) -> tuple[dict[Shape, Settings], float]:
+    """The best settings of each shape: of the learning rates, then of the batch sizes, then of the decays;
+    and the training FLOPs that the search took.
 
-    go(planned, place) trains runs (studies.runs). Best is the least of the metric at the end.
+    go(planned) trains runs and gives the records of each, or None where it failed. Best is the least of the
+    metric at the end. Raises UserError where all candidates of a shape failed.
     """
-    best = {shape: Settings() for shape in shapes}
+    best, spent = {shape: Settings() for shape in shapes}, {}
     if not config.tune.share:
-        return best
+        return best, 0.0
     search = {
         "lr": (config.optim.lr, config.tune.lrs),
         "batch_size": (config.batch_size, config.tune.batch_sizes),
@@ -36,15 +41,18 @@ def tune(config: AdaptiveConfig, shapes: Sequence[Shape], go: Callable) -> dict[
         if len(candidates) == 1:
             continue
         tried = [(shape, best[shape]._replace(**{name: value})) for shape in shapes for value in candidates]
-        runs = go([_planned(config, shape, settings) for shape, settings in tried], "tuning")
+        runs = go([_planned(config, shape, settings) for shape, settings in tried])
         for shape in shapes:
             scores = {
                 settings: run[-1].metrics[config.metric]
                 for (tried_shape, settings), run in zip(tried, runs, strict=True)
-                if tried_shape == shape
+                if tried_shape == shape and run
             }
-            best[shape] = min(scores, key=lambda settings, of=scores: of.get(settings, math.inf))
-    return best
+            if not scores:
+                raise UserError(f"tune: every {name} of {candidates} failed for {shape}; try lower ones")
+            best[shape] = min(scores, key=scores.__getitem__)
+        spent |= {run[0].run: run[-1].flops for run in runs if run}  # a candidate may come twice
+    return best, math.fsum(spent.values())
 
 
 def _planned(config: AdaptiveConfig, shape: Shape, settings: Settings) -> Planned:

@@ -1,5 +1,6 @@
 """Runs: the state, a pure step over all devices, and the loop through the stages of a schedule."""
 
+from scalax.train.health import Diverged as Diverged
 from scalax.train.hooks import Hook as Hook
 from scalax.train.hooks import Progress as Progress
 from scalax.train.loop import Replan as Replan

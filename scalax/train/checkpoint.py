@@ -36,7 +36,7 @@ class Checkpoints:
             state = jax.tree.map(jnp.copy, state)  # the next step writes into the donated buffers
         with self._errors("save a checkpoint in"):
             self._checkpointer.save_checkpointables_async(
-                step, {"state": state}, overwrite=True, custom_metadata=place
+                step, {"state": state}, force=True, overwrite=True, custom_metadata=place
             )
 
     def restore(self, abstract: Callable[[int, dict], TrainState]) -> tuple[int, TrainState, dict] | None:

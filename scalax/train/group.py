@@ -46,18 +46,26 @@ class Group(NamedTuple):
             rundir.write(member.path, info)
 
     def finish(self, failed: dict[int, str], timing: dict) -> None:
-        """Mark all but the `failed` members finished; a kill between two of them loses none."""
+        """Mark all but the `failed` members finished; a kill between two of them loses none.
+
+        timing: seconds of the whole group, of which each member has its share.
+        """
         if not distributed.is_primary():
             return
-        for i, reason in failed.items():
-            jobs.note_failure(self.members[i].path, reason)
         ended = [i for i in range(self.size) if i not in failed]
+        timing = {name: value / self.size for name, value in timing.items()}
         if self.size > 1:
-            names = [self.members[i].path.name for i in ended]
-            records.write_atomically(self.directory / "finished.json", json.dumps(names))
+            marks = {"names": [self.members[i].path.name for i in ended], "timing": timing}
+            records.write_atomically(self.directory / "finished.json", json.dumps(marks))
         for i in ended:
             self.infos[i].update(finished=True, timing=timing)
             rundir.write(self.members[i].path, self.infos[i])
+
+    def fail(self, failed: dict[int, str], reason: str = "") -> None:
+        """Write failure.json of the `failed` members, and of all others where there is a `reason`."""
+        for i, member in enumerate(self.members):
+            if distributed.is_primary() and (why := failed.get(i, reason)):
+                jobs.note_failure(member.path, why)
 
 
 def ended_in_group(directory: epath.Path, info: dict) -> bool:
@@ -65,8 +73,10 @@ def ended_in_group(directory: epath.Path, info: dict) -> bool:
     write it there."""
     theirs = json.loads((directory / "run.json").read_text())
     path = directory.parent / theirs.get("group", "") / "finished.json"
-    if "group" not in theirs or not path.exists() or directory.name not in json.loads(path.read_text()):
+    marks = json.loads(path.read_text()) if "group" in theirs and path.exists() else {"names": []}
+    if directory.name not in marks["names"]:
         return False
     if distributed.is_primary():
-        rundir.write(directory, {**info, "group": theirs["group"], "finished": True})
+        ended = {"group": theirs["group"], "finished": True, "timing": marks["timing"]}
+        rundir.write(directory, {**info, **ended})
     return True

@@ -9,7 +9,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ import optax
 from scalax import data, records
 from scalax.config import OptimConfig
 from scalax.errors import UserError
-from scalax.jobs import Claim, claim
+from scalax.jobs import Claim, Lost, claim
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Stage
 from scalax.train import distributed, preempt, rundir
@@ -110,6 +110,7 @@ class _Run:
 
     def __init__(self, setup, schedule, timeline, group, claims, evaluate, hooks, replan):
         self.setup: Setup = setup
+        self.first_schedule: Schedule = schedule
         self.schedule: Schedule = schedule
         self.replan: Replan | None = replan
         self.timeline: Timeline = timeline
@@ -131,15 +132,23 @@ class _Run:
         try:
             with ThreadPoolExecutor(1) as self.compiler:
                 self._train_until_healthy()
+        except Lost:
+            raise
+        except UserError as e:
+            self.group.fail(self.health.failed, str(e))
+            raise
         finally:
             self.watcher.close()
             self.checkpoints.close()
-            for hook in self.hooks:
-                for member in self.group.members:
-                    hook.end(member.path.name)
+            for hook, member in self._hooked():
+                hook.end(member.path.name)
         self.group.finish(self.health.failed, self.timing)
         if self.health.failed:
+            self.group.fail(self.health.failed)
             raise Diverged(self.health.message())
+
+    def _hooked(self) -> Iterator[tuple[Hook, Member]]:
+        return itertools.product(self.hooks, self.group.members)
 
     def _train_until_healthy(self) -> None:
         lowered = 0
@@ -162,8 +171,8 @@ class _Run:
                 self.compiler.submit(self._compile, span, after)
             self._start_clock()
             while step < span.last:
-                for hook in self.hooks:
-                    hook.step(self.group.name, step)
+                for hook, member in self._hooked():
+                    hook.step(member.path.name, step)
                 arguments = (self.setup.dataset(), self.setup.batch(self.feed), self._knobs(step, span))
                 handed_s = time.perf_counter()
                 state, metrics = programs[span.work(step)](state, *arguments)
@@ -197,6 +206,7 @@ class _Run:
         if self.replan is None or step == self.timeline.steps:
             return span, after
         path = self.group.members[0].path / "metrics.jsonl"
+        distributed.barrier("records")  # one process writes them, all plan by them
         schedule = self.replan(records.read(path), self.schedule)
         if schedule == self.schedule:
             return span, after
@@ -212,6 +222,7 @@ class _Run:
             self.feed.set_state(place["feed"])
         else:
             step, place = 0, {}
+            self.schedule, self.timeline = self.first_schedule, check(self.setup, self.first_schedule)
             self.feed = self._feed(self.timeline.spans[0])
             state = self.setup.new_state(self.timeline.spans[0].shape, self._seed())
         self.health.restore(place)
@@ -306,18 +317,19 @@ class _Run:
             self.health.check(i, name, float(value), span.shape, step, self.checkpoints.newest_step)
 
     def _progress(self, step: int, span: Span) -> None:
-        self.images_since += span.batch_size * self.group.size
+        self.images_since += span.batch_size
         now = time.perf_counter()
         if now - self.reported < PROGRESS_S:
             return
         speed = self.images_since / (now - self.reported)
         spent = float(self.timeline.flops(step))
-        pace = speed / self.group.size / span.batch_size * self.timeline.costs[span.work(step - 1)].flops
-        progress = Progress(self.group.name, step, span.shape, spent, self.budget_flops, speed, pace)
-        for hook in self.hooks:
-            hook.progress(progress)
-        for held in self.claims:
-            held.note({**progress._asdict(), "shape": str(span.shape)})
+        pace = speed / span.batch_size * self.timeline.costs[span.work(step - 1)].flops
+        for i, member in enumerate(self.group.members):
+            progress = Progress(member.path.name, step, span.shape, spent, self.budget_flops, speed, pace)
+            for hook in self.hooks:
+                hook.progress(progress)
+            for held in self.claims if i == 0 else ():
+                held.note({**progress._asdict(), "shape": str(span.shape)})
         self.reported, self.images_since = now, 0
 
     def _record(self, step: int, span: Span, state: TrainState) -> None:

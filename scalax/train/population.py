@@ -1,7 +1,7 @@
 """Whether runs of one schedule are better trained as one program."""
 
+import contextlib
 import json
-import os
 import statistics
 import time
 
@@ -56,14 +56,11 @@ def _agreed(path, setup: Setup, work: Work, members: int) -> dict:
     if not path.exists():
         found = records.dumps(trial(setup, work, members))
         path.parent.mkdir(parents=True, exist_ok=True)
-        mine = path.parent / f"{path.name}.{os.getpid()}"
-        mine.write_text(found)
-        try:
-            os.link(mine, path)
-        except FileExistsError:
-            pass
-        finally:
-            mine.unlink()
+        with contextlib.suppress(FileExistsError), open(path, "x") as file:
+            file.write(found)
+        while not (text := path.read_text()).endswith("}"):  # another worker is about to write it
+            time.sleep(0.01)
+        return json.loads(text)
     return json.loads(path.read_text())
 
 

@@ -17,7 +17,7 @@ class Watcher:
     def __init__(self):
         self._given: queue.Queue = queue.Queue()
         self._done: queue.Queue = queue.Queue()
-        self._last = 0
+        self._taken = self._last = 0
         self.restart()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -44,7 +44,9 @@ class Watcher:
         return taken
 
     def begin(self, step: int) -> None:
-        """No metrics of `step` or before will come."""
+        """Start anew after `step` updates; what is still under way belongs to a past that is undone."""
+        while self._taken < self._last:
+            self._taken, _ = self._done.get()
         self._taken = self._last = step
 
     def close(self) -> None:
