@@ -88,6 +88,14 @@ def test_no_saving_before_the_first_change():
     assert len(joined["adaptive"][0][0]) + len(joined[STATIC[0]][0][0]) == 40 + early.sum()
 
 
+def test_a_start_that_drifted_is_not_shared():
+    """Same schedule and seed, other rounding: each keeps its own evaluations."""
+    runs = {STATIC[0]: [run_of(power(1.0))], "adaptive": [run_of(power(1.0) * 0.999, switch=1e10)]}
+    curves = {name: [compare.curve_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()}
+    for name, (curve,) in compare.share_starts(curves, runs).items():
+        np.testing.assert_array_equal(curve, curves[name][0])
+
+
 def test_targets_out_of_reach_are_no_savings():
     row = rows_of(p4=[power(1.0)], adaptive=[power(50.0)])[-1]
     assert np.isnan(row["methods"]["adaptive"]["savings"])

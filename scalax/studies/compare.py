@@ -26,7 +26,8 @@ def spent(groups: Sequence[Sequence[Sequence[RunRecord]]]) -> float:
 
 def share_starts(curves: Curves, runs: Mapping[str, list[list[RunRecord]]]) -> dict[str, list[Curve]]:
     """Until its first change of shape a run is the static run of that shape and seed: there, each is read at
-    the evaluations of both, so that no saving comes of when either was looked at."""
+    the evaluations of both, so that no saving comes of when either was looked at. Runs that trained in other
+    groups drift apart by rounding: those are left as they are."""
     joined = {name: list(of_seeds) for name, of_seeds in curves.items()}
     for name, of_seeds in runs.items():
         for seed, run in enumerate(of_seeds):
@@ -36,12 +37,20 @@ def share_starts(curves: Curves, runs: Mapping[str, list[list[RunRecord]]]) -> d
             if n == len(run) or first not in joined:
                 continue
             static, mine = joined[first][seed], joined[name][seed]
+            if not _same(static, (mine[0][:n], mine[1][:n])):
+                continue
             k = int(np.searchsorted(static[0], mine[0][n - 1], side="right"))
             order = np.argsort(np.concatenate([static[0][:k], mine[0][:n]]), kind="stable")
             start = [np.concatenate([a[:k], b[:n]])[order] for a, b in zip(static, mine, strict=True)]
             joined[first][seed] = (np.append(start[0], static[0][k:]), np.append(start[1], static[1][k:]))
             joined[name][seed] = (np.append(start[0], mine[0][n:]), np.append(start[1], mine[1][n:]))
     return joined
+
+
+def _same(a: Curve, b: Curve) -> bool:
+    """Whether two curves agree where both were measured."""
+    _, at_a, at_b = np.intersect1d(a[0], b[0], return_indices=True)
+    return np.array_equal(a[1][at_a], b[1][at_b])
 
 
 def targets(
