@@ -3,7 +3,7 @@
     python -m scalax.launch configs/quickstart.py
 
 Trains three static ViTs, fits a law to each, and trains one ViT that changes its patch size by them: 4e11
-FLOPs in all, about two minutes on 2 CPU cores. The laws of patch sizes 4 and 2 cross near an error of 0.14.
+FLOPs in all, one to two minutes on 2 CPU cores. The laws of patch sizes 4 and 2 cross near an error of 0.16.
 Expect no saving to speak of: strokes of 8x8 digits look different to smaller patches, so the change itself
 costs what the laws promise. adaptive_patch.py shows the same study on photographs.
 """

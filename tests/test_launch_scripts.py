@@ -185,7 +185,9 @@ def wait_until(condition, seconds: float = 20) -> None:
 @pytest.mark.parametrize(("gpus", "nodes"), [("0", "1"), ("8", "1"), ("8", "2")])
 def test_sky_task_starts_what_it_should(tmp_path, gpus, nodes):
     task = yaml.safe_load((LAUNCH / "sky.yaml").read_text())
-    executable(tmp_path / "venv" / "bin" / "python", 'echo "$@"; env | grep -E "^SCALAX_(COORD|PROCESS)" | sort\n')
+    executable(
+        tmp_path / "venv" / "bin" / "python", 'echo "$@"; env | grep -E "^SCALAX_(COORD|PROCESS)" | sort\n'
+    )
     env = {"SKYPILOT_NUM_GPUS_PER_NODE": gpus, "SKYPILOT_NUM_NODES": nodes, "SKYPILOT_NODE_RANK": "1"}
     env |= {"SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2", "HOME": str(tmp_path), "ARGUMENTS": "--seeds 0 1"}
     done = run("bash", "-c", task["run"], **task["envs"] | {"BUCKET": "b"} | env)

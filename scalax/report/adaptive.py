@@ -70,7 +70,7 @@ def _write(study: dict, where: epath.Path) -> str:
 
 
 def _text(study: dict, label: str, target: epath.Path) -> str:
-    console = Console(width=120)
+    console = Console(width=160)
     with console.capture() as capture:
         for name, family in study["families"].items():
             console.print(f"{name}: savings in FLOPs at each target, {label}", highlight=False)
