@@ -9,6 +9,7 @@ import pytest
 from scalax import data, launch, train
 from scalax.config_adaptive import AdaptiveConfig
 from scalax.config_sweep import SweepConfig
+from scalax.errors import UserError
 from scalax.schedule import Schedule, Stage
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
@@ -52,3 +53,13 @@ def test_config_takes_two_steps(path, tmp_path):
         (1, small.patch),
         (2, small.patch),
     ]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_every_function_of_a_config_builds(path):
+    for line in path.read_text().splitlines():
+        if line.startswith("def "):
+            config = launch.load(f"{path}:{line.split()[1].partition('(')[0]}")
+            assert config.study in ("adaptive", "law_halfspace", "sweep")
+    with pytest.raises(UserError, match=r"no function 'confg' \(did you mean 'config'\?\)"):
+        launch.load(f"{path}:confg")
