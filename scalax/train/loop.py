@@ -167,8 +167,9 @@ class _Run:
         while step < self.timeline.steps:
             span, after = self.timeline.around(step)
             programs = self._timed("compile_s", lambda span=span: self._programs(span))
-            if after:
-                self.compiler.submit(self._compile, span, after)
+            later = self.timeline.spans[self.timeline.spans.index(span) :]
+            for one, other in itertools.pairwise(later):
+                self.compiler.submit(self._compile, one, other)
             self._start_clock()
             while step < span.last:
                 for hook, member in self._hooked():
