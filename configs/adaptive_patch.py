@@ -27,13 +27,13 @@ def config() -> AdaptiveConfig:
         ),
         model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4),
         optim=OptimConfig(lr=4e-3, warmup_steps=100),
-        eval=EvalConfig(points=24, batch_size=500, shots=0),
+        eval=EvalConfig(points=32, batch_size=500, shots=0),
         batch_size=64,
-        budget_flops=1.2e12,
+        budget_flops=2e12,
         checkpoint_steps=5000,
         patches=(16, 8, 4),
         seeds=(0, 1, 2),
-        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(64, 128), weight_decays=(0.01, 0.1)),
+        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)),
         baselines=("linear", "logarithmic", "random", "flexi"),
     )
 

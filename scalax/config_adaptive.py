@@ -8,6 +8,7 @@ from scalax.config import RunConfig, at_least, between, divisors, positive
 from scalax.errors import UserError
 from scalax.schedule import Shape
 
+METRICS = ("val_error", "val_loss", "fewshot_error")
 LEAST_POINTS = 6  # of a curve, for a law of four parameters
 
 

@@ -80,7 +80,7 @@ class FrontierPoint(NamedTuple):
     """FLOPs of the best static shape and of the best schedule to the same value, and their ratio."""
 
     value: float
-    static: Shape
+    static: Shape | str
     static_flops: float
     scheduled: str
     scheduled_flops: float
@@ -88,7 +88,7 @@ class FrontierPoint(NamedTuple):
 
 
 def frontier_ratio(
-    static: Mapping[Shape, Curve], scheduled: Mapping[str, Curve], points: int = 20
+    static: Mapping[Shape | str, Curve], scheduled: Mapping[str, Curve], points: int = 20
 ) -> list[FrontierPoint]:
     """How many times the FLOPs of the best of `scheduled` (runs by name) the best static shape needs, at
     `points` values spaced evenly in log, from where every run was first measured or below, down to

@@ -11,6 +11,7 @@ from scalax.plan.effects import Effects, Law, grows, no_effect
 from scalax.schedule import Schedule, Shape, Stage
 
 LEVELS = 4000
+POINTS = 200  # of the planned curve, kept
 
 
 class Transition(NamedTuple):
@@ -20,6 +21,9 @@ class Transition(NamedTuple):
     after: Shape
     error: float
     flops: float
+
+    def to_json(self) -> dict:
+        return {**self._asdict(), "before": str(self.before), "after": str(self.after)}
 
 
 class Plan(NamedTuple):
@@ -39,6 +43,11 @@ class Plan(NamedTuple):
             )
         only = self.schedule.stages[0].shape
         return f"the laws never cross: {only} descends fastest throughout, so train it alone"
+
+    def curve(self) -> tuple[list[float], list[float]]:
+        """FLOPs and errors of the planned curve, thinned to be kept in a file."""
+        thin = max(1, len(self.flops) // POINTS)
+        return self.flops[::thin].tolist(), self.errors[::thin].tolist()
 
 
 class _Node(NamedTuple):

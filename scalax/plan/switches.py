@@ -38,6 +38,10 @@ class Switch(NamedTuple):
         """FLOPs to recover, as a share of all spent before the change."""
         return self.recovery_flops / self.flops
 
+    def to_json(self) -> dict:
+        own = {"before": str(self.before), "after": str(self.after), "recovery_share": self.recovery_share}
+        return {**self._asdict(), **own}
+
 
 class SwitchEffects(NamedTuple):
     """Measured effects by pair of shapes, and the typical one, of pace 1, for pairs never measured.

@@ -11,18 +11,19 @@ from scalax import records
 from scalax.errors import UserError
 from scalax.report import adaptive_figures as figures
 from scalax.report import adaptive_tables as tables
+from scalax.report import compute_figures as compute
 from scalax.report.page import Page
-from scalax.report.units import flops_text
+from scalax.report.units import METRICS, flops_text
 
-METRICS = {
-    "val_error": "validation error (share of images)",
-    "val_loss": "validation loss (cross-entropy, nats)",
-    "fewshot_error": "few-shot error (share of images)",
-}
 SAVINGS = (
     "Savings: training FLOPs of the static run that reaches the target first over those of the method (above"
     " 1, the method is cheaper), their geometric mean over the seeds, from the least to the most in brackets."
     " Static runs that laws were fitted to are not charged; 'cost of planning' says what they took."
+)
+CHEAP = (
+    "How short might the static runs have been? Plans from the first part of each, as the laws of the whole"
+    " runs predict them: FLOPs of the best static shape to its value at the budget, over those of the plan to"
+    " the same, without and with the FLOPs of the static runs used."
 )
 
 
@@ -74,7 +75,11 @@ def _text(study: dict, label: str, target: epath.Path) -> str:
     with console.capture() as capture:
         for name, family in study["families"].items():
             console.print(f"{name}: savings in FLOPs at each target, {label}", highlight=False)
-            console.print(_as_rich(*tables.targets(family, study["metric"])))
+            console.print(_as_rich(*tables.targets(family, family["targets"], study["metric"])))
+            for other, reached in family["other_targets"].items():
+                if other == "fewshot_error":
+                    console.print(f"{name}: the same at each {METRICS[other]}", highlight=False)
+                    console.print(_as_rich(*tables.targets(family, reached, other)))
             for line in remarks(family, study):
                 console.print(line, soft_wrap=True, highlight=False)
         console.print(f"\nreport: {target}", soft_wrap=True, highlight=False)
@@ -155,11 +160,29 @@ def _family_part(page: Page, plots: epath.Path, name: str, family: dict, study: 
         )
     page.heading(f"{name}: FLOPs to target")
     page.text(SAVINGS)
-    page.table(*tables.targets(family, metric))
+    page.table(*tables.targets(family, family["targets"], metric))
     page.text("Mean FLOPs to each target:")
     page.table(*tables.flops(family, metric))
     page.text("Savings in training time against the same static run, evaluations and compilation left out:")
     page.table(*tables.wall(family, metric))
+    for other, reached in family["other_targets"].items():
+        page.text(f"The same savings in FLOPs by another measure of the same runs, {METRICS[other]}:")
+        page.table(*tables.targets(family, reached, other))
+    page.heading(f"{name}: which shape at which compute")
+    page.figure(
+        compute.isoflop(plots / f"{name}_isoflop.png", family, label),
+        "IsoFLOP curves: the best that each static shape has reached with the same training compute"
+        " (geometric mean of the seeds).",
+    )
+    if any(family["frontier"]):
+        page.figure(
+            compute.frontier(plots / f"{name}_frontier.png", family, label),
+            "The compute-optimal frontier: FLOPs of whichever static shape is first at each value, over those"
+            " of the runs that change shape.",
+        )
+    if family["cheap"]:
+        page.text(CHEAP)
+        page.table(*tables.cheap(family))
     _save_curves(plots / f"{name}_curves.csv", family)
 
 

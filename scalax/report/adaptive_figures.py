@@ -4,8 +4,7 @@ import numpy as np
 from etils import epath
 from matplotlib.axes import Axes
 
-from scalax.report.style import INK, figure, log_axes, looks
-from scalax.report.units import flops_text
+from scalax.report.style import INK, figure, log_axes, looks, mark_transition
 
 X_LABEL = "training compute (FLOPs)"
 
@@ -30,16 +29,7 @@ def schedule(path: epath.Path, family: dict, label: str) -> epath.Path:
         if kept:
             axes.plot(*zip(*kept, strict=True), color=INK, lw=2.4, ls="--", label="planned")
         for transition in plan["transitions"]:
-            axes.plot(transition["flops"], transition["error"], "D", ms=7, color=INK, mfc="white", zorder=5)
-            axes.annotate(
-                f"to {transition['after']}\nat {transition['error']:.3g}, {flops_text(transition['flops'])}",
-                (transition["flops"], transition["error"]),
-                xytext=(-10, -26),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8.5,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1},
-            )
+            mark_transition(axes, transition["flops"], transition["error"], transition["after"])
         log_axes(axes, X_LABEL, label)
         axes.legend(loc="upper right")
     return path

@@ -8,12 +8,11 @@ from scalax.report.units import flops_text, scaled, seconds_text
 Table = tuple[list[str], list[list[str]]]
 
 
-def targets(family: dict, metric: str) -> Table:
+def targets(family: dict, reached: list[dict], metric: str) -> Table:
     """For each target: the best static shape and its FLOPs, and what every other method saves."""
-    shapes = family["shapes"]
-    others = [name for name in family["runs"] if name not in shapes]
+    others = [name for name in family["runs"] if name not in family["shapes"]]
     rows = []
-    for row in family["targets"]:
+    for row in reached:
         names = sorted({name for name in row["best_static"] if name != "None"})
         best = [row["methods"][n]["flops"][i] for i, n in enumerate(row["best_static"]) if n != "None"]
         rows.append(
@@ -31,7 +30,7 @@ def flops(family: dict, metric: str) -> Table:
     """FLOPs of every method to each target, and the wall time of training."""
     names = list(family["runs"])
     rows = [
-        [f"{row['target']:.4g}", *(_needed(row["methods"][name]) for name in names)]
+        [f"{row['target']:.4g}", *(mean_flops(row["methods"][name]["flops"]) for name in names)]
         for row in family["targets"]
     ]
     return [metric, *names], rows
@@ -70,6 +69,20 @@ def switches(family: dict) -> Table:
         for s in family["switches"]
     ]
     return ["change", "at", "before", "just after", "back after", "share of FLOPs so far"], rows
+
+
+def cheap(family: dict) -> Table:
+    rows = [
+        [
+            f"{row['share']:.0%}",
+            flops_text(row["planning_flops"]),
+            row["plan"] or row["reason"],
+            _times(row["savings"]),
+            _times(row["net_savings"]),
+        ]
+        for row in family["cheap"]
+    ]
+    return ["of each static run", "their FLOPs", "plan", "savings", "net of planning"], rows
 
 
 def laws(family: dict) -> Table:
@@ -128,7 +141,7 @@ def spent(study: dict) -> Table:
             used = energy(device["kind"], hours, study["config"]["device_watts"])
             rows.append(
                 [
-                    family if name in part["shapes"] else f"{family}",
+                    family,
                     name,
                     seconds_text(seconds),
                     f"{used.kwh:.3g} kWh" if used else "power unknown",
@@ -142,10 +155,6 @@ def mean_flops(values: list[float | None]) -> str:
     if not values or any(value is None for value in values):
         return "not reached"
     return flops_text(math.exp(sum(math.log(v) for v in values if v) / len(values)))
-
-
-def _needed(method: dict) -> str:
-    return mean_flops(method["flops"])
 
 
 def _times(value: float | None) -> str:

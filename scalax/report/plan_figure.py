@@ -9,15 +9,9 @@ from matplotlib.axes import Axes
 
 from scalax.plan import Law, Plan, Spread
 from scalax.plan.fitting import Curves
-from scalax.report.style import INK, figure, log_axes, looks
-from scalax.report.units import flops_text
+from scalax.report.style import INK, figure, log_axes, looks, mark_transition
+from scalax.report.units import METRICS
 from scalax.schedule import Shape
-
-LABELS = {
-    "val_error": "validation error",
-    "val_loss": "validation loss (nats)",
-    "fewshot_error": "few-shot error",
-}
 
 
 def draw(
@@ -31,24 +25,14 @@ def draw(
         path_look = {"color": INK, "lw": 2.4, "ls": (0, (3, 1)), "label": "planned"}
         axes.plot(planned.flops[shown], planned.errors[shown], **path_look)
         for i, transition in enumerate(planned.transitions):
-            axes.plot(transition.flops, transition.error, "D", ms=7, color=INK, mfc="white", zorder=6)
+            mark_transition(axes, transition.flops, transition.error, str(transition.after))
             drawn = spread.transitions[i] if spread else None
             if drawn and drawn.flops:
                 axes.hlines(transition.error, drawn.flops[0], drawn.flops[-1], color=INK, lw=1.2, zorder=5)
                 axes.vlines(transition.flops, drawn.error[0], drawn.error[-1], color=INK, lw=1.2, zorder=5)
-            axes.annotate(
-                f"to {transition.after}\nat {transition.error:.3g}, {flops_text(transition.flops)}",
-                (transition.flops, transition.error),
-                xytext=(-12, -30),
-                textcoords="offset points",
-                ha="right",
-                fontsize=8.5,
-                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-                zorder=7,
-            )
         low, high = axes.get_ylim()
         axes.set_ylim(0.95 * low, high)  # room for what is written below the last transition
-        log_axes(axes, "training compute (FLOPs)", LABELS.get(metric, metric))
+        log_axes(axes, "training compute (FLOPs)", METRICS.get(metric, metric))
         if spread and any(t.flops for t in spread.transitions):
             axes.plot([], [], color=INK, lw=1.2, label="10 to 90% of resamples")
         axes.legend(loc="upper right", fontsize=9)

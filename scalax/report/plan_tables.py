@@ -13,8 +13,6 @@ from scalax.report.law_files import print_table, write_json
 from scalax.report.units import flops_text
 from scalax.schedule import Shape
 
-POINTS = 200  # of the planned curve, kept
-
 
 def summarise(
     fits: Mapping[Shape, Fit],
@@ -46,10 +44,7 @@ def summarise(
     drawn = spread.transitions if spread else [None] * len(planned.transitions)
     transitions = [
         {
-            "before": str(t.before),
-            "after": str(t.after),
-            "flops": t.flops,
-            "error": t.error,
+            **t.to_json(),
             "flops_quantiles": list(d.flops) if d else None,
             "error_quantiles": list(d.error) if d else None,
             "share_of_resamples": d.share if d else None,
@@ -85,15 +80,11 @@ def cautions(curves: Curves, fits: Mapping[Shape, Fit], planned: plan.Plan) -> l
 
 def write(path: Path, planned: plan.Plan, summary: dict) -> None:
     """The schedule, as scalax.launch reads it, with the summary and the planned curve beside its stages."""
-    thin = max(1, len(planned.flops) // POINTS)
     cheap = summary["cheap"] and [
         {**row._asdict(), "plan": row.plan and row.plan.schedule.to_json()} for row in summary["cheap"]
     ]
-    switches = [
-        {**s._asdict(), "before": str(s.before), "after": str(s.after), "recovery_share": s.recovery_share}
-        for s in summary["switches"]
-    ]
-    curve = {"flops": planned.flops[::thin].tolist(), "errors": planned.errors[::thin].tolist()}
+    switches = [s.to_json() for s in summary["switches"]]
+    curve = dict(zip(("flops", "errors"), planned.curve(), strict=True))
     data = {**planned.schedule.to_json(), **summary, "switches": switches, "cheap": cheap, "curve": curve}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,8 @@ from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
+from scalax.report.units import flops_text
+
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
 LINES = ["-", (0, (5, 1.5)), (0, (1, 1))]
 MARKERS = ["o", "s", "^"]
@@ -57,6 +59,21 @@ def figure(path: epath.Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator
             path.write_bytes(picture.getvalue())
         finally:
             plt.close(drawing)
+
+
+def mark_transition(axes: Axes, flops: float, value: float, after: str) -> None:
+    """A diamond where a plan changes to the shape `after`, and what it is."""
+    axes.plot(flops, value, "D", ms=7, color=INK, mfc="white", zorder=6)
+    axes.annotate(
+        f"to {after}\nat {value:.3g}, {flops_text(flops)}",
+        (flops, value),
+        xytext=(-12, -30),
+        textcoords="offset points",
+        ha="right",
+        fontsize=8.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+        zorder=7,
+    )
 
 
 def log_axes(axes: Axes, x_label: str, y_label: str) -> None:

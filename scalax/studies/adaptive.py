@@ -9,15 +9,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
 from etils import epath
 
-from scalax import data, laws, plan, records, train
-from scalax.config_adaptive import AdaptiveConfig
-from scalax.errors import UserError
+from scalax import data, plan, records, train
+from scalax.config_adaptive import METRICS, AdaptiveConfig
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
-from scalax.studies import compare, tuning
+from scalax.studies import compare, planning, tuning
 from scalax.studies.compare import Curve
 from scalax.studies.evaluation import make_evaluator
 from scalax.studies.runs import Planned, execute
@@ -86,32 +84,42 @@ class Family:
         self.settings, tuning_flops = tuning.tune(config, self.shapes, search)
         statics = self.make({str(shape): self.each_seed(shape, self.static(shape)) for shape in self.shapes})
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
-        fits, planned, message = self.plan(curves)
+        planned = self.plan(curves)
         pilot, switches = [], []
-        if config.switch_effects and planned and planned.transitions:
-            pilot = self.make({"pilot": self.each_seed("pilot", planned.schedule)[:1]})["pilot"]
-            switches = plan.measure_switches(pilot[0], config.metric, fits)
-            _, planned, message = self.plan(curves, plan.effects_of(switches))
+        if config.switch_effects and planned.changes:
+            pilot = self.make({"pilot": self.each_seed("pilot", planned.plan.schedule)[:1]})["pilot"]
+            switches = plan.measure_switches(pilot[0], config.metric, planned.laws)
+            planned = self.plan(curves, plan.effects_of(switches))
         others = {}
-        if planned and planned.transitions:
-            others["adaptive"] = self.each_seed("adaptive", planned.schedule)
+        if planned.changes:
+            others["adaptive"] = self.each_seed("adaptive", planned.plan.schedule)
         if config.online:
             others["online"] = self.online()
         others |= {name: self.baseline(name) for name in config.baselines}
         methods = statics | self.make(others)
-        joined = compare.share_starts({name: self.curves(runs) for name, runs in methods.items()}, methods)
+        joined = self.joined(methods, config.metric)
+        scheduled = [name for name in ("adaptive", "online") if name in methods]
+        metrics = [name for name in METRICS if name in statics[str(self.shapes[0])][0][0].metrics]
         return {
             "shapes": [str(shape) for shape in self.shapes],
             "settings": {str(shape): own._asdict() for shape, own in self.settings.items()},
-            "laws": {str(shape): self.law_json(fit) for shape, fit in fits.items()},
-            "plan": {"message": message, **_plan_json(planned)},
+            "laws": planned.laws_json(),
+            "plan": planned.to_json(),
             "planning_flops": tuning_flops + compare.spent([*statics.values(), pilot]),
-            "switches": [s._asdict() | {"before": str(s.before), "after": str(s.after)} for s in switches],
+            "cheap": planned.cheap_json(curves),
+            "switches": [s.to_json() for s in switches],
             "runs": {
                 name: [self.run_json(*pair) for pair in zip(runs, joined[name], strict=True)]
                 for name, runs in methods.items()
             },
             "targets": compare.targets(config, list(statics), joined, methods),
+            "other_targets": {
+                metric: compare.targets(config, list(statics), self.joined(methods, metric), methods)
+                for metric in metrics
+                if metric != config.metric
+            },
+            "isoflop": compare.isoflop(curves, self.image_flops, self.first_flops),
+            "frontier": compare.frontier(joined, list(statics), scheduled),
         }
 
     def make(self, methods: Mapping[str, list[Planned]]) -> dict[str, Runs]:
@@ -183,32 +191,19 @@ class Family:
 
         return replan
 
-    def curves(self, runs: Runs) -> list[Curve]:
-        return [compare.curve_of(run, self.config.metric, self.least) for run in runs]
+    def curves(self, runs: Runs, metric: str = "") -> list[Curve]:
+        return [compare.curve_of(run, metric or self.config.metric, self.least) for run in runs]
+
+    def joined(self, methods: Mapping[str, Runs], metric: str) -> dict[str, list[Curve]]:
+        """The curves of each method, the same where they are the same run."""
+        return compare.share_starts(
+            {name: self.curves(runs, metric) for name, runs in methods.items()}, methods
+        )
 
     def plan(
         self, curves: Mapping[Shape, list[Curve]], effects: plan.Effects = plan.no_effect
-    ) -> tuple[dict[Shape, laws.Fit], plan.Plan | None, str]:
-        """The laws, the plan and what it says; where they cannot be had, the reason: the static runs are
-        worth their report all the same."""
-        fits = {}
-        try:
-            fits = plan.fit_laws(curves, self.first_flops)
-            budget = self.config.budget_flops
-            planned = plan.steepest_descent(fits, budget, self.first_flops, effects=effects)
-        except UserError as e:
-            return fits, None, f"no plan: {e}"
-        return fits, planned, planned.message
-
-    def law_json(self, fit: laws.Fit) -> dict:
-        x = np.geomspace(self.first_flops, self.config.budget_flops, 100)
-        return {
-            "params": {k: float(v) for k, v in fit.params.items()},
-            "stderr": {k: float(v) for k, v in fit.stderr.items()},
-            "rmsle": float(fit.rmsle),
-            "flops": x.tolist(),
-            "values": np.asarray(fit.predict(x)).tolist(),
-        }
+    ) -> planning.Planning:
+        return planning.make_plan(curves, self.config.budget_flops, self.first_flops, effects)
 
     def run_json(self, run: list[RunRecord], curve: Curve) -> dict:
         return {
@@ -218,17 +213,3 @@ class Family:
             "shapes": list(dict.fromkeys(str(plan.shape_of(record)) for record in run)),
             "wall_s": run[-1].wall_s,
         }
-
-
-def _plan_json(planned: plan.Plan | None) -> dict:
-    if planned is None:
-        return {"schedule": None, "transitions": [], "flops": [], "errors": []}
-    thin = max(1, len(planned.flops) // 200)
-    return {
-        "schedule": planned.schedule.to_json(),
-        "transitions": [
-            {**t._asdict(), "before": str(t.before), "after": str(t.after)} for t in planned.transitions
-        ],
-        "flops": planned.flops[::thin].tolist(),
-        "errors": planned.errors[::thin].tolist(),
-    }

@@ -1,4 +1,4 @@
-"""What each way to train needs for the same targets: FLOPs, wall time."""
+"""What each way to train needs for the same targets, and what it has reached with the same compute."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,9 @@ import numpy as np
 from scalax import plan
 from scalax.config_adaptive import AdaptiveConfig
 from scalax.records import RunRecord
+from scalax.schedule import Shape
 
+ISOFLOPS = 5
 Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n], the study's metric [n]
 Curves = Mapping[str, list[Curve]]  # of each method, one a seed
 
@@ -86,6 +88,46 @@ def targets(
             }
         rows.append(row)
     return rows
+
+
+def isoflop(
+    curves: Mapping[Shape, list[Curve]], image_flops: Mapping[Shape, float], first_flops: float
+) -> list[dict]:
+    """What each static shape has reached at ISOFLOPS budgets, evenly spaced in log from `first_flops` to that
+    of the runs: the geometric mean over the seeds of the best value so far. image_flops: of training."""
+    last = min(flops[-1] for runs in curves.values() for flops, _ in runs)
+    at = np.geomspace(max(first_flops, *(f[0] for runs in curves.values() for f, _ in runs)), last, ISOFLOPS)
+    means = {
+        shape: (at, np.exp(np.mean([np.log(plan.values_at(curve, at)) for curve in runs], 0)))
+        for shape, runs in curves.items()
+    }
+    return [
+        {
+            **row._asdict(),
+            "image_flops": [image_flops[shape] for shape in row.values],
+            "values": {str(shape): value for shape, value in row.values.items()},
+            "best": str(row.best),
+        }
+        for row in plan.isoflop(means, image_flops, at)
+    ]
+
+
+def frontier(curves: Curves, static: Sequence[str], scheduled: Sequence[str]) -> list[list[dict]]:
+    """For each seed, along the values that both reach: FLOPs on the compute-optimal frontier of the static
+    shapes, and on that of the methods `scheduled`."""
+    seeds = range(len(next(iter(curves.values()))))
+    if not scheduled:
+        return []
+    return [
+        [
+            point._asdict()
+            for point in plan.frontier_ratio(
+                {name: curves[name][seed] for name in static},
+                {name: curves[name][seed] for name in scheduled},
+            )
+        ]
+        for seed in seeds
+    ]
 
 
 def geometric(values: Sequence[float]) -> float:

@@ -1,0 +1,76 @@
+"""The laws of a family's static runs, the plan that they make, and what plans from less of them are worth."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scalax import laws, plan
+from scalax.errors import UserError
+from scalax.schedule import Shape
+from scalax.studies.compare import Curve
+
+POINTS = 100  # of a law, kept
+
+
+class Planning(NamedTuple):
+    """plan is None where none can be made, and `message` says why: the static runs are worth their report all
+    the same. first_flops: where the laws' data begin."""
+
+    laws: dict[Shape, laws.Fit]
+    plan: plan.Plan | None
+    message: str
+    budget_flops: float
+    first_flops: float
+
+    @property
+    def changes(self) -> bool:
+        return bool(self.plan and self.plan.transitions)
+
+    def to_json(self) -> dict:
+        if self.plan is None:
+            return {"message": self.message, "schedule": None, "transitions": [], "flops": [], "errors": []}
+        flops, errors = self.plan.curve()
+        return {
+            "message": self.message,
+            "schedule": self.plan.schedule.to_json(),
+            "transitions": [t.to_json() for t in self.plan.transitions],
+            "flops": flops,
+            "errors": errors,
+        }
+
+    def laws_json(self) -> dict:
+        x = np.geomspace(self.first_flops, self.budget_flops, POINTS)
+        return {
+            str(shape): {
+                "params": {name: float(value) for name, value in fit.params.items()},
+                "stderr": {name: float(value) for name, value in fit.stderr.items()},
+                "rmsle": float(fit.rmsle),
+                "flops": x.tolist(),
+                "values": np.asarray(fit.predict(x)).tolist(),
+            }
+            for shape, fit in self.laws.items()
+        }
+
+    def cheap_json(self, curves: Mapping[Shape, Sequence[Curve]]) -> list[dict]:
+        """Plans from the first part of each static run, under the laws of the whole runs."""
+        if self.plan is None:
+            return []
+        found = plan.cheap_plans(curves, self.laws, self.budget_flops, self.first_flops)
+        return [{**row._asdict(), "plan": row.plan and row.plan.message} for row in found]
+
+
+def make_plan(
+    curves: Mapping[Shape, Sequence[Curve]],
+    budget_flops: float,
+    first_flops: float,
+    effects: plan.Effects = plan.no_effect,
+) -> Planning:
+    """Follow the steepest of the laws of `curves`, of each shape one a seed."""
+    fits: dict[Shape, laws.Fit] = {}
+    try:
+        fits = plan.fit_laws(curves, first_flops)
+        planned = plan.steepest_descent(fits, budget_flops, first_flops, effects=effects)
+    except UserError as e:
+        return Planning(fits, None, f"no plan: {e}", budget_flops, first_flops)
+    return Planning(fits, planned, planned.message, budget_flops, first_flops)
