@@ -1,13 +1,15 @@
 """Adaptive patch size on real photographs, tuned and against every baseline, three seeds.
 
     python -m scalax.launch configs/adaptive_patch.py --data.dir PATH/cifar10/VERSION
-    python -m scalax.launch configs/adaptive_patch.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION
+    python -m scalax.launch configs/adaptive_patch.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
+        --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
---data.dir is a prepared TFDS dataset in array_record format with the splits train and test (Tiny ImageNet:
-validation); or give --data.source folder or arrays. The learning rate, batch size and weight decay of each
-patch size are searched first. Launches that share --out share the runs out: start one for each core.
-tiny_imagenet() has not been run in full yet.
+--data.dir is a prepared TFDS dataset in array_record format; or give --data.source folder or arrays. The
+learning rate, batch size and weight decay of each shape are searched first. Launches that share --out share
+the runs out: start one for each core.
 """
+
+import dataclasses
 
 from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
 from scalax.config_adaptive import AdaptiveConfig, TuneConfig
@@ -25,7 +27,7 @@ def config() -> AdaptiveConfig:
             crop_padding=4,
             flip=True,
         ),
-        model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4),
+        model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4, head_dim=8),
         optim=OptimConfig(lr=4e-3, warmup_steps=100),
         eval=EvalConfig(points=32, batch_size=500, shots=0),
         batch_size=64,
@@ -33,30 +35,22 @@ def config() -> AdaptiveConfig:
         checkpoint_steps=5000,
         patches=(16, 8, 4),
         seeds=(0, 1, 2),
-        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)),
+        tune=TuneConfig(
+            share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)
+        ),
         baselines=("linear", "logarithmic", "random", "flexi"),
     )
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    return AdaptiveConfig(
+    cifar = config()
+    return dataclasses.replace(
+        cifar,
         name="adaptive_patch_tiny_imagenet",
-        data=DataConfig(
-            source="tfds",
-            name="tiny_imagenet",
-            image_size=64,
-            validation_split="validation",
-            crop_padding=4,
-            flip=True,
+        data=dataclasses.replace(
+            cifar.data, name="tiny_imagenet", image_size=64, validation_split="validation"
         ),
-        model=ModelConfig(names=("V32-3",), base_patch=8, base_grid=8),
-        optim=OptimConfig(lr=4e-3, warmup_steps=200),
-        eval=EvalConfig(points=24, batch_size=500, shots=0),
-        batch_size=64,
-        budget_flops=8e12,
-        checkpoint_steps=5000,
+        model=dataclasses.replace(cifar.model, names=("V32-3",), base_patch=16, head_dim=16),
+        eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
         patches=(32, 16, 8),
-        seeds=(0, 1, 2),
-        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(64, 128), weight_decays=(0.01, 0.1)),
-        baselines=("linear", "logarithmic", "random", "flexi"),
     )

@@ -11,7 +11,7 @@ from scalax.config_adaptive import AdaptiveConfig, TuneConfig
 from scalax.errors import UserError
 from scalax.records import RunRecord
 from scalax.schedule import Shape
-from scalax.studies import compare, tuning
+from scalax.studies import compare, planning, tuning
 
 LARGE, SMALL = Shape(4, 16, 1), Shape(2, 16, 1)
 FLOPS = np.geomspace(1e9, 1e11, 40)
@@ -176,3 +176,46 @@ def test_families_and_bad_configs():
     ):
         with pytest.raises(UserError):
             dataclasses.replace(CONFIG, **bad)
+
+
+def test_isoflop_and_frontier_of_a_study():
+    """Small needs 4x the FLOPs of large until both end; the scheduled run half of those of large."""
+    curves = {LARGE: [(FLOPS, power(1.0))] * 2, SMALL: [(FLOPS, power(4.0))] * 2}
+    rows = compare.isoflop(curves, {LARGE: 1e6, SMALL: 4e6}, 2e9)
+    assert [row["flops"] for row in rows] == pytest.approx(np.geomspace(2e9, 1e11, compare.ISOFLOPS))
+    for row in rows:
+        assert row["best"] == str(LARGE)
+        assert row["image_flops"] == [1e6, 4e6]
+        assert row["values"][str(SMALL)] == pytest.approx(2 * row["values"][str(LARGE)], rel=1e-3)
+    named = {str(shape): runs for shape, runs in curves.items()} | {"adaptive": [(FLOPS, power(0.5))] * 2}
+    for seed in compare.frontier(named, STATIC, ["adaptive"]):
+        assert [point["static"] for point in seed] == [str(LARGE)] * len(seed)
+        assert [point["ratio"] for point in seed] == pytest.approx([2.0] * len(seed), rel=1e-6)
+    assert compare.frontier(named, STATIC, []) == []
+
+
+def test_a_plan_and_what_less_data_would_have_made_of_it():
+    laws = {LARGE: 0.3 + 0.4 * (FLOPS / 1e9 + 1) ** -0.8, SMALL: 0.1 + 0.8 * (FLOPS / 1e9 + 8) ** -0.35}
+    curves = {shape: [(FLOPS, values)] for shape, values in laws.items()}
+    made = planning.make_plan(curves, 1e11, 2e9)
+    assert made.changes
+    kept = made.to_json()
+    assert kept["transitions"][0]["after"] == str(SMALL)
+    assert kept["message"] == made.message
+    assert len(kept["flops"]) == len(kept["errors"]) > 100
+    for shape, law in made.laws_json().items():
+        truth = np.interp(law["flops"], FLOPS, laws[LARGE if shape == str(LARGE) else SMALL])
+        assert law["values"] == pytest.approx(truth, rel=0.01)
+    cheap = made.cheap_json(curves)
+    assert [row["share"] for row in cheap] == [0.05, 0.1, 0.25, 0.5, 1.0]
+    assert cheap[-1]["plan"] == made.message
+    assert cheap[-1]["planning_flops"] == pytest.approx(2e11)
+    for row in cheap:
+        assert row["plan"] or row["reason"]
+        assert row["plan"] is None or row["net_savings"] < row["savings"]
+    few = {shape: [(f[:2], v[:2]) for f, v in runs] for shape, runs in curves.items()}
+    none = planning.make_plan(few, 1e11, 1e9)
+    assert not none.changes
+    assert none.message.startswith("no plan: ")
+    assert none.to_json()["schedule"] is None
+    assert none.cheap_json(few) == []
