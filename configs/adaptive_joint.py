@@ -1,11 +1,11 @@
-"""Patch size, width and depth together, on real photographs: nine shapes.
+"""Patch size and width together, on real photographs: six shapes that a model may go through.
 
     python -m scalax.launch configs/adaptive_joint.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_joint.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
-Runs of the static shapes that adaptive_patch.py, adaptive_width.py and adaptive_depth.py made can be taken
-over: copy their runs/ and tuning/ into --out.
+Depths would do as well: add V16-6 to --model.names. Runs of the static shapes that adaptive_patch.py and
+adaptive_width.py made can be taken over: copy their runs/ and tuning/ into --out.
 --data.dir is a prepared TFDS dataset in array_record format; or give --data.source folder or arrays. The
 learning rate, batch size and weight decay of each shape are searched first. Launches that share --out share
 the runs out: start one for each core.
@@ -29,7 +29,7 @@ def config() -> AdaptiveConfig:
             crop_padding=4,
             flip=True,
         ),
-        model=ModelConfig(names=("V16-1", "V16-3", "V32-3"), base_patch=8, base_grid=4, head_dim=8),
+        model=ModelConfig(names=("V16-3", "V32-3"), base_patch=8, base_grid=4, head_dim=8),
         optim=OptimConfig(lr=4e-3, warmup_steps=100),
         eval=EvalConfig(points=32, batch_size=500, shots=0),
         morph=MorphConfig(width="copy"),
@@ -54,7 +54,7 @@ def tiny_imagenet() -> AdaptiveConfig:
         data=dataclasses.replace(
             cifar.data, name="tiny_imagenet", image_size=64, validation_split="validation"
         ),
-        model=dataclasses.replace(cifar.model, names=("V32-1", "V32-3", "V64-3"), base_patch=16, head_dim=16),
+        model=dataclasses.replace(cifar.model, names=("V32-3", "V64-3"), base_patch=16, head_dim=16),
         eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
         patches=(32, 16, 8),
     )

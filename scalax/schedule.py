@@ -26,6 +26,11 @@ class Shape(NamedTuple):
         name = f"{self.family}{self.width}-{self.depth}"
         return name if self.family == "R" else f"{name}/{self.patch}"
 
+    @classmethod
+    def of(cls, record) -> "Shape":
+        """The shape that a run had at an evaluation (records.RunRecord)."""
+        return cls(record.patch, record.width, record.depth, record.family)
+
     def to_json(self) -> dict:
         """The fields; the family only where it is not V."""
         fields = self._asdict()

@@ -10,7 +10,7 @@ from scalax import data, launch, train
 from scalax.config_adaptive import AdaptiveConfig
 from scalax.config_sweep import SweepConfig
 from scalax.errors import UserError
-from scalax.schedule import Schedule, Stage
+from scalax.schedule import Schedule, Shape, Stage
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 
@@ -24,6 +24,7 @@ def test_config_takes_two_steps(path, tmp_path):
     size = config.data.image_size
     images = np.random.default_rng(0).integers(0, 256, (12, size, size, 3), np.uint8)
     np.savez(tmp_path / "toy.npz", images=images, labels=np.arange(12) % 3)
+    names = ("V8-1", "V16-2")[: len(config.model.names)]
     toy = dataclasses.replace(
         config,
         data=dataclasses.replace(
@@ -33,26 +34,23 @@ def test_config_takes_two_steps(path, tmp_path):
             validation_split="",
             validation_share=0.25,
         ),
-        model=dataclasses.replace(config.model, names=("V8-1",)),
+        model=dataclasses.replace(config.model, names=names),
         eval=dataclasses.replace(config.eval, batch_size=4),
         batch_size=4,
     )
     splits = data.load(toy.data)
     setup = train.Setup(toy, splits)
-    large, small = (toy.model.shape("V8-1", patch) for patch in (sorted({*toy.patches, 1}, reverse=True))[:2])
-    first, second = setup.cost(large).step.flops, setup.cost(small).step.flops
-    schedule = Schedule((Stage(large, first), Stage(small, first + second)))
+    large, small = sorted({*toy.patches, 1}, reverse=True)[:2]
+    before, after = toy.model.shape(names[0], large), toy.model.shape(names[-1], small)
+    first, second = setup.cost(before).step.flops, setup.cost(after).step.flops
+    schedule = Schedule((Stage(before, first), Stage(after, first + second)))
     (result,) = train.run(
         setup,
         schedule,
         [train.Member(tmp_path / "run", 0)],
         lambda predict: {"val_error": predict(splits.validation)[0].mean()},
     )
-    assert [(r.step, r.patch) for r in result.records] == [
-        (1, large.patch),
-        (1, small.patch),
-        (2, small.patch),
-    ]
+    assert [(r.step, Shape.of(r)) for r in result.records] == [(1, before), (1, after), (2, after)]
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)

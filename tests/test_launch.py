@@ -29,6 +29,8 @@ def test_study_leaves_a_self_contained_report(study):
     page = (study / "report.html").read_text()
     assert "V8-1: static runs and their laws" in page
     assert "FLOPs to target" in page
+    assert "IsoFLOP curves" in page
+    assert "by another measure of the same runs, few-shot error" in page
     assert "Config and versions" in page
     assert page.count("data:image/png;base64,") >= 2
     assert not re.search(r'(src|href)="(?!data:)', page)

@@ -122,19 +122,16 @@ def _is_running(owner: Holder) -> bool:
 def _far(last: RunRecord | None) -> dict[str, Any]:
     if last is None:
         return {"step": 0, "flops": 0.0}
-    far = {"shape": str(Shape(last.patch, last.width, last.depth)), "step": last.step, "flops": last.flops}
+    far = {"shape": str(Shape.of(last)), "step": last.step, "flops": last.flops}
     if last.wall_s > 0:
         far |= {"images_per_s": last.images / last.wall_s, "flops_per_s": last.flops / last.wall_s}
     return far
 
 
 def _noted(note: dict) -> dict[str, Any]:
-    """What the owner said with its last sign of life; a Shape comes back from JSON as a list."""
-    said = {k: note[k] for k in ("step", "flops", "images_per_s", "flops_per_s") if note.get(k) is not None}
-    shape = note.get("shape")
-    if shape:
-        said["shape"] = str(Shape(*shape)) if isinstance(shape, list) and len(shape) == 3 else str(shape)
-    return said
+    """What the owner said with its last sign of life."""
+    names = ("shape", "step", "flops", "images_per_s", "flops_per_s")
+    return {name: note[name] for name in names if note.get(name) is not None}
 
 
 def _budget_flops(info: dict) -> float | None:

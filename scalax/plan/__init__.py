@@ -11,7 +11,7 @@ from scalax.plan.online import Online, OnlineSettings, OnlineState
 from scalax.plan.runs import Runs, read_runs
 from scalax.plan.simulate import simulate
 from scalax.plan.steepest import Plan, Transition, steepest_descent
-from scalax.plan.switches import Switch, SwitchEffects, effects_of, measure_switches, shape_of
+from scalax.plan.switches import Switch, SwitchEffects, effects_of, measure_switches
 from scalax.plan.uncertainty import Spread, TransitionSpread, spread
 
 __all__ = [
@@ -51,7 +51,6 @@ __all__ = [
     "measured_flops",
     "no_effect",
     "read_runs",
-    "shape_of",
     "simulate",
     "spread",
     "steepest_descent",

@@ -9,7 +9,6 @@ import numpy as np
 
 from scalax import laws
 from scalax.errors import UserError
-from scalax.plan.switches import shape_of
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 
@@ -85,8 +84,8 @@ class Online:
 
     def observe(self, record: RunRecord) -> None:
         """Take in the next evaluation of the run. Raises UserError where it is not of the shape decided."""
-        if shape_of(record) != self.decide():
-            raise UserError(f"{record.run}, step {record.step}: {shape_of(record)} was not decided on")
+        if Shape.of(record) != self.decide():
+            raise UserError(f"{record.run}, step {record.step}: {Shape.of(record)} was not decided on")
         value, state = float(record.metrics[self.metric]), self.state
         since = record.flops - state.start_flops
         if not state.rows and state.before is not None:

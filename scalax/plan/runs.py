@@ -11,7 +11,6 @@ from scalax import config as configs
 from scalax import records
 from scalax.errors import UserError, suggest
 from scalax.plan.fitting import Curve
-from scalax.plan.switches import shape_of
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 
@@ -54,7 +53,7 @@ def read_runs(directory, metric: str, axes: Sequence[str]) -> Runs:
             notes.append(f"{where.name} draws its patch at each step: left out")
             continue
         run = _records(where / "metrics.jsonl", metric)
-        shapes = {shape_of(record) for record in run}
+        shapes = {Shape.of(record) for record in run}
         if len(shapes) > 1:
             changing.append(run)
             continue

@@ -56,10 +56,6 @@ class SwitchEffects(NamedTuple):
         return self.pairs.get((before, after), self.typical)
 
 
-def shape_of(record: RunRecord) -> Shape:
-    return Shape(record.patch, record.width, record.depth, record.family)
-
-
 def measure_switches(
     records: Sequence[RunRecord], metric: str, laws: Mapping[Shape, Law] | None = None
 ) -> list[Switch]:
@@ -68,11 +64,11 @@ def measure_switches(
     Between evaluations the metric is read off in its log and that of the FLOPs since the change (one step
     more, so that the change itself has a log): evaluate densely after a change to measure it well.
     """
-    stages = [list(stage) for _, stage in itertools.groupby(records, shape_of)]
+    stages = [list(stage) for _, stage in itertools.groupby(records, Shape.of)]
     found = []
     for old, new in itertools.pairwise(stages):
         start, value = old[-1].flops, float(old[-1].metrics[metric])
-        after = shape_of(new[0])
+        after = Shape.of(new[0])
         flops = np.array([record.flops for record in new])
         values = np.array([float(record.metrics[metric]) for record in new])
         step_flops = (new[-1].flops - start) / max(new[-1].step - new[0].step, 1)
@@ -83,7 +79,7 @@ def measure_switches(
         found.append(
             Switch(
                 new[0].run,
-                shape_of(old[-1]),
+                Shape.of(old[-1]),
                 after,
                 start,
                 value,

@@ -86,13 +86,13 @@ class Family:
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
         planned = self.plan(curves)
         pilot, switches = [], []
-        if config.switch_effects and planned.changes:
-            pilot = self.make({"pilot": self.each_seed("pilot", planned.plan.schedule)[:1]})["pilot"]
+        if config.switch_effects and planned.changing:
+            pilot = self.make({"pilot": self.each_seed("pilot", planned.changing)[:1]})["pilot"]
             switches = plan.measure_switches(pilot[0], config.metric, planned.laws)
             planned = self.plan(curves, plan.effects_of(switches))
         others = {}
-        if planned.changes:
-            others["adaptive"] = self.each_seed("adaptive", planned.plan.schedule)
+        if planned.changing:
+            others["adaptive"] = self.each_seed("adaptive", planned.changing)
         if config.online:
             others["online"] = self.online()
         others |= {name: self.baseline(name) for name in config.baselines}
@@ -210,6 +210,6 @@ class Family:
             "run": run[0].run,
             "flops": curve[0].tolist(),
             "values": curve[1].tolist(),
-            "shapes": list(dict.fromkeys(str(plan.shape_of(record)) for record in run)),
+            "shapes": list(dict.fromkeys(str(Shape.of(record)) for record in run)),
             "wall_s": run[-1].wall_s,
         }

@@ -33,7 +33,7 @@ def share_starts(curves: Curves, runs: Mapping[str, list[list[RunRecord]]]) -> d
     joined = {name: list(of_seeds) for name, of_seeds in curves.items()}
     for name, of_seeds in runs.items():
         for seed, run in enumerate(of_seeds):
-            shapes = [plan.shape_of(record) for record in run]
+            shapes = [Shape.of(record) for record in run]
             n = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), len(run))
             first = str(shapes[0])
             if n == len(run) or first not in joined:

@@ -7,7 +7,7 @@ import numpy as np
 
 from scalax import laws, plan
 from scalax.errors import UserError
-from scalax.schedule import Shape
+from scalax.schedule import Schedule, Shape
 from scalax.studies.compare import Curve
 
 POINTS = 100  # of a law, kept
@@ -24,8 +24,9 @@ class Planning(NamedTuple):
     first_flops: float
 
     @property
-    def changes(self) -> bool:
-        return bool(self.plan and self.plan.transitions)
+    def changing(self) -> Schedule | None:
+        """The plan's schedule, where it changes shape at all."""
+        return self.plan.schedule if self.plan and self.plan.transitions else None
 
     def to_json(self) -> dict:
         if self.plan is None:

@@ -61,8 +61,14 @@ class Health:
                     self.fail(i, what, shape, step, good)
             return
         for name in ("loss", "grad_norm"):
-            for i, value in enumerate(np.atleast_1d(metrics[name])):
-                self.check(i, name, float(value), shape, step, good)
+            self.check_all(name, metrics[name], shape, step, good)
+
+    def check_all(
+        self, name: str, values: np.ndarray, shape: Shape, step: int, good: Callable[[], int | None]
+    ) -> None:
+        """`check` of every member; values: [] or [members]."""
+        for i, value in enumerate(np.atleast_1d(values)):
+            self.check(i, name, float(value), shape, step, good)
 
     def check(
         self, i: int, name: str, value: float, shape: Shape, step: int, good: Callable[[], int | None]

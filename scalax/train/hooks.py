@@ -24,7 +24,7 @@ class Hook:
     way at once, told apart by their names."""
 
     def expect(self, flops: float) -> None:
-        """Before runs that will spend so many FLOPs, runs of one group counted once."""
+        """Before runs that will spend so many FLOPs in all."""
 
     def start(self, run: str, directory, info: dict) -> None:
         """Before anything of the run; `info` is what run.json holds."""

@@ -166,6 +166,7 @@ class _Run:
         step, state = self._restore()
         while step < self.timeline.steps:
             span, after = self.timeline.around(step)
+            optims = [_of_stage(optim, span.stage) for optim in self.group.optims]
             programs = self._timed("compile_s", lambda span=span: self._programs(span))
             later = self.timeline.spans[self.timeline.spans.index(span) :]
             for one, other in itertools.pairwise(later):
@@ -174,7 +175,11 @@ class _Run:
             while step < span.last:
                 for hook, member in self._hooked():
                     hook.step(member.path.name, step)
-                arguments = (self.setup.dataset(), self.setup.batch(self.feed), self._knobs(step, span))
+                arguments = (
+                    self.setup.dataset(),
+                    self.setup.batch(self.feed),
+                    self._knobs(step, span, optims),
+                )
                 handed_s = time.perf_counter()
                 state, metrics = programs[span.work(step)](state, *arguments)
                 step += 1
@@ -254,7 +259,8 @@ class _Run:
     def _save(self, step: int, span: Span, state: TrainState) -> None:
         # The step's own metrics were taken before its update.
         norms = jax.vmap(optax.global_norm)(state.params) if self.members else optax.global_norm(state.params)
-        self._check(span, step, "norm of the parameters", np.atleast_1d(np.asarray(norms)))
+        newest = self.checkpoints.newest_step
+        self.health.check_all("norm of the parameters", np.asarray(norms), span.shape, step, newest)
         self._check_claims()
         place = {
             "feed": self.feed.get_state(),
@@ -284,10 +290,9 @@ class _Run:
         self.feed = self._feed(after)
         return jax.block_until_ready(state)
 
-    def _knobs(self, step: int, span: Span):
+    def _knobs(self, step: int, span: Span, optims: Sequence[OptimConfig]):
         progress = float(self.timeline.flops(step)) / self.budget_flops
         since = step - span.first if span.first else None
-        optims = [_of_stage(optim, span.stage) for optim in self.group.optims]
         values = [self.rate_factor * learning_rate(optim, step, progress, since) for optim in optims]
         knobs = [values, [o.weight_decay for o in optims], [o.weight_decay_head for o in optims]]
         return self.setup.knobs(*(knobs if self.members else (column[0] for column in knobs)))
@@ -312,10 +317,6 @@ class _Run:
     def _inspect(self, span: Span, until: int) -> None:
         for step, metrics in self.watcher.take(until):
             self.health.step(span.work(step - 1).shape, step, metrics, self.checkpoints.newest_step)
-
-    def _check(self, span: Span, step: int, name: str, values) -> None:
-        for i, value in enumerate(values):
-            self.health.check(i, name, float(value), span.shape, step, self.checkpoints.newest_step)
 
     def _progress(self, step: int, span: Span) -> None:
         self.images_since += span.batch_size

@@ -31,9 +31,8 @@ class Watcher:
         self._given.put((step, metrics, handed_s))
         self._last = step
 
-    def take(self, step: int | None = None) -> list[tuple[int, dict[str, np.ndarray]]]:
-        """Metrics not yet taken, up to `step` (all by default); waits for them."""
-        step = self._last if step is None else step
+    def take(self, step: int) -> list[tuple[int, dict[str, np.ndarray]]]:
+        """Metrics not yet taken, up to `step`; waits for them."""
         taken = []
         while self._taken < step:
             number, metrics = self._done.get()
