@@ -1,4 +1,4 @@
-"""Adaptive depth on real photographs: a Vision Transformer that grows from one block to six.
+"""Adaptive depth on real photographs: a Vision Transformer that grows from one block to four.
 
     python -m scalax.launch configs/adaptive_depth.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_depth.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
@@ -28,7 +28,7 @@ def config() -> AdaptiveConfig:
             crop_padding=4,
             flip=True,
         ),
-        model=ModelConfig(names=("V16-1", "V16-3", "V16-6"), base_patch=8, base_grid=4, head_dim=8),
+        model=ModelConfig(names=("V32-1", "V32-2", "V32-4"), base_patch=8, base_grid=4, head_dim=8),
         optim=OptimConfig(lr=4e-3, warmup_steps=100),
         eval=EvalConfig(points=32, batch_size=500, shots=0),
         batch_size=64,
@@ -52,7 +52,7 @@ def tiny_imagenet() -> AdaptiveConfig:
         data=dataclasses.replace(
             cifar.data, name="tiny_imagenet", image_size=64, validation_split="validation"
         ),
-        model=dataclasses.replace(cifar.model, names=("V32-1", "V32-3", "V32-6"), base_patch=16, head_dim=16),
+        model=dataclasses.replace(cifar.model, names=("V64-1", "V64-2", "V64-4"), base_patch=16, head_dim=16),
         eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
         patches=(16,),
     )

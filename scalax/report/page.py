@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from etils import epath
 
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:62rem;margin:2rem auto;padding:0 1rem}
+body{font:16px/1.5 system-ui,sans-serif;color:#222;max-width:72rem;margin:2rem auto;padding:0 1rem}
 h1{margin-bottom:.2rem}h2{margin-top:2.2rem;border-bottom:1px solid #ddd}
-table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .8rem;border-bottom:1px solid #e4e4e4;text-align:right}
+.wide{overflow-x:auto;margin:1rem 0}
+table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .6rem;border-bottom:1px solid #e4e4e4;text-align:right}
 th:first-child,td:first-child{text-align:left}td:not(:last-child){white-space:nowrap}
 figure{margin:1rem 0}figure img{max-width:100%;height:auto}figcaption,.note{color:#555;font-size:.92rem}
 pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}
@@ -44,7 +45,8 @@ class Page:
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in header)
         body = "".join("<tr>" + "".join(f"<td>{html.escape(c)}</td>" for c in row) + "</tr>" for row in rows)
-        self.parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        self.parts.append(f'<div class="wide">{table}</div>')
 
     def render(self) -> str:
         return (
