@@ -32,7 +32,7 @@ def config() -> AdaptiveConfig:
         model=ModelConfig(names=("V16-3", "V32-3"), base_patch=8, base_grid=4, head_dim=8),
         optim=OptimConfig(lr=4e-3, warmup_steps=100),
         eval=EvalConfig(points=32, batch_size=500, shots=0),
-        morph=MorphConfig(width="copy"),
+        morph=MorphConfig(width="zero"),
         batch_size=64,
         budget_flops=2e12,
         checkpoint_steps=5000,

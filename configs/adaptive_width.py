@@ -1,10 +1,11 @@
-"""Adaptive width on real photographs: a Vision Transformer that grows from 8 to 32 channels.
+"""Adaptive width on real photographs: a Vision Transformer that grows from 16 to 64 channels.
 
     python -m scalax.launch configs/adaptive_width.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_width.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
-Wider weights are copies of the old ones, so that a change of width leaves the function as it was.
+New entries of wider weights are zero where they would be heard, so that a change of width leaves the function
+as it was.
 --data.dir is a prepared TFDS dataset in array_record format; or give --data.source folder or arrays. The
 learning rate, batch size and weight decay of each shape are searched first. Launches that share --out share
 the runs out: start one for each core.
@@ -28,14 +29,14 @@ def config() -> AdaptiveConfig:
             crop_padding=4,
             flip=True,
         ),
-        model=ModelConfig(names=("V8-3", "V16-3", "V32-3"), base_patch=8, base_grid=4, head_dim=8),
+        model=ModelConfig(names=("V16-3", "V32-3", "V64-3"), base_patch=8, base_grid=4, head_dim=8),
         optim=OptimConfig(lr=4e-3, warmup_steps=100),
         eval=EvalConfig(points=32, batch_size=500, shots=0),
-        morph=MorphConfig(width="copy"),
+        morph=MorphConfig(width="zero"),
         batch_size=64,
         budget_flops=2e12,
         checkpoint_steps=5000,
-        patches=(8,),
+        patches=(16,),
         joint=True,
         seeds=(0, 1, 2),
         tune=TuneConfig(
@@ -55,5 +56,5 @@ def tiny_imagenet() -> AdaptiveConfig:
         ),
         model=dataclasses.replace(cifar.model, names=("V16-3", "V32-3", "V64-3"), base_patch=16, head_dim=16),
         eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
-        patches=(16,),
+        patches=(32,),
     )
