@@ -111,6 +111,8 @@ class AdaptiveConfig(RunConfig):
         positive("targets", self.targets)
         positive("scale", self.scale)
         at_least("device_watts", self.device_watts, 0)
+        if self.online and self.joint and len(self.model.names) > 1 and len(self.patches) > 1:
+            raise UserError("online goes from each shape to the next; give it one axis, or leave out --joint")
         if "flexi" in self.baselines and self.joint and len(self.model.names) > 1:
             raise UserError("baselines: flexi draws patch sizes of one model; leave it out with --joint")
 

@@ -173,6 +173,8 @@ def test_families_and_bad_configs():
         {"eval": EvalConfig(points=4)},
         {"seeds": (1, 1)},
         {"scale": 0.0},
+        {"model": joint, "joint": True, "online": True},
+        {"model": joint, "joint": True, "baselines": ("flexi",)},
     ):
         with pytest.raises(UserError):
             dataclasses.replace(CONFIG, **bad)

@@ -8,7 +8,7 @@ from plan_laws import LARGE, MIDDLE, SMALL, PowerLaw
 
 from scalax import plan
 from scalax.errors import UserError
-from scalax.schedule import Schedule, Stage
+from scalax.schedule import Schedule, Shape, Stage
 
 
 def crossing_of_slopes(first: PowerLaw, second: PowerLaw) -> float:
@@ -43,6 +43,17 @@ def test_laws_that_never_cross_say_so():
     assert not planned.transitions
     assert planned.schedule == Schedule((Stage(SMALL, 1e9),))
     assert "never cross: V64-4/2 descends fastest" in planned.message
+
+
+def test_patches_never_grow_unless_free():
+    """The wider law is the steeper one, but lives on larger patches."""
+    wide = Shape(8, 128, 4)
+    laws = {MIDDLE: PowerLaw(10.0, 0.3, 0.2, 1e6), wide: PowerLaw(200.0, 0.4, 0.02, 1e6)}
+    assert not plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e6).transitions
+    (transition,) = plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e6, free=True).transitions
+    assert (transition.before, transition.after) == (MIDDLE, wide)
+    finer = {MIDDLE: laws[MIDDLE], wide._replace(patch=4): laws[wide]}
+    assert plan.steepest_descent(finer, budget_flops=1e9, first_flops=1e6).transitions
 
 
 positive = st.floats(0.05, 0.95)

@@ -24,7 +24,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="plan the fewest FLOPs to this value instead",
     )
     add("--metric", default="val_error", help="val_error, val_loss, fewshot_error ...: lower is better")
-    add("--free", action="store_true", help="shapes in any order, not only from cheap to dear")
+    add(
+        "--free",
+        action="store_true",
+        help="shapes in any order, not only cheap to dear and to smaller patches",
+    )
     add("--switch-cost", action="store_true", help="charge what changes of shape cost in the runs at hand")
     add("--switch-pace", action="store_true", help="reckon too with how fast they learnt after a change")
     add("--resamples", type=int, default=100, metavar="N", help="bootstrap resamples of each law (100)")

@@ -72,10 +72,11 @@ def steepest_descent(
     Between two errors a shape costs the difference of its inverse law there, so following the law of
     steepest slope at each error costs least ('Navigating Scaling Laws', section 4); what a change costs
     besides is up to `effects`. The cheapest partition of the error axis is found by dynamic programming.
-    Shapes follow in the order given; with `free`, in any order, and may return. Width and depth never
-    shrink. budget_flops: give it, or None and a target. first_flops: where the laws' data begin; before it,
-    shapes do not change. levels: of the error axis. Raises UserError where no law descends, or none
-    reaches the target.
+    Shapes follow in the order given, and to patches no larger than before: what a model has learnt of small
+    ones is lost on large ones, which laws of static runs do not know. With `free` they follow in any order,
+    and may return. Width and depth never shrink. budget_flops: give it, or None and a target. first_flops:
+    where the laws' data begin; before it, shapes do not change. levels: of the error axis. Raises UserError
+    where no law descends, or none reaches the target.
     """
     if (budget_flops is None) == (target is None):
         raise ValueError(f"give a budget or a target, got {budget_flops} and {target}")
@@ -87,7 +88,7 @@ def steepest_descent(
         _Node(after, before)
         for i, before in enumerate(shapes)
         for j, after in enumerate(shapes)
-        if (free or j > i) and grows(before, after)
+        if (free or (j > i and after.patch <= before.patch)) and grows(before, after)
     ]
     totals, came_from = _descend(nodes, needed, first_flops, effects)
     best = totals.min(1)
