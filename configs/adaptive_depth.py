@@ -4,55 +4,37 @@
     python -m scalax.launch configs/adaptive_depth.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
-New blocks start as the identity.
---data.dir is a prepared TFDS dataset in array_record format; or give --data.source folder or arrays. The
-learning rate, batch size and weight decay of each shape are searched first. Launches that share --out share
-the runs out: start one for each core.
+adaptive_patch.py with one patch size and three depths. New blocks start as the identity.
 """
 
 import dataclasses
+from pathlib import Path
 
-from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
-from scalax.config_adaptive import AdaptiveConfig, TuneConfig
+from scalax import launch
+from scalax.config_adaptive import AdaptiveConfig
+
+PATCH = Path(__file__).with_name("adaptive_patch.py")
 
 
 def config() -> AdaptiveConfig:
-    return AdaptiveConfig(
+    patch = launch.load(f"{PATCH}")
+    return dataclasses.replace(
+        patch,
         name="adaptive_depth",
-        data=DataConfig(
-            source="tfds",
-            name="cifar10",
-            image_size=32,
-            validation_split="test",
-            max_validation_images=5000,
-            crop_padding=4,
-            flip=True,
-        ),
-        model=ModelConfig(names=("V32-1", "V32-2", "V32-4"), base_patch=8, base_grid=4, head_dim=8),
-        optim=OptimConfig(lr=4e-3, warmup_steps=100),
-        eval=EvalConfig(points=32, batch_size=500, shots=0),
-        batch_size=64,
-        budget_flops=2e12,
-        checkpoint_steps=5000,
+        model=dataclasses.replace(patch.model, names=("V32-1", "V32-2", "V32-4")),
         patches=(8,),
         joint=True,
-        seeds=(0, 1, 2),
-        tune=TuneConfig(
-            share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)
-        ),
         baselines=("linear", "logarithmic", "random"),
     )
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    cifar = config()
+    patch, ours = launch.load(f"{PATCH}:tiny_imagenet"), config()
     return dataclasses.replace(
-        cifar,
+        patch,
         name="adaptive_depth_tiny_imagenet",
-        data=dataclasses.replace(
-            cifar.data, name="tiny_imagenet", image_size=64, validation_split="validation"
-        ),
-        model=dataclasses.replace(cifar.model, names=("V64-1", "V64-2", "V64-4"), base_patch=16, head_dim=16),
-        eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
+        model=dataclasses.replace(patch.model, names=("V64-1", "V64-2", "V64-4")),
         patches=(16,),
+        joint=True,
+        baselines=ours.baselines,
     )

@@ -4,57 +4,40 @@
     python -m scalax.launch configs/adaptive_joint.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
-Depths would do as well: add V16-6 to --model.names. Runs of the static shapes that adaptive_patch.py and
-adaptive_width.py made can be taken over: copy their runs/ and tuning/ into --out.
---data.dir is a prepared TFDS dataset in array_record format; or give --data.source folder or arrays. The
-learning rate, batch size and weight decay of each shape are searched first. Launches that share --out share
-the runs out: start one for each core.
+adaptive_patch.py with two widths; depths would do as well (add V16-6 to --model.names). Runs of the static
+shapes that adaptive_patch.py and adaptive_width.py made can be taken over: copy their runs/ and tuning/ into
+--out.
 """
 
 import dataclasses
+from pathlib import Path
 
-from scalax.config import DataConfig, EvalConfig, ModelConfig, MorphConfig, OptimConfig
-from scalax.config_adaptive import AdaptiveConfig, TuneConfig
+from scalax import launch
+from scalax.config import MorphConfig
+from scalax.config_adaptive import AdaptiveConfig
+
+PATCH = Path(__file__).with_name("adaptive_patch.py")
 
 
 def config() -> AdaptiveConfig:
-    return AdaptiveConfig(
+    patch = launch.load(f"{PATCH}")
+    return dataclasses.replace(
+        patch,
         name="adaptive_joint",
-        data=DataConfig(
-            source="tfds",
-            name="cifar10",
-            image_size=32,
-            validation_split="test",
-            max_validation_images=5000,
-            crop_padding=4,
-            flip=True,
-        ),
-        model=ModelConfig(names=("V16-3", "V32-3"), base_patch=8, base_grid=4, head_dim=8),
-        optim=OptimConfig(lr=4e-3, warmup_steps=100),
-        eval=EvalConfig(points=32, batch_size=500, shots=0),
+        model=dataclasses.replace(patch.model, names=("V16-3", "V32-3")),
         morph=MorphConfig(width="zero"),
-        batch_size=64,
-        budget_flops=2e12,
-        checkpoint_steps=5000,
-        patches=(16, 8, 4),
         joint=True,
-        seeds=(0, 1, 2),
-        tune=TuneConfig(
-            share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)
-        ),
         baselines=("linear", "logarithmic", "random"),
     )
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    cifar = config()
+    patch, ours = launch.load(f"{PATCH}:tiny_imagenet"), config()
     return dataclasses.replace(
-        cifar,
+        patch,
         name="adaptive_joint_tiny_imagenet",
-        data=dataclasses.replace(
-            cifar.data, name="tiny_imagenet", image_size=64, validation_split="validation"
-        ),
-        model=dataclasses.replace(cifar.model, names=("V32-3", "V64-3"), base_patch=16, head_dim=16),
-        eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
-        patches=(32, 16, 8),
+        model=dataclasses.replace(patch.model, names=("V32-3", "V64-3")),
+        morph=ours.morph,
+        joint=True,
+        baselines=ours.baselines,
     )
