@@ -17,7 +17,7 @@ PATCH = Path(__file__).with_name("adaptive_patch.py")
 
 
 def config() -> AdaptiveConfig:
-    patch = launch.load(f"{PATCH}")
+    patch = launch.load(str(PATCH))
     return dataclasses.replace(
         patch,
         name="adaptive_depth",

@@ -2,13 +2,14 @@
 
 import dataclasses
 import math
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 from scalax.config import RunConfig, at_least, between, divisors, positive
 from scalax.errors import UserError
 from scalax.schedule import Shape
 
-METRICS = ("val_error", "val_loss", "fewshot_error")
+Metric = Literal["val_error", "val_loss", "fewshot_error"]
+METRICS: tuple[str, ...] = get_args(Metric)
 LEAST_POINTS = 6  # of a curve, for a law of four parameters
 
 
@@ -68,7 +69,7 @@ class AdaptiveConfig(RunConfig):
     joint: bool = False
     seeds: tuple[int, ...] = (0,)
     tune: TuneConfig = dataclasses.field(default_factory=TuneConfig)
-    metric: Literal["val_error", "val_loss", "fewshot_error"] = "val_error"
+    metric: Metric = "val_error"
     law_first_share: float = 0.02
     switch_effects: bool = False
     online: bool = False

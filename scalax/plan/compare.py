@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n] increasing, values [n] positive, lower is better
+
 
 def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> float:
     """FLOPs at which the best value so far first is at or below `target`; nan where it never is.

@@ -7,9 +7,9 @@ import numpy as np
 
 from scalax import laws
 from scalax.errors import UserError
+from scalax.plan.compare import Curve
 from scalax.schedule import Shape
 
-Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n] and a metric [n] of one run, lower is better
 Curves = Mapping[Shape, Sequence[Curve]]  # of each shape, one or more runs (seeds)
 LEAST_POINTS = 5  # a law has four parameters
 WHOLE_STEPS = 1.02  # a run stops at the last whole step before its budget

@@ -5,10 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalax.plan.compare import best_static
+from scalax.plan.compare import Curve, best_static
 from scalax.schedule import Shape
-
-Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n] increasing, values [n] positive, lower is better
 
 
 def values_at(curve: Curve, flops: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from etils import epath
 from scalax import config as configs
 from scalax import records
 from scalax.errors import UserError, suggest
-from scalax.plan.fitting import Curve
+from scalax.plan.compare import Curve
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 

@@ -13,10 +13,10 @@ from etils import epath
 
 from scalax import data, plan, records, train
 from scalax.config_adaptive import METRICS, AdaptiveConfig
+from scalax.plan.compare import Curve
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies import compare, planning, tuning
-from scalax.studies.compare import Curve
 from scalax.studies.evaluation import make_evaluator
 from scalax.studies.runs import Planned, execute
 from scalax.train import distributed

@@ -7,11 +7,11 @@ import numpy as np
 
 from scalax import plan
 from scalax.config_adaptive import AdaptiveConfig
+from scalax.plan.compare import Curve
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 
 ISOFLOPS = 5
-Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n], the study's metric [n]
 Curves = Mapping[str, list[Curve]]  # of each method, one a seed
 
 

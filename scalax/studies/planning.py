@@ -7,8 +7,8 @@ import numpy as np
 
 from scalax import laws, plan
 from scalax.errors import UserError
+from scalax.plan.compare import Curve
 from scalax.schedule import Schedule, Shape
-from scalax.studies.compare import Curve
 
 POINTS = 100  # of a law, kept
 
@@ -29,13 +29,11 @@ class Planning(NamedTuple):
         return self.plan.schedule if self.plan and self.plan.transitions else None
 
     def to_json(self) -> dict:
-        if self.plan is None:
-            return {"message": self.message, "schedule": None, "transitions": [], "flops": [], "errors": []}
-        flops, errors = self.plan.curve()
+        flops, errors = self.plan.curve() if self.plan else ([], [])
         return {
             "message": self.message,
-            "schedule": self.plan.schedule.to_json(),
-            "transitions": [t.to_json() for t in self.plan.transitions],
+            "schedule": self.plan.schedule.to_json() if self.plan else None,
+            "transitions": [t.to_json() for t in self.plan.transitions] if self.plan else [],
             "flops": flops,
             "errors": errors,
         }
