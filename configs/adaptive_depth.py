@@ -4,13 +4,14 @@
     python -m scalax.launch configs/adaptive_depth.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
-adaptive_patch.py with one patch size and three depths. New blocks start as the identity.
+adaptive_patch.py with one patch size and three depths. New blocks start as copies of the old ones.
 """
 
 import dataclasses
 from pathlib import Path
 
 from scalax import launch
+from scalax.config import MorphConfig
 from scalax.config_adaptive import AdaptiveConfig
 
 PATCH = Path(__file__).with_name("adaptive_patch.py")
@@ -23,6 +24,7 @@ def config() -> AdaptiveConfig:
         name="adaptive_depth",
         model=dataclasses.replace(patch.model, names=("V32-1", "V32-2", "V32-4")),
         patches=(8,),
+        morph=MorphConfig(blocks="copy"),
         joint=True,
         baselines=("linear", "logarithmic", "random"),
     )
@@ -35,6 +37,7 @@ def tiny_imagenet() -> AdaptiveConfig:
         name="adaptive_depth_tiny_imagenet",
         model=dataclasses.replace(patch.model, names=("V64-1", "V64-2", "V64-4")),
         patches=(16,),
+        morph=ours.morph,
         joint=True,
         baselines=ours.baselines,
     )

@@ -14,6 +14,7 @@ from scalax import cli, launch
 ROOT = Path(__file__).parents[1]
 QUICKSTART = str(ROOT / "configs" / "quickstart.py")
 SMALL = ["--budget-flops", "4e8", "--model.names", "V8-1", "--eval.points", "12", "--batch-size", "8"]
+SMALL += ["--tune.share", "0.2", "--tune.lrs", "1e-2"]
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +42,28 @@ def test_study_leaves_a_self_contained_report(study):
         assert 0 < cost["step"]["flops_matmul"] < cost["step"]["flops"]
 
 
+def test_search_measures_candidates_at_their_end(study):
+    found = [path.read_text().splitlines() for path in study.glob("tuning/*/metrics.jsonl")]
+    assert len(found) == 3 * 2  # shapes, learning rates
+    for lines in found:
+        last = json.loads(lines[-1])
+        assert last["flops"] == pytest.approx(0.2 * 4e8, rel=0.2)
+        assert len(lines) == 2
+        assert "fewshot_error" not in last
+    settings = json.loads((study / "study.json").read_text())["families"]["V8-1"]["settings"]
+    assert {own["lr"] for own in settings.values()} <= {5e-3, 1e-2}
+
+
 def test_second_launch_does_only_what_is_missing(study, capsys):
     import shutil
 
     before = {p: p.stat().st_mtime_ns for p in study.glob("runs/*/metrics.jsonl")}
-    shutil.rmtree(study / "runs" / "V8-1_patch2_seed0")
+    missing = next(study.glob("runs/V8-1_patch2*_seed0"))
+    shutil.rmtree(missing)
     assert launch.main([QUICKSTART, "--out", str(study), *SMALL]) == 0
     after = {p: p.stat().st_mtime_ns for p in study.glob("runs/*/metrics.jsonl")}
     assert after.keys() == before.keys()
-    assert [p.parent.name for p in after if after[p] != before[p]] == ["V8-1_patch2_seed0"]
+    assert [p.parent.name for p in after if after[p] != before[p]] == [missing.name]
     printed = capsys.readouterr().out
     assert "savings in FLOPs at each target" in printed
     assert str(study / "report.html") in printed

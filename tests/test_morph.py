@@ -384,11 +384,32 @@ def test_scanned_blocks_follow_as_looped_ones_do():
 
 
 def test_places_of_old_blocks():
-    order = functools.partial(block_order, build("V8-2/4"), build("V8-5/4"))
-    assert order("end") == [0, 1, None, None, None]
-    assert order("interleaved") == [0, None, 1, None, None]
-    stages = block_order(build("R4-12"), build("R4-24"), "end")
-    assert stages == [0, None, 1, 2, None, None]
+    def order(first, last, **options):
+        return block_order(build(first), build(last), MorphConfig(**options))
+
+    assert order("V8-2/4", "V8-5/4") == [0, 1, None, None, None]
+    assert order("V8-2/4", "V8-5/4", depth="interleaved") == [0, None, 1, None, None]
+    assert order("R4-12", "R4-24") == [0, None, 1, 2, None, None]
+    assert order("V8-2/4", "V8-5/4", blocks="copy") == [0, 1, 0, 1, 0]
+    assert order("V8-2/4", "V8-5/4", blocks="copy", depth="interleaved") == [0, 0, 1, 1, 1]
+    assert order("R4-23", "R4-46", blocks="copy") == [0, 1, 1, 1, 2, 3, 4, 3, 4, 3]
+    assert order("R4-23", "R4-46", blocks="copy", depth="interleaved") == [0, 1, 1, 1, 2, 3, 3, 3, 4, 4]
+    with pytest.raises(UserError, match="a stage of 1 block cannot grow by copies"):
+        order("R4-12", "R4-24", blocks="copy")
+
+
+@pytest.mark.parametrize(("first", "last"), [("V8-2/4", "V8-5/4"), ("M8-2/4", "M8-3/4"), ("R4-22", "R4-33")])
+def test_copied_blocks_are_old_ones_and_train(first, last):
+    before, after = build(first), build(last)
+    params, model_state = variables(before)
+    config = MorphConfig(blocks="copy")
+    state = change(before, after, (params, model_state, adam_state(params)), config)
+    assert_is_state_of(after, state)
+    order = block_order(before, after, config)
+    for new, old in ((state[0], params), (state[2][1].mu, adam_state(params)[1].mu)):
+        for place, block in enumerate(order):
+            same = jax.tree.map(np.array_equal, new[f"block{place:02d}"], old[f"block{block:02d}"])
+            assert all(jax.tree.leaves(same))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def _steps(before: Any, after: Any, config: MorphConfig, image_shape) -> list[St
             )
         )
     if new != at_width:
-        order = depth.block_order(before, after, config.depth)
+        order = depth.block_order(before, after, config)
         steps.append(
             Step(
                 lambda flat, key: depth.add_blocks(flat, order, after, image_shape, key),

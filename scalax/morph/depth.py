@@ -1,9 +1,14 @@
-"""More blocks, which start as the identity: the function is unchanged.
+"""More blocks, which start as the identity or as copies of the old ones (config.blocks).
 
-In a ViT with branch scalars those of a new block are 0, as they are in a new model (ReZero); the old blocks
-keep theirs. In models without them the last layer of each branch starts at zero: attn/out and mlp/out, of a
-Mixer token_mlp/out and channel_mlp/out, of a ResNet the last norm of the block. The rest of a new block is
-drawn as in a new model. The first block of each stage of a ResNet stays the first, for it strides.
+identity: the function is unchanged. In a ViT with branch scalars those of a new block are 0, as they are in a
+new model (ReZero); the old blocks keep theirs. In models without them the last layer of each branch starts at
+zero: attn/out and mlp/out, of a Mixer token_mlp/out and channel_mlp/out, of a ResNet the last norm of the
+block. The rest of a new block is drawn as in a new model.
+
+copy (progressive stacking, Gong et al. 2019): the function changes. New blocks at the end repeat the old ones
+from the first on; interleaved, each repeats the old block before it. Their moments come along.
+
+The first block of each stage of a ResNet stays the first, for it strides; no other can be its copy.
 """
 
 import itertools
@@ -13,17 +18,18 @@ import jax
 import jax.numpy as jnp
 from flax.traverse_util import flatten_dict
 
+from scalax.config import MorphConfig
 from scalax.errors import UserError
 from scalax.morph.trees import Flat, Path, block_index, is_masked
 
 LAST = {("attn", "out"), ("mlp", "out"), ("token_mlp", "out"), ("channel_mlp", "out")}
 
 
-def block_order(before: nn.Module, after: nn.Module, placement: str) -> list[int | None]:
-    """For each block of `after`: the block of `before` that it was, or None if it is new.
+def block_order(before: nn.Module, after: nn.Module, config: MorphConfig) -> list[int | None]:
+    """For each block of `after`: the block of `before` that it was or copies, or None if it is drawn.
 
-    placement: "end" puts new blocks last (of each stage), "interleaved" puts old block i of m at i * n // m.
-    Raises UserError where a stage would shrink.
+    config.depth: end puts new blocks last (of each stage), interleaved puts old block i of m at i * n // m.
+    Raises UserError where a stage would shrink, or has no block to copy.
     """
     order, first = [], 0
     for old, new in zip(_stages(before), _stages(after), strict=True):
@@ -31,12 +37,29 @@ def block_order(before: nn.Module, after: nn.Module, placement: str) -> list[int
             raise UserError(
                 f"depth {_stages(before)} -> {_stages(after)}: depth only grows; blocks cannot go"
             )
-        places = range(old) if placement == "end" else [i * new // old for i in range(old)]
+        places = range(old) if config.depth == "end" else [i * new // old for i in range(old)]
         stage: list[int | None] = [None] * new
         for index, place in enumerate(places):
-            stage[place] = first + index
-        order, first = order + stage, first + old
+            stage[place] = index
+        if config.blocks == "copy":
+            stage = _copied(stage, old, config.depth == "end", strides=hasattr(before, "stages"))
+        order += [None if block is None else first + block for block in stage]
+        first += old
     return order
+
+
+def _copied(stage: list[int | None], old: int, at_end: bool, strides: bool) -> list[int | None]:
+    """`stage` with the block to copy for each new one; strides: its first block cannot be copied."""
+    if None in stage and old == strides:
+        raise UserError(
+            f"depth: a stage of {old} block cannot grow by copies, for it strides; use morph.blocks identity"
+        )
+    copied, last = [], 0
+    for index, block in enumerate(stage):
+        last = last if block is None else block
+        donor = strides + (index - old) % (old - strides) if at_end and block is None else last
+        copied.append(max(donor, strides) if block is None else block)
+    return copied
 
 
 def add_blocks(
@@ -81,11 +104,9 @@ def _stages(module) -> tuple[int, ...]:
 
 
 def _moved(flat: Flat, order: list[int | None]) -> Flat:
-    """Old blocks under their new names."""
-    place = {old: new for new, old in enumerate(order) if old is not None}
-
-    def renamed(path: Path) -> Path:
-        index = block_index(path)
-        return path if index is None else (path[0], f"block{place[index]:02d}", *path[2:])
-
-    return {renamed(path): leaf for path, leaf in flat.items()}
+    """Old blocks under their new names, and under those of their copies."""
+    moved = {path: leaf for path, leaf in flat.items() if block_index(path) is None}
+    for place, old in enumerate(order):
+        names = (path for path in flat if old is not None and block_index(path) == old)
+        moved |= {(path[0], f"block{place:02d}", *path[2:]): flat[path] for path in names}
+    return moved

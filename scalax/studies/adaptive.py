@@ -32,20 +32,26 @@ def run(config: AdaptiveConfig, out, hooks: Sequence[train.Hook] = (), tell: Cal
     for family in config.families().values():  # a bad shape or budget is found before anything is trained
         for shape in family:
             train.check(setup, Schedule((Stage(shape, config.budget_flops),)))
-    evaluate = make_evaluator(config, splits)
     costs = {}
 
-    def go(planned: Sequence[Planned], place: str = "runs", lenient: bool = False) -> list:
-        """The records of each run; with `lenient`, None of one that failed."""
-        results = execute(setup, evaluate, planned, out / place, hooks, tell, lenient)
-        for result in results.values():
-            costs.update(result.info["costs"])
-        return [results[run.name].records if run.name in results else None for run in planned]
+    def runner(setup: train.Setup, place: str, lenient: bool = False) -> Callable:
+        evaluate = make_evaluator(setup.config, splits)
 
+        def go(planned: Sequence[Planned]) -> list:
+            """The records of each run; with `lenient`, None of one that failed."""
+            results = execute(setup, evaluate, planned, out / place, hooks, tell, lenient)
+            for result in results.values():
+                costs.update(result.info["costs"])
+            return [results[run.name].records if run.name in results else None for run in planned]
+
+        return go
+
+    go = runner(setup, "runs")
+    search = runner(setup.evaluated(tuning.evaluation(config)), "tuning", lenient=True)
     families = {}
     for name, shapes in config.families().items():
         image_flops = {shape: setup.cost(shape).step.flops / config.batch_size for shape in shapes}
-        families[name] = Family(config, name, image_flops, len(splits.validation), go).study()
+        families[name] = Family(config, name, image_flops, len(splits.validation), go, search).study()
     study = {
         "study": config.study,
         "name": config.name,
@@ -71,17 +77,19 @@ class Family:
         image_flops: Mapping[Shape, float],
         images: int,
         go: Callable,
+        search: Callable,
     ):
-        """image_flops: training FLOPs of each shape for an image; images: those to validate on."""
-        self.config, self.name, self.image_flops, self.go = config, name, image_flops, go
+        """image_flops: training FLOPs of each shape for an image; images: those to validate on; go and
+        search: train the runs of the study and those of the search."""
+        self.config, self.name, self.image_flops = config, name, image_flops
+        self.go, self.search = go, search
         self.shapes = list(image_flops)
         self.least = 0.5 / images  # an error of no image wrong becomes that of half an image
         self.first_flops = config.law_first_share * config.budget_flops
 
     def study(self) -> dict:
         config = self.config
-        search = functools.partial(self.go, place="tuning", lenient=True)
-        self.settings, tuning_flops = tuning.tune(config, self.shapes, search)
+        self.settings, tuning_flops = tuning.tune(config, self.shapes, self.search)
         statics = self.make({str(shape): self.each_seed(shape, self.static(shape)) for shape in self.shapes})
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
         planned = self.plan(curves)

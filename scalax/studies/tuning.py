@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from scalax.config import EvalConfig
 from scalax.config_adaptive import AdaptiveConfig
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
@@ -17,6 +18,12 @@ class Settings(NamedTuple):
     batch_size: int | None = None
     lr: float | None = None
     weight_decay: float | None = None
+
+
+def evaluation(config: AdaptiveConfig) -> EvalConfig:
+    """That of a candidate: at its end, and half way to see it go; without the probe unless that decides."""
+    shots = config.eval.shots if config.metric == "fewshot_error" else 0
+    return dataclasses.replace(config.eval, points=2, first_share=0.5, shots=shots)
 
 
 def tune(

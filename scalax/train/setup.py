@@ -1,5 +1,7 @@
 """What the runs of a study share: devices, data on them, and one compiled program per shape."""
 
+import copy
+import dataclasses
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import Future
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalax import cost, data, models, morph
-from scalax.config import RunConfig
+from scalax.config import EvalConfig, RunConfig
 from scalax.cost.model import forward_flops
 from scalax.data import Dataset, Splits
 from scalax.errors import UserError
@@ -77,6 +79,15 @@ class Setup:
         if self.precision == "auto":
             self.precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
         self._once = Once()
+
+    def evaluated(self, evaluation: EvalConfig) -> "Setup":
+        """The same programs, for runs that are evaluated otherwise."""
+        other = copy.copy(self)
+        fields = dataclasses.fields(RunConfig)  # of no study, which asks for more evaluations
+        own: dict[str, Any] = {field.name: getattr(self.config, field.name) for field in fields}
+        own["eval"] = evaluation
+        other.config = RunConfig(**own)
+        return other
 
     def model(self, shape: Shape) -> nn.Module:
         """The module that is trained, with the config's options."""
@@ -251,7 +262,7 @@ class Setup:
             jitted = make_predict(self.model(shape), self.mesh)
             return jitted.lower(*variables, self._images(batched, rows), labels).compile()
 
-        return self._once(("predict", shape), compiled)
+        return self._once(("predict", shape, self.config.eval.batch_size), compiled)
 
     def predictor(self, shape: Shape, state: states.TrainState, member: int | None = None) -> Callable:
         """(dataset, rows or None for all) -> wrong [N], loss [N], features [N, d] as host arrays.
