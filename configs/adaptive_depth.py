@@ -4,7 +4,8 @@
     python -m scalax.launch configs/adaptive_depth.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
-adaptive_patch.py with one patch size and three depths. New blocks start as copies of the old ones.
+adaptive_patch.py with one patch size and three depths. New blocks are copies of the old ones and share their
+work.
 """
 
 import dataclasses
@@ -24,7 +25,7 @@ def config() -> AdaptiveConfig:
         name="adaptive_depth",
         model=dataclasses.replace(patch.model, names=("V32-1", "V32-2", "V32-4")),
         patches=(8,),
-        morph=MorphConfig(blocks="copy"),
+        morph=MorphConfig(blocks="split"),
         joint=True,
         baselines=("linear", "logarithmic", "random"),
     )

@@ -211,7 +211,8 @@ class MorphConfig:
         of the old ones), zero or copy (both leave the function as it was; copy needs a whole factor).
       gamma: variance of the new entries over that of the old; of copies, of the noise that parts them.
       depth: where new blocks go: end, or interleaved with the old ones.
-      blocks: what new blocks start as: identity (the function stays) or copy (of old blocks; it changes).
+      blocks: what new blocks start as: identity (the function stays), copy (of old blocks; it changes), split
+        (copies that share what the old block did; it changes little).
       moments: optimiser state: zeros (starts anew), carried (as it is; zero first and mean second moments
         for new entries) or scaled (carried, in the units of the gradients of the changed model).
     """
@@ -219,7 +220,7 @@ class MorphConfig:
     width: Literal["normal", "zero", "copy"] = "normal"
     gamma: float = 0.75
     depth: Literal["end", "interleaved"] = "end"
-    blocks: Literal["identity", "copy"] = "identity"
+    blocks: Literal["identity", "copy", "split"] = "identity"
     moments: Literal["zeros", "carried", "scaled"] = "carried"
 
     def __post_init__(self):

@@ -53,8 +53,9 @@ class AdaptiveConfig(RunConfig):
       tune: the search for the hyper-parameters of each shape, made before with the first seed.
       metric: what the laws describe. Errors are shares of images, val_loss is cross-entropy in nats.
       law_first_share: measurements before this share of the budget are left out of the laws (warm-up).
-      switch_effects: train a first adaptive run by the laws alone, measure what its changes of shape did,
-        and plan again with that; its FLOPs are part of the cost of planning.
+      replans: train a first run by the plan, with a seed of its own, and plan again with what its changes of
+        shape did (FLOPs until the error was back, and how fast it fell then), so many times; the best of
+        these runs gives the plan. Their FLOPs are part of the cost of planning. 0 plans by the laws alone.
       online: train runs as well that plan as they go, without static runs.
       baselines: schedules to hold the plan against: linear, logarithmic, random, flexi.
       targets: how many values of the metric the comparison is made at, evenly spaced in log.
@@ -71,7 +72,7 @@ class AdaptiveConfig(RunConfig):
     tune: TuneConfig = dataclasses.field(default_factory=TuneConfig)
     metric: Metric = "val_error"
     law_first_share: float = 0.02
-    switch_effects: bool = False
+    replans: int = 0
     online: bool = False
     baselines: tuple[Literal["linear", "logarithmic", "random", "flexi"], ...] = ()
     targets: int = 5
@@ -109,6 +110,7 @@ class AdaptiveConfig(RunConfig):
                 f"eval.points {self.eval.points}: about {usable:.0f} evaluations after law_first_share"
                 f" {self.law_first_share:g} are too few for a law; raise it to have {LEAST_POINTS}"
             )
+        at_least("replans", self.replans, 0)
         positive("targets", self.targets)
         positive("scale", self.scale)
         at_least("device_watts", self.device_watts, 0)

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from flax.traverse_util import flatten_dict
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scalax import models, morph
 from scalax.config import MorphConfig, OptimConfig
 from scalax.errors import UserError
 from scalax.models.resize import resize_matrix
 from scalax.models.resnet import ResNet
+from scalax.morph import depth
 from scalax.morph.depth import block_order
 from scalax.train.optimizer import make_optimizer
 
@@ -410,6 +411,35 @@ def test_copied_blocks_are_old_ones_and_train(first, last):
         for place, block in enumerate(order):
             same = jax.tree.map(np.array_equal, new[f"block{place:02d}"], old[f"block{block:02d}"])
             assert all(jax.tree.leaves(same))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "options"),
+    [
+        ("V8-2/4", "V8-4/4", {}),
+        ("V8-2/4", "V8-4/4", {"branch_scalars": True}),
+        ("M8-2/4", "M8-4/4", {}),
+        ("R4-22", "R4-44", {}),
+    ],
+)
+def test_blocks_that_share_their_work_change_the_function_in_second_order(first, last, options):
+    """A quarter of what branches add changes what comes out a sixteenth as much; with copies, a quarter."""
+    before, after = build(first, **options), build(last, **options)
+    params, model_state = variables(before)
+    changes = {"copy": [], "split": []}
+    for size in (0.1, 0.025):
+        scaled = flatten_dict(params)
+        for path, leaf in scaled.items():
+            if depth._ends_branch(("params", *path), before):
+                scaled[path] = size * leaf
+        scaled = unflatten_dict(scaled)
+        want = loss_and_grads(before, scaled, model_state)[1]
+        for blocks, found in changes.items():
+            new, new_state, _ = change(before, after, (scaled, model_state, ()), MorphConfig(blocks=blocks))
+            found.append(float(jnp.abs(loss_and_grads(after, new, new_state)[1] - want).max()))
+    assert changes["copy"][1] / changes["copy"][0] == pytest.approx(1 / 4, rel=0.3)
+    assert changes["split"][1] / changes["split"][0] == pytest.approx(1 / 16, rel=0.4)
+    assert changes["split"][0] < changes["copy"][0] / 4
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def by_hand(laws, stages, effects=plan.no_effect, steps=200_000):
     spent, error, before = 0.0, None, None
     for shape, end in stages:
         law = laws[shape]
-        idle, pace = effects(before, shape) if before else (0.0, 1.0)
+        idle, pace, *_ = effects(before, shape) if before else Effect()
         at = spent + idle * spent
         if error is None:
             error = float(law.predict(0.0))
@@ -143,8 +143,36 @@ def test_switches_are_measured():
     assert switch.pace == pytest.approx(1.5)
     assert plan.effects_of([switch])(LARGE, MIDDLE) == pytest.approx(Effect(0.1, 1.0))
     effects = plan.effects_of([switch], pace=True)
-    assert effects(LARGE, MIDDLE) == pytest.approx(Effect(0.1, 1.5))
+    assert effects(LARGE, MIDDLE) == pytest.approx(Effect(0.1, 1.5, 1e9, 4e9))
     assert effects(MIDDLE, SMALL) == pytest.approx(Effect(0.1, 1.0))
+
+
+def test_a_pace_is_measured_no_further_than_the_law():
+    """The law of MIDDLE was measured to the FLOPs that the run has at its end: 4e9."""
+    lowest = 0.9 * float(CROSSING[MIDDLE].predict(4e9))
+    records = [*adaptive_records(), record("r", MIDDLE, 4e9, val_error=lowest)]
+    (switch,) = plan.measure_switches(records, "val_error", CROSSING)
+    law = CROSSING[MIDDLE]
+    reached = plan.flops_to_reach(
+        *np.array([[r.flops, r.metrics["val_error"]] for r in records[4:]]).T, law.predict(4e9)
+    )
+    assert switch.pace == pytest.approx((4e9 - law.inverse(switch.value)) / (reached - 2.2e9), rel=0.01)
+
+
+def test_a_pace_moves_a_change_no_further_than_it_is_known():
+    alone = plan.steepest_descent(CROSSING, BUDGET, FIRST)
+    at = {(t.before, t.after): t.flops for t in alone.transitions}
+    for pace in (0.3, 3.0):
+        near = {pair: Effect(0.0, pace, flops / 2, 2 * flops) for pair, flops in at.items()}
+        effects = lambda *pair, near=near: near.get(pair, Effect())  # noqa: E731
+        moved = plan.steepest_descent(CROSSING, BUDGET, FIRST, effects=effects).transitions
+        for t in moved:
+            if (t.before, t.after) in at:
+                assert at[t.before, t.after] / 2.1 < t.flops < at[t.before, t.after] * 2.1
+        if pace == 3.0:  # both as early as may be
+            assert [t.flops for t in moved] == pytest.approx(
+                [t.flops / 2 for t in alone.transitions], rel=0.05
+            )
 
 
 def test_a_switch_that_never_recovers_says_the_least_it_cost():

@@ -101,7 +101,7 @@ def _steps(before: Any, after: Any, config: MorphConfig, image_shape) -> list[St
         order = depth.block_order(before, after, config)
         steps.append(
             Step(
-                lambda flat, key: depth.add_blocks(flat, order, after, image_shape, key),
+                lambda flat, key: depth.add_blocks(flat, order, after, image_shape, key, config),
                 lambda flat, second: depth.add_block_moments(flat, order, new, second),
             )
         )

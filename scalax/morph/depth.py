@@ -8,6 +8,9 @@ block. The rest of a new block is drawn as in a new model.
 copy (progressive stacking, Gong et al. 2019): the function changes. New blocks at the end repeat the old ones
 from the first on; interleaved, each repeats the old block before it. Their moments come along.
 
+split (after Chang et al. 2018): as copy, but each of the k copies of a block adds 1/k of what it did to the
+stream, so that the function changes little.
+
 The first block of each stage of a ResNet stays the first, for it strides; no other can be its copy.
 """
 
@@ -41,7 +44,7 @@ def block_order(before: nn.Module, after: nn.Module, config: MorphConfig) -> lis
         stage: list[int | None] = [None] * new
         for index, place in enumerate(places):
             stage[place] = index
-        if config.blocks == "copy":
+        if config.blocks != "identity":
             stage = _copied(stage, old, config.depth == "end", strides=hasattr(before, "stages"))
         order += [None if block is None else first + block for block in stage]
         first += old
@@ -63,23 +66,38 @@ def _copied(stage: list[int | None], old: int, at_end: bool, strides: bool) -> l
 
 
 def add_blocks(
-    flat: Flat, order: list[int | None], after: nn.Module, image_shape: tuple[int, ...], key: jax.Array
+    flat: Flat,
+    order: list[int | None],
+    after: nn.Module,
+    image_shape: tuple[int, ...],
+    key: jax.Array,
+    config: MorphConfig,
 ) -> Flat:
     """Variables of `after`: those of `flat` with the new blocks of `order` among them."""
+    moved = _moved(flat, order)
+
+    def shared(path: Path, leaf):
+        index = block_index(path)
+        if config.blocks == "copy" or index is None or not _ends_branch(path, after):
+            return leaf
+        return leaf / order.count(order[index])
+
+    if config.blocks != "identity":
+        return {path: shared(path, leaf) for path, leaf in moved.items()}
     image = jnp.zeros((1, *image_shape), jnp.float32)
     fresh: Flat = flatten_dict(dict(after.init(key, image)))
     new = {index for index, old in enumerate(order) if old is None}
     drawn = {path: leaf for path, leaf in fresh.items() if block_index(path) in new}
-    branch_scalars = getattr(after, "branch_scalars", False)
-    last_norm = "norm3" if getattr(after, "bottleneck", False) else "norm2"
+    return moved | {path: jnp.zeros_like(x) if _ends_branch(path, after) else x for path, x in drawn.items()}
 
-    def ends_branch(path: Path) -> bool:
-        if hasattr(after, "stages"):
-            return path[0] == "params" and path[2] == last_norm
-        return path[-1] in ("scale1", "scale2") if branch_scalars else path[2:4] in LAST
 
-    identity = {path: jnp.zeros_like(x) if ends_branch(path) else x for path, x in drawn.items()}
-    return {**_moved(flat, order), **identity}
+def _ends_branch(path: Path, module: nn.Module) -> bool:
+    """Whether this is a variable of a block in proportion to which one of its branches adds to the stream."""
+    if path[0] != "params" or block_index(path) is None:
+        return False
+    if hasattr(module, "stages"):
+        return path[2] == ("norm3" if getattr(module, "bottleneck", False) else "norm2")
+    return path[-1] in ("scale1", "scale2") if getattr(module, "branch_scalars", False) else path[2:4] in LAST
 
 
 def add_block_moments(flat: Flat, order: list[int | None], shapes: dict, second: bool) -> Flat:

@@ -2,7 +2,7 @@
 
 from scalax.plan.baselines import BASELINES, baseline
 from scalax.plan.cheap import CheapPlan, cheap_plans
-from scalax.plan.compare import best_static, flops_to_reach, target_values
+from scalax.plan.compare import best_static, flops_to_reach, mean_so_far, target_values
 from scalax.plan.effects import Effect, Effects, Law, grows, no_effect
 from scalax.plan.fitting import check_measured, fit_laws, measured_error, measured_flops, truncated
 from scalax.plan.follow import best_law, flops_needed, follow
@@ -46,6 +46,7 @@ __all__ = [
     "frontier_ratio",
     "grows",
     "isoflop",
+    "mean_so_far",
     "measure_switches",
     "measured_error",
     "measured_flops",

@@ -50,3 +50,10 @@ def target_values(seeds: Sequence[Mapping], count: int, first_share: float) -> n
     start = min(early(*curve) for curves in seeds for curve in curves.values())
     end = max(min(float(np.min(values)) for _, values in curves.values()) for curves in seeds)
     return np.unique(np.maximum(np.geomspace(max(start, end), end, count + 1)[1:], end))[::-1]
+
+
+def mean_so_far(curve: Curve, first_flops: float, last_flops: float) -> float:
+    """Geometric mean of the least value so far, over FLOPs spaced evenly in log."""
+    flops, values = curve
+    at = np.geomspace(max(first_flops, flops[0]), last_flops, 200)
+    return float(np.exp(np.interp(np.log(at), np.log(flops), np.log(np.minimum.accumulate(values))).mean()))

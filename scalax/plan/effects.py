@@ -1,5 +1,6 @@
 """What a plan is made from: laws of shapes, and what a change of shape itself does."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
@@ -22,11 +23,14 @@ class Effect(NamedTuple):
 
     recovery_share: FLOPs until the error is back to that before the change, as a share of all FLOPs
     spent by then. pace: how many times faster than the new shape's own law the error falls from there
-    (below 1: slower).
+    (below 1: slower). earliest, latest: FLOPs spent between which a plan may make the change, where this is
+    known of it there alone.
     """
 
     recovery_share: float = 0.0
     pace: float = 1.0
+    earliest: float = 0.0
+    latest: float = math.inf
 
 
 Effects = Callable[[Shape, Shape], Effect]  # (before, after) -> effect

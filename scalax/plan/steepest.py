@@ -150,9 +150,11 @@ def _descend(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least FLOPs to be at each level in each node [levels, nodes], and the node one level up it came
     through [levels - 1, nodes]. A change to a node may be made at any level once `first_flops` are spent,
-    and costs FLOPs there."""
+    where its effect allows it, and costs FLOPs there."""
     switched = [None if n.entered_from is None else effects(n.entered_from, n.shape) for n in nodes]
     paces = np.array([effect.pace if effect else 1.0 for effect in switched])
+    earliest = np.array([max(first_flops, effect.earliest if effect else 0.0) for effect in switched])
+    latest = np.array([effect.latest if effect else np.inf for effect in switched])
     factor = np.full((len(nodes), len(nodes)), np.inf)  # [to, from]
     for to, (node, effect) in enumerate(zip(nodes, switched, strict=True)):
         for at, other in enumerate(nodes):
@@ -165,7 +167,8 @@ def _descend(
     totals, came_from = [spent], []
     rows = np.arange(len(nodes))
     for level in range(len(step)):
-        reached = np.where(spent >= first_flops, spent, np.inf) * factor
+        allowed = (spent >= earliest[:, None]) & (spent <= latest[:, None])
+        reached = np.where(allowed, spent, np.inf) * factor
         source = np.argmin(reached, 1)
         least = reached[rows, source]
         came_from.append(np.where(spent <= least, rows, source))  # of equals, stay

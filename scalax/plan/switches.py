@@ -12,6 +12,8 @@ from scalax.plan.effects import Effect, Law
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 
+REACH = 2.0  # a pace is taken to hold from the FLOPs of the change over this to the FLOPs times this
+
 
 class Switch(NamedTuple):
     """One change of shape of one run.
@@ -19,8 +21,9 @@ class Switch(NamedTuple):
     jump: the metric just after less that just before, at the same step. recovery_flops: from the change
     until the metric is back below that before it; where the stage ends first (`recovered` is False), the
     FLOPs of the stage, which is the least it can be. pace: FLOPs in which the new shape's own law falls from
-    the metric before the change to the least in the stage, over those that the run took from its recovery
-    on (nan without a law, a recovery, or a further fall).
+    the metric before the change to the least in the stage (no further than to what it has itself at the FLOPs
+    where the stage ends, if that is less), over those that the run took from its recovery on (nan without a
+    law, a recovery, or a further fall).
     """
 
     run: str
@@ -74,7 +77,8 @@ def measure_switches(
         step_flops = (new[-1].flops - start) / max(new[-1].step - new[0].step, 1)
         back = start - step_flops + flops_to_reach(flops - start + step_flops, values, value)
         recovered = math.isfinite(back)
-        pace = _pace((laws or {}).get(after), flops, values, back, value) if recovered else math.nan
+        law = (laws or {}).get(after)
+        pace = _pace(law, flops, values, back, value) if law and recovered else math.nan
         recovery = (back if recovered else float(flops[-1])) - start
         found.append(
             Switch(
@@ -92,20 +96,23 @@ def measure_switches(
     return found
 
 
-def _pace(law: Law | None, flops: np.ndarray, values: np.ndarray, back: float, value: float) -> float:
-    """The law's FLOPs from `value` to the least of the values, over the run's FLOPs from `back` to there."""
-    lowest = int(np.argmin(values))
-    if law is None or not flops[lowest] > back or not values[lowest] < value:
+def _pace(law: Law, flops: np.ndarray, values: np.ndarray, back: float, value: float) -> float:
+    """The law's FLOPs from `value` to the least of the values, where that can be no further than the law was
+    measured, over the run's FLOPs from `back` to there."""
+    measured = float(law.predict(flops[-1:])[0])
+    least = max(float(values.min()), measured) if measured < value else float(values.min())
+    if least >= value:
         return math.nan
-    first, last = law.inverse(np.array([value, values[lowest]]))
-    return float((last - first) / (flops[lowest] - back)) if last > first else math.nan
+    first, last = law.inverse(np.array([value, least]))
+    took = flops_to_reach(flops, values, least) - back
+    return float((last - first) / took) if last > first and took > 0 else math.nan
 
 
 def effects_of(switches: Iterable[Switch], pace: bool = False) -> SwitchEffects:
     """Medians over the switches of each pair of shapes, and the FLOPs to recover over all.
 
-    pace: reckon with it too (1 where it was not measured). It holds near where it was measured; a plan with a
-    pace far from 1 may move its changes far from there. Raises ValueError without a switch.
+    pace: reckon with it too (1 where it was not measured). It holds near where it was measured, so that a
+    plan may make such a change at most REACH times earlier or later. Raises ValueError without a switch.
     """
     switches = list(switches)
     if not switches:
@@ -118,6 +125,9 @@ def effects_of(switches: Iterable[Switch], pace: bool = False) -> SwitchEffects:
 
 
 def _median(switches: list[Switch], pace: bool) -> Effect:
-    paces = [s.pace for s in switches if pace and math.isfinite(s.pace)]
     share = float(np.median([s.recovery_share for s in switches]))
-    return Effect(share, float(np.median(paces)) if paces else 1.0)
+    measured = [s for s in switches if pace and math.isfinite(s.pace)]
+    if not measured:
+        return Effect(share)
+    flops = [s.flops for s in measured]
+    return Effect(share, float(np.median([s.pace for s in measured])), min(flops) / REACH, max(flops) * REACH)

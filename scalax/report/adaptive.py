@@ -144,15 +144,17 @@ def _family_part(page: Page, plots: epath.Path, name: str, family: dict, study: 
         figures.schedule(plots / f"{name}_schedule.png", family, label),
         "The laws, the curve that follows the steepest of them at each error, and where it changes shape.",
     )
-    if family["switches"]:
-        page.text("What the changes of shape did in the pilot run, which the plan reckons with:")
-        page.table(*tables.switches(family))
+    if family["pilots"]:
+        page.text("First runs by one plan after another; the one of the least mean gave the plan:")
+        page.table(*tables.pilots(family, label))
     if "adaptive" in family["runs"]:
         page.heading(f"{name}: adaptive against static")
         page.figure(
             figures.adaptive(plots / f"{name}_adaptive.png", family, label),
             "The adaptive runs and every static run, as measured; dotted, what the laws had promised.",
         )
+        page.text("What the changes of shape did in the adaptive runs:")
+        page.table(*tables.switches(family))
     if len(family["runs"]) > len(family["shapes"]) + 1:
         page.figure(
             figures.baselines(plots / f"{name}_baselines.png", family, label),

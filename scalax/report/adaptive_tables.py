@@ -56,19 +56,35 @@ def settings(family: dict, config: dict) -> Table:
     return ["shape", "batch size", "learning rate", "weight decay"], rows
 
 
+def pilots(family: dict, label: str) -> Table:
+    least = min(pilot["mean"] for pilot in family["pilots"])
+    rows = [
+        [
+            pilot["plan"],
+            f"{pilot['mean']:.4g}" + (" (taken)" if pilot["mean"] == least else ""),
+            ", ".join(_times(s["pace"]) for s in pilot["switches"]),
+        ]
+        for pilot in family["pilots"]
+    ]
+    return ["plan", f"mean {label} so far, over log FLOPs", "after its changes, as fast as the law"], rows
+
+
 def switches(family: dict) -> Table:
     rows = [
         [
+            s["run"],
             f"{s['before']} to {s['after']}",
             flops_text(s["flops"]),
             f"{s['value']:.4g}",
             f"{s['value'] + s['jump']:.4g}",
             flops_text(s["recovery_flops"]) + ("" if s["recovered"] else " and not back"),
             f"{s['recovery_flops'] / s['flops']:.1%}",
+            _times(s["pace"]),
         ]
         for s in family["switches"]
     ]
-    return ["change", "at", "before", "just after", "back after", "share of FLOPs so far"], rows
+    heads = ["run", "change", "at", "before", "just after", "back after", "share of FLOPs so far"]
+    return [*heads, "then as fast as the law"], rows
 
 
 def cheap(family: dict) -> Table:

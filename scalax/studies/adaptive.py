@@ -6,6 +6,7 @@ After 'Navigating Scaling Laws: Compute Optimality in Adaptive Model Training' (
 import dataclasses
 import functools
 import hashlib
+import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 
@@ -93,11 +94,9 @@ class Family:
         statics = self.make({str(shape): self.each_seed(shape, self.static(shape)) for shape in self.shapes})
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
         planned = self.plan(curves)
-        pilot, switches = [], []
-        if config.switch_effects and planned.changing:
-            pilot = self.make({"pilot": self.each_seed("pilot", planned.changing)[:1]})["pilot"]
-            switches = plan.measure_switches(pilot[0], config.metric, planned.laws)
-            planned = self.plan(curves, plan.effects_of(switches))
+        pilots = self.pilots(planned, curves) if config.replans else []
+        if pilots:
+            planned = min(pilots, key=lambda pilot: pilot.mean).planning
         others = {}
         if planned.changing:
             others["adaptive"] = self.each_seed("adaptive", planned.changing)
@@ -113,9 +112,15 @@ class Family:
             "settings": {str(shape): own._asdict() for shape, own in self.settings.items()},
             "laws": planned.laws_json(),
             "plan": planned.to_json(),
-            "planning_flops": tuning_flops + compare.spent([*statics.values(), pilot]),
+            "planning_flops": tuning_flops
+            + compare.spent([*statics.values(), [pilot.run for pilot in pilots]]),
             "cheap": planned.cheap_json(curves),
-            "switches": [s.to_json() for s in switches],
+            "pilots": [pilot.to_json() for pilot in pilots],
+            "switches": [
+                switch.to_json()
+                for run in methods.get("adaptive", [])
+                for switch in plan.measure_switches(run, config.metric, planned.laws)
+            ],
             "runs": {
                 name: [self.run_json(*pair) for pair in zip(runs, joined[name], strict=True)]
                 for name, runs in methods.items()
@@ -212,6 +217,16 @@ class Family:
         self, curves: Mapping[Shape, list[Curve]], effects: plan.Effects = plan.no_effect
     ) -> planning.Planning:
         return planning.make_plan(curves, self.config.budget_flops, self.first_flops, effects)
+
+    def pilots(self, planned: planning.Planning, curves: Mapping[Shape, list[Curve]]) -> list[planning.Pilot]:
+        """Runs that make the plan better, by a seed of their own: no run that is compared chose its plan."""
+        seed = next(seed for seed in itertools.count() if seed not in self.config.seeds)
+
+        def train_one(schedule: Schedule) -> list[RunRecord]:
+            return self.make({"pilot": [self.planned("pilot", schedule, seed)]})["pilot"][0]
+
+        again = functools.partial(self.plan, curves)
+        return planning.refine(planned, self.config.replans, train_one, again, self.config.metric, self.least)
 
     def run_json(self, run: list[RunRecord], curve: Curve) -> dict:
         return {

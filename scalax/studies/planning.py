@@ -1,6 +1,6 @@
 """The laws of a family's static runs, the plan that they make, and what plans from less of them are worth."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -8,7 +8,9 @@ import numpy as np
 from scalax import laws, plan
 from scalax.errors import UserError
 from scalax.plan.compare import Curve
+from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
+from scalax.studies.compare import curve_of
 
 POINTS = 100  # of a law, kept
 
@@ -73,3 +75,44 @@ def make_plan(
     except UserError as e:
         return Planning(fits, None, f"no plan: {e}", budget_flops, first_flops)
     return Planning(fits, planned, planned.message, budget_flops, first_flops)
+
+
+class Pilot(NamedTuple):
+    """A run by a plan. mean: geometric mean of the least metric so far (plan.mean_so_far)."""
+
+    planning: Planning
+    run: list[RunRecord]
+    switches: list[plan.Switch]
+    mean: float
+
+    def to_json(self) -> dict:
+        return {
+            "run": self.run[0].run,
+            "plan": self.planning.message,
+            "mean": self.mean,
+            "switches": [switch.to_json() for switch in self.switches],
+        }
+
+
+def refine(
+    planned: Planning,
+    rounds: int,
+    train: Callable[[Schedule], list[RunRecord]],
+    replan: Callable[[plan.Effects], Planning],
+    metric: str,
+    least: float,
+) -> list[Pilot]:
+    """Train the plan once, plan again with what its changes of shape did, and so on up to `rounds` times,
+    until a plan comes back or changes no more: a pilot for each plan, none where the first has no change."""
+    tried: list[Pilot] = []
+    known: dict[tuple[Shape, Shape], plan.Switch] = {}
+    while len(tried) <= rounds and planned.changing:
+        if planned.changing in [pilot.planning.changing for pilot in tried]:
+            break
+        run = train(planned.changing)
+        switches = plan.measure_switches(run, metric, planned.laws)
+        mean = plan.mean_so_far(curve_of(run, metric, least), planned.first_flops, planned.budget_flops)
+        tried.append(Pilot(planned, run, switches, mean))
+        known |= {(switch.before, switch.after): switch for switch in switches}
+        planned = replan(plan.effects_of(known.values(), pace=True))
+    return tried

@@ -1,0 +1,45 @@
+"""Plans made better by runs: what changes of shape did in one goes into the next."""
+
+import numpy as np
+import pytest
+from plan_laws import CROSSING, record
+
+from scalax import plan
+from scalax.plan import Effect
+from scalax.report import adaptive_tables
+from scalax.studies import planning
+
+
+def test_plans_are_tried_and_the_best_is_taken():
+    """Runs that fall twice as fast after their change as the law says: each plan changes earlier."""
+    first, budget, effect = 1e7, 1e10, Effect(0.0, 2.0)
+    shapes = []
+
+    def made(effects):
+        planned = plan.steepest_descent(CROSSING, budget, first, effects=effects)
+        return planning.Planning(CROSSING, planned, "", budget, first)
+
+    def train(schedule):
+        """Evaluated before and after each change, as a run is."""
+        shapes.append(schedule)
+        start, rows = 1e6, []
+        for stage in schedule.stages:
+            for flops in np.geomspace(start, stage.until_flops, 200):
+                error = plan.follow(CROSSING, schedule, np.array([flops]), lambda *_: effect)[0]
+                rows.append(record("pilot", stage.shape, float(flops), val_error=float(error)))
+            start = stage.until_flops
+        return rows
+
+    pilots = planning.refine(made(plan.no_effect), 2, train, made, "val_error", 1e-4)
+    assert len(pilots) == len(shapes) == 3
+    first_ends = [schedule.stages[0].until_flops for schedule in shapes]
+    assert first_ends[1] == pytest.approx(first_ends[0] / 2, rel=0.1)  # as far as one run tells
+    assert first_ends[2] < first_ends[1]
+    for pilot in pilots:
+        assert [switch.pace for switch in pilot.switches] == pytest.approx([2.0, 2.0], rel=0.1)
+    means = [pilot.mean for pilot in pilots]
+    assert means == sorted(means, reverse=True)
+    heads, rows = adaptive_tables.pilots({"pilots": [pilot.to_json() for pilot in pilots]}, "val error")
+    assert len(heads) == len(rows[0])
+    assert ["taken" in row[1] for row in rows] == [False, False, True]
+    assert planning.refine(made(lambda *_: Effect(1e6)), 2, train, made, "val_error", 1e-4) == []
