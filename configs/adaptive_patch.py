@@ -5,8 +5,8 @@
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
 --data.dir is a prepared TFDS dataset in array_record format; or give --data.source folder or arrays. The
-learning rate, batch size and weight decay of each shape are searched first. The plan of the laws is tried and
-made better twice. Launches that share --out share the runs out: start one for each core.
+learning rate, batch size and weight decay of each shape are searched first. Launches that share --out share
+the runs out: start one for each core.
 """
 
 import dataclasses
@@ -38,7 +38,6 @@ def config() -> AdaptiveConfig:
         tune=TuneConfig(
             share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)
         ),
-        replans=2,
         baselines=("linear", "logarithmic", "random", "flexi"),
     )
 
