@@ -39,7 +39,7 @@ def test_plans_are_tried_and_the_best_is_taken():
         assert [switch.pace for switch in pilot.switches] == pytest.approx([2.0, 2.0], rel=0.1)
     means = [pilot.mean for pilot in pilots]
     assert means == sorted(means, reverse=True)
-    heads, rows = adaptive_tables.pilots({"pilots": [pilot.to_json() for pilot in pilots]}, "val error")
+    heads, rows = adaptive_tables.pilots({"pilots": [pilot.to_json() for pilot in pilots]})
     assert len(heads) == len(rows[0])
     assert ["taken" in row[1] for row in rows] == [False, False, True]
     assert planning.refine(made(lambda *_: Effect(1e6)), 2, train, made, "val_error", 1e-4) == []

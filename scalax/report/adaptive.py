@@ -145,15 +145,21 @@ def _family_part(page: Page, plots: epath.Path, name: str, family: dict, study: 
         "The laws, the curve that follows the steepest of them at each error, and where it changes shape.",
     )
     if family["pilots"]:
-        page.text("First runs by one plan after another; the one of the least mean gave the plan:")
-        page.table(*tables.pilots(family, label))
+        page.text(
+            f"First runs by one plan after another. That of the least {label} so far, in the geometric mean"
+            " over log FLOPs, gave the plan. Pace: how many times faster than its law each shape then fell."
+        )
+        page.table(*tables.pilots(family))
     if "adaptive" in family["runs"]:
         page.heading(f"{name}: adaptive against static")
         page.figure(
             figures.adaptive(plots / f"{name}_adaptive.png", family, label),
             "The adaptive runs and every static run, as measured; dotted, what the laws had promised.",
         )
-        page.text("What the changes of shape did in the adaptive runs:")
+        page.text(
+            "What the changes of shape did in the adaptive runs. Pace: how many times faster than the law of"
+            " the new shape the value fell once it was back."
+        )
         page.table(*tables.switches(family))
     if len(family["runs"]) > len(family["shapes"]) + 1:
         page.figure(

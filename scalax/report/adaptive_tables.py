@@ -56,7 +56,7 @@ def settings(family: dict, config: dict) -> Table:
     return ["shape", "batch size", "learning rate", "weight decay"], rows
 
 
-def pilots(family: dict, label: str) -> Table:
+def pilots(family: dict) -> Table:
     least = min(pilot["mean"] for pilot in family["pilots"])
     rows = [
         [
@@ -66,7 +66,7 @@ def pilots(family: dict, label: str) -> Table:
         ]
         for pilot in family["pilots"]
     ]
-    return ["plan", f"mean {label} so far, over log FLOPs", "after its changes, as fast as the law"], rows
+    return ["plan", "mean so far", "pace after each change"], rows
 
 
 def switches(family: dict) -> Table:
@@ -84,7 +84,7 @@ def switches(family: dict) -> Table:
         for s in family["switches"]
     ]
     heads = ["run", "change", "at", "before", "just after", "back after", "share of FLOPs so far"]
-    return [*heads, "then as fast as the law"], rows
+    return [*heads, "pace"], rows
 
 
 def cheap(family: dict) -> Table:
