@@ -5,7 +5,7 @@
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
 adaptive_patch.py with one patch size and three widths. New entries of wider weights are zero where they would
-be heard, so that a change of width leaves the function as it was.
+be heard, so that a change of width leaves the function as it was, and the learning rate follows slowly.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ def config() -> AdaptiveConfig:
         name="adaptive_width",
         model=dataclasses.replace(patch.model, names=("V16-3", "V32-3", "V64-3")),
         patches=(16,),
-        morph=MorphConfig(width="zero"),
+        morph=MorphConfig(width="zero", settle=5.0),
         joint=True,
         baselines=("linear", "logarithmic", "random"),
     )

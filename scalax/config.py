@@ -204,7 +204,7 @@ class EvalConfig:
 
 @dataclasses.dataclass(frozen=True)
 class MorphConfig:
-    """How parameters and optimiser state follow a change of width or depth; scalax.morph has the rules.
+    """How parameters, optimiser state and learning rate follow a change of shape; scalax.morph has the rules.
 
     Attributes:
       width: what new entries of a wider weight are: normal (drawn with the mean and gamma times the variance
@@ -215,6 +215,8 @@ class MorphConfig:
         (copies that share what the old block did; it changes little).
       moments: optimiser state: zeros (starts anew), carried (as it is; zero first and mean second moments
         for new entries) or scaled (carried, in the units of the gradients of the changed model).
+      settle: the learning rate goes from that of the stage before to that of the new one, evenly in the logs
+        of rate and FLOPs, until so many times the FLOPs of the change are spent; 1 changes it at once.
     """
 
     width: Literal["normal", "zero", "copy"] = "normal"
@@ -222,9 +224,11 @@ class MorphConfig:
     depth: Literal["end", "interleaved"] = "end"
     blocks: Literal["identity", "copy", "split"] = "identity"
     moments: Literal["zeros", "carried", "scaled"] = "carried"
+    settle: float = 1.0
 
     def __post_init__(self):
         at_least("morph.gamma", self.gamma, 0)
+        at_least("morph.settle", self.settle, 1)
         for field in dataclasses.fields(self):
             value, choices = getattr(self, field.name), typing.get_args(field.type)
             if choices and value not in choices:

@@ -1,6 +1,7 @@
 """The step, its learning rate and decay, the timeline in FLOPs, and how a run begins and ends."""
 
 import dataclasses
+import functools
 import json
 
 import jax
@@ -10,7 +11,7 @@ import optax
 import pytest
 
 from scalax import data, models, records, train
-from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+from scalax.config import DataConfig, EvalConfig, ModelConfig, MorphConfig, OptimConfig, RunConfig
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.train import optimizer, state, step, timeline
@@ -129,6 +130,17 @@ def test_learning_rates():
     assert rate(rsqrt, 39, 0.875) == pytest.approx(0.25)
 
 
+def test_a_learning_rate_settles_evenly_in_the_logs():
+    rate = optimizer.settling_rate
+    assert [rate((8.0,), (0.0,), flops, 4.0) for flops in (0.0, 1e3)] == [8.0, 8.0]
+    two = functools.partial(rate, (8.0, 2.0), (0.0, 100.0), settle=4.0)
+    assert [two(flops) for flops in (100.0, 200.0, 400.0, 1e6)] == pytest.approx([8.0, 4.0, 2.0, 2.0])
+    assert rate((8.0, 2.0), (0.0, 100.0), 100.0, 1.0) == 2.0
+    # The next change comes half way: on from where it was, not from the stage's own.
+    three = functools.partial(rate, (8.0, 2.0, 1.0), (0.0, 100.0, 200.0), settle=4.0)
+    assert [three(flops) for flops in (200.0, 400.0, 800.0)] == pytest.approx([4.0, 2.0, 1.0])
+
+
 COSTS = {
     timeline.Work(LARGE, 8): timeline.StepCost(10.0, 9.0),
     timeline.Work(SMALL, 8): timeline.StepCost(40.0, 35.0),
@@ -215,6 +227,26 @@ def test_directory_of_another_config_is_refused(setup, tmp_path):
         train_one(other, two_stages(setup), 0, tmp_path, evaluate)
     with pytest.raises(UserError, match="seed"):
         train_one(setup, two_stages(setup), 1, tmp_path, evaluate)
+
+
+def test_a_run_settles_to_the_rate_of_its_stage(setup, tmp_path, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "scalax.train.loop.learning_rate", lambda config, step, *_: seen.setdefault(step, config.lr)
+    )
+    settling = train.Setup(dataclasses.replace(CONFIG, morph=MorphConfig(settle=1.4)), setup.splits)
+    first, second = two_stages(setup).stages
+    schedule = Schedule((first._replace(lr=8e-3), second._replace(lr=1e-3)))
+    train_one(settling, schedule, 0, tmp_path, evaluate)
+    plan = train.check(settling, schedule)
+    change = plan.spans[1].first
+    rates = [seen[step] for step in range(plan.steps)]
+    assert set(rates[:change]) == {8e-3}
+    assert rates[change] == pytest.approx(8e-3)
+    later = [step for step in range(change, plan.steps) if plan.flops(step) < 1.4 * plan.flops(change)]
+    assert np.all(np.diff([rates[step] for step in later]) < 0)
+    assert rates[later[-1] + 1 :]
+    assert rates[later[-1] + 1 :] == pytest.approx([1e-3] * (plan.steps - later[-1] - 1))
 
 
 def test_divergence_stops_the_run_and_keeps_what_was_good(setup, tmp_path, monkeypatch):

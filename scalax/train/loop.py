@@ -28,7 +28,7 @@ from scalax.train.checkpoint import Checkpoints
 from scalax.train.group import Group, ended_in_group
 from scalax.train.health import FACTOR, LOWERED, Diverged, Health
 from scalax.train.hooks import Hook, Progress
-from scalax.train.optimizer import learning_rate
+from scalax.train.optimizer import learning_rate, settling_rate
 from scalax.train.rundir import Member
 from scalax.train.setup import Setup
 from scalax.train.state import TrainState
@@ -291,11 +291,22 @@ class _Run:
         return jax.block_until_ready(state)
 
     def _knobs(self, step: int, span: Span, optims: Sequence[OptimConfig]):
-        progress = float(self.timeline.flops(step)) / self.budget_flops
+        flops = float(self.timeline.flops(step))
         since = step - span.first if span.first else None
+        if span.first and self.setup.config.morph.settle > 1:
+            optims = [self._settling(optim, flops, span) for optim in self.group.optims]
+        progress = flops / self.budget_flops
         values = [self.rate_factor * learning_rate(optim, step, progress, since) for optim in optims]
         knobs = [values, [o.weight_decay for o in optims], [o.weight_decay_head for o in optims]]
         return self.setup.knobs(*(knobs if self.members else (column[0] for column in knobs)))
+
+    def _settling(self, optim: OptimConfig, flops: float, span: Span) -> OptimConfig:
+        """A member's settings in `span`, with the learning rate on its way there from the stages before."""
+        spans = self.timeline.spans[: self.timeline.spans.index(span) + 1]
+        rates = [_of_stage(optim, each.stage).lr for each in spans]
+        starts = [float(self.timeline.flops(each.first)) for each in spans]
+        rate = settling_rate(rates, starts, flops, self.setup.config.morph.settle)
+        return dataclasses.replace(_of_stage(optim, span.stage), lr=rate)
 
     def _timed(self, name: str, work: Callable):
         started = time.perf_counter()

@@ -1,6 +1,7 @@
 """Adam with decoupled weight decay for body and head apart, and the learning rate along a run."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -63,3 +64,15 @@ def learning_rate(config: OptimConfig, step: int, progress: float, since_change:
         case "rsqrt":
             cooldown = min(1.0, max(0.0, 1 - progress) / config.cooldown_share)
             return rate * math.sqrt(warmup / max(warmup, step + 1)) * cooldown
+
+
+def settling_rate(rates: Sequence[float], starts: Sequence[float], flops: float, settle: float) -> float:
+    """The rate after `flops` of a run whose stages began at `starts` FLOPs with `rates` of their own: after a
+    change it goes from what it was to the stage's own, evenly in the logs of both, until the FLOPs are
+    `settle` (1 or more) times those of the change."""
+    rate = rates[0]
+    ends = [*starts[1:], flops][1:]
+    for own, first, end in zip(rates[1:], starts[1:], ends, strict=True):
+        share = 1.0 if end >= settle * first else math.log(end / first) / math.log(settle)
+        rate = own * (rate / own) ** (1 - share)
+    return rate
