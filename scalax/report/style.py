@@ -77,10 +77,15 @@ def mark_transition(axes: Axes, flops: float, value: float, after: str) -> None:
 
 
 def log_axes(axes: Axes, x_label: str, y_label: str) -> None:
-    """Log-log, with the y axis labelled in plain numbers (1, 2, 5 a decade, or denser over a short range)."""
+    """Log-log, with the y axis labelled in plain numbers: 1, 2, 5 a decade, denser over a short range, and at
+    round steps over one so short that it is nearly linear."""
     axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
     low, high = axes.get_ylim()
-    steps = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=steps))
+    if high / low < 1.6:
+        axes.yaxis.set_major_locator(ticker.MaxNLocator(6))
+        axes.yaxis.set_minor_locator(ticker.NullLocator())
+    else:
+        steps = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+        axes.yaxis.set_major_locator(ticker.LogLocator(subs=steps))
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f"{y:g}"))
     axes.yaxis.set_minor_formatter(ticker.NullFormatter())
