@@ -52,5 +52,6 @@ def tiny_imagenet() -> AdaptiveConfig:
         ),
         model=dataclasses.replace(cifar.model, names=("V32-3",), base_patch=16, head_dim=16),
         eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
+        budget_flops=3e12,
         patches=(32, 16, 8),
     )

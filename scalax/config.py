@@ -215,8 +215,8 @@ class MorphConfig:
         (copies that share what the old block did; it changes little).
       moments: optimiser state: zeros (starts anew), carried (as it is; zero first and mean second moments
         for new entries) or scaled (carried, in the units of the gradients of the changed model).
-      settle: the learning rate goes from that of the stage before to that of the new one, evenly in the logs
-        of rate and FLOPs, until so many times the FLOPs of the change are spent; 1 changes it at once.
+      settle: after a change of stage the learning rate goes from what it was to the new stage's own, evenly
+        in the logs of rate and FLOPs, until the run has spent so many times what it had then (1: at once).
     """
 
     width: Literal["normal", "zero", "copy"] = "normal"

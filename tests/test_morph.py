@@ -395,7 +395,7 @@ def test_places_of_old_blocks():
     assert order("V8-2/4", "V8-5/4", blocks="copy", depth="interleaved") == [0, 0, 1, 1, 1]
     assert order("R4-23", "R4-46", blocks="copy") == [0, 1, 1, 1, 2, 3, 4, 3, 4, 3]
     assert order("R4-23", "R4-46", blocks="copy", depth="interleaved") == [0, 1, 1, 1, 2, 3, 3, 3, 4, 4]
-    with pytest.raises(UserError, match="a stage of 1 block cannot grow by copies"):
+    with pytest.raises(UserError, match="a stage of 1 block has none to copy"):
         order("R4-12", "R4-24", blocks="copy")
 
 
@@ -411,6 +411,27 @@ def test_copied_blocks_are_old_ones_and_train(first, last):
         for place, block in enumerate(order):
             same = jax.tree.map(np.array_equal, new[f"block{place:02d}"], old[f"block{block:02d}"])
             assert all(jax.tree.leaves(same))
+
+
+@pytest.mark.parametrize(("first", "last"), [("V8-1/4", "V8-2/4"), ("M8-1/4", "M8-2/4"), ("R4-22", "R4-33")])
+def test_scaled_moments_of_split_blocks_follow_their_gradients(first, last):
+    """Where branches add little, gradients of the split model are those that the moments were scaled to."""
+    before, after = build(first), build(last)
+    params, model_state = variables(before)
+    small = flatten_dict(params)
+    small |= {p: 0.01 * x for p, x in small.items() if depth._ends_branch(("params", *p), before)}
+    params = unflatten_dict(small)
+    grads = loss_and_grads(before, params, model_state)[2]
+    _, state = OPTIMIZER.update(grads, OPTIMIZER.init(params), params)
+    config = MorphConfig(blocks="split", moments="scaled")
+    new, new_state, moved = change(before, after, (params, model_state, state), config)
+    _, want = OPTIMIZER.update(loss_and_grads(after, new, new_state)[2], OPTIMIZER.init(new), new)
+    want, got = flatten_dict(want[1].mu), flatten_dict(moved[1].mu)
+    ratio = optax.global_norm(state[1].mu) / optax.global_norm(unflatten_dict(want))  # gradients were clipped
+    for path, leaf in got.items():
+        if path[0].startswith("block") and jnp.abs(want[path]).max() > 1e-7:
+            close = jnp.abs(leaf / ratio - want[path]).max() / jnp.abs(want[path]).max()
+            assert close < 0.2, path
 
 
 @pytest.mark.parametrize(

@@ -159,20 +159,26 @@ def test_a_pace_is_measured_no_further_than_the_law():
     assert switch.pace == pytest.approx((4e9 - law.inverse(switch.value)) / (reached - 2.2e9), rel=0.01)
 
 
-def test_a_pace_moves_a_change_no_further_than_it_is_known():
+@pytest.mark.parametrize(("pace", "earliest", "latest"), [(3.0, 0.5, 2.0), (1.0, 0.2, 0.8), (1.0, 1.3, 2.0)])
+def test_a_change_is_made_where_its_pace_is_known(pace, earliest, latest):
     alone = plan.steepest_descent(CROSSING, BUDGET, FIRST)
     at = {(t.before, t.after): t.flops for t in alone.transitions}
-    for pace in (0.3, 3.0):
-        near = {pair: Effect(0.0, pace, flops / 2, 2 * flops) for pair, flops in at.items()}
-        effects = lambda *pair, near=near: near.get(pair, Effect())  # noqa: E731
-        moved = plan.steepest_descent(CROSSING, BUDGET, FIRST, effects=effects).transitions
-        for t in moved:
-            if (t.before, t.after) in at:
-                assert at[t.before, t.after] / 2.1 < t.flops < at[t.before, t.after] * 2.1
-        if pace == 3.0:  # both as early as may be
-            assert [t.flops for t in moved] == pytest.approx(
-                [t.flops / 2 for t in alone.transitions], rel=0.05
-            )
+    near = {pair: Effect(0.0, pace, earliest * f, latest * f) for pair, f in at.items()}
+    effects = lambda *pair: near.get(pair, Effect(1e3))  # noqa: E731
+    planned = plan.steepest_descent(CROSSING, BUDGET, FIRST, effects=effects)
+    ratios = [t.flops / at[t.before, t.after] for t in planned.transitions]
+    assert len(ratios) == 2
+    assert all(0.99 * earliest < ratio < 1.01 * latest for ratio in ratios)
+    assert ratios[0] == pytest.approx(latest if latest < 1 else earliest, rel=0.05)
+
+
+def test_a_pace_is_not_followed_where_it_is_not_known():
+    schedule = Schedule((Stage(LARGE, 1e9), Stage(MIDDLE, BUDGET)))
+    ends = [
+        plan.follow(CROSSING, schedule, np.array([BUDGET]), lambda *_, e=effect: e)[0]
+        for effect in (Effect(0.1, 2.0, 5e8, 2e9), Effect(0.1, 2.0, 2e9, 4e9), Effect(0.1, 1.0))
+    ]
+    assert ends[0] < ends[1] == ends[2]
 
 
 def test_a_switch_that_never_recovers_says_the_least_it_cost():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from plan_laws import CROSSING, record
+from plan_laws import CROSSING, MIDDLE, record
 
 from scalax import plan
 from scalax.plan import Effect
@@ -15,7 +15,7 @@ def test_plans_are_tried_and_the_best_is_taken():
     first, budget, effect = 1e7, 1e10, Effect(0.0, 2.0)
     shapes = []
 
-    def made(effects):
+    def made(effects=plan.no_effect):
         planned = plan.steepest_descent(CROSSING, budget, first, effects=effects)
         return planning.Planning(CROSSING, planned, "", budget, first)
 
@@ -30,7 +30,7 @@ def test_plans_are_tried_and_the_best_is_taken():
             start = stage.until_flops
         return rows
 
-    pilots = planning.refine(made(plan.no_effect), 2, train, made, "val_error", 1e-4)
+    pilots = planning.refine(made(), 2, train, "val_error", 1e-4)
     assert len(pilots) == len(shapes) == 3
     first_ends = [schedule.stages[0].until_flops for schedule in shapes]
     assert first_ends[1] == pytest.approx(first_ends[0] / 2, rel=0.1)  # as far as one run tells
@@ -42,4 +42,21 @@ def test_plans_are_tried_and_the_best_is_taken():
     heads, rows = adaptive_tables.pilots({"pilots": [pilot.to_json() for pilot in pilots]})
     assert len(heads) == len(rows[0])
     assert ["taken" in row[1] for row in rows] == [False, False, True]
-    assert planning.refine(made(lambda *_: Effect(1e6)), 2, train, made, "val_error", 1e-4) == []
+    assert planning.refine(made(lambda *_: Effect(1e6)), 2, train, "val_error", 1e-4) == []
+
+
+def test_a_pilot_that_never_changed_is_the_last():
+    """A stage too short for a step leaves nothing to measure."""
+    planned = planning.Planning(CROSSING, plan.steepest_descent(CROSSING, 1e10, 1e7), "", 1e10, 1e7)
+    alone = [record("pilot", MIDDLE, float(flops), val_error=1e3 / flops) for flops in (1e7, 1e8, 1e10)]
+    (pilot,) = planning.refine(planned, 3, lambda schedule: alone, "val_error", 1e-4)
+    assert pilot.switches == []
+
+
+def test_mean_so_far_is_the_area_under_the_log_log_curve():
+    flops = np.geomspace(1e6, 1e10, 50)
+    rising = np.where(flops > 1e9, 1.0, flops**-0.5)
+    assert plan.mean_so_far((flops, flops**-0.5), 1e6, 1e10) == pytest.approx(1e-4, rel=1e-6)
+    assert plan.mean_so_far((flops, rising), 1e6, 1e10) == pytest.approx(
+        10 ** -(0.75 * 3.75 + 0.25 * 4.5), rel=0.05
+    )

@@ -30,7 +30,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="shapes in any order, not only cheap to dear and to smaller patches",
     )
     add("--switch-cost", action="store_true", help="charge what changes of shape cost in the runs at hand")
-    add("--switch-pace", action="store_true", help="reckon too with how fast they learnt after a change")
+    add(
+        "--switch-pace",
+        action="store_true",
+        help="reckon too with how fast they learnt after a change, made at most twice as early or late",
+    )
     add("--resamples", type=int, default=100, metavar="N", help="bootstrap resamples of each law (100)")
     add("--extrapolate", action="store_true", help="allow a budget or a target beyond the static runs")
     add(

@@ -102,7 +102,7 @@ def _steps(before: Any, after: Any, config: MorphConfig, image_shape) -> list[St
         steps.append(
             Step(
                 lambda flat, key: depth.add_blocks(flat, order, after, image_shape, key, config),
-                lambda flat, second: depth.add_block_moments(flat, order, new, second),
+                lambda flat, second: depth.add_block_moments(flat, order, after, new, second, config),
             )
         )
     return steps

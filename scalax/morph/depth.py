@@ -11,7 +11,7 @@ from the first on; interleaved, each repeats the old block before it. Their mome
 split (after Chang et al. 2018): as copy, but each of the k copies of a block adds 1/k of what it did to the
 stream, so that the function changes little.
 
-The first block of each stage of a ResNet stays the first, for it strides; no other can be its copy.
+The first block of each stage of a ResNet stays the first, for it may stride, and is not copied.
 """
 
 import itertools
@@ -45,23 +45,21 @@ def block_order(before: nn.Module, after: nn.Module, config: MorphConfig) -> lis
         for index, place in enumerate(places):
             stage[place] = index
         if config.blocks != "identity":
-            stage = _copied(stage, old, config.depth == "end", strides=hasattr(before, "stages"))
+            stage = _copied(stage, old, config.depth == "end", first=1 if hasattr(before, "stages") else 0)
         order += [None if block is None else first + block for block in stage]
         first += old
     return order
 
 
-def _copied(stage: list[int | None], old: int, at_end: bool, strides: bool) -> list[int | None]:
-    """`stage` with the block to copy for each new one; strides: its first block cannot be copied."""
-    if None in stage and old == strides:
-        raise UserError(
-            f"depth: a stage of {old} block cannot grow by copies, for it strides; use morph.blocks identity"
-        )
+def _copied(stage: list[int | None], old: int, at_end: bool, first: int) -> list[int | None]:
+    """`stage` with the block to copy for each new one; first: the first block that may be copied."""
+    if None in stage and old == first:
+        raise UserError(f"depth: a stage of {old} block has none to copy; use morph.blocks identity")
     copied, last = [], 0
     for index, block in enumerate(stage):
         last = last if block is None else block
-        donor = strides + (index - old) % (old - strides) if at_end and block is None else last
-        copied.append(max(donor, strides) if block is None else block)
+        donor = first + (index - old) % (old - first) if at_end and block is None else last
+        copied.append(max(donor, first) if block is None else block)
     return copied
 
 
@@ -100,13 +98,23 @@ def _ends_branch(path: Path, module: nn.Module) -> bool:
     return path[-1] in ("scale1", "scale2") if getattr(module, "branch_scalars", False) else path[2:4] in LAST
 
 
-def add_block_moments(flat: Flat, order: list[int | None], shapes: dict, second: bool) -> Flat:
-    """First moments of new blocks are 0, second ones the mean of that weight's in the old block before."""
+def add_block_moments(
+    flat: Flat, order: list[int | None], after: nn.Module, shapes: dict, second: bool, config: MorphConfig
+) -> Flat:
+    """First moments of drawn blocks are 0, second ones the mean of that weight's in the old block before.
+    Those of copies are the old ones; scaled (scalax.morph.moments), what feeds a branch that was split among
+    k has gradients 1/k of what they were."""
     moved = _moved(flat, order)
     before = list(itertools.accumulate(order, lambda last, old: last if old is None else old))
     for path, shape in shapes.items():
         index = block_index(path)
-        if path[0] != "params" or index is None or order[index] is not None:
+        if path[0] != "params" or index is None:
+            continue
+        if order[index] is not None:
+            k = order.count(order[index])
+            scaled = config.blocks == "split" and config.moments == "scaled" and not is_masked(moved[path])
+            if scaled and not _ends_branch(path, after):
+                moved[path] = moved[path] / (k**2 if second else k)
             continue
         donor = flat.get((path[0], f"block{before[index]:02d}", *path[2:]))
         if is_masked(donor):

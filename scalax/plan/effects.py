@@ -23,8 +23,8 @@ class Effect(NamedTuple):
 
     recovery_share: FLOPs until the error is back to that before the change, as a share of all FLOPs
     spent by then. pace: how many times faster than the new shape's own law the error falls from there
-    (below 1: slower). earliest, latest: FLOPs spent between which a plan may make the change, where this is
-    known of it there alone.
+    (below 1: slower), for a change between `earliest` and `latest` FLOPs; it is not known elsewhere, and a
+    plan makes no such change there.
     """
 
     recovery_share: float = 0.0

@@ -39,7 +39,8 @@ def follow(
 ) -> np.ndarray:
     """Least error so far of a run by `schedule` at `flops` [n] -> [n]; its last stage goes on beyond its end.
 
-    A change of shape goes on at its error on the law of the new shape, with what `effects` say of it. A
+    A change of shape goes on at its error on the law of the new shape, with what `effects` say of it (at pace
+    1 where the pace is not known). A
     shape whose law ends above that error stays there. Raises UserError where a stage has no law.
     """
     flops = np.asarray(flops, float)
@@ -86,7 +87,9 @@ def _legs(laws: Mapping[Shape, Law], schedule: Schedule, effects: Effects) -> It
         effect = effects(before, stage.shape) if before else Effect()
         at = _law_flops(law, error) if before else 0.0
         idle = effect.recovery_share * first
-        leg = _Leg(law, first, stage.until_flops, at, error, idle, effect.pace)
+        # Plans are rounded to four digits: a change at a bound is within it.
+        known = 0.999 * effect.earliest <= first <= 1.001 * effect.latest
+        leg = _Leg(law, first, stage.until_flops, at, error, idle, effect.pace if known else 1.0)
         yield leg
         error = float(leg.error_at(np.array([stage.until_flops]))[0])
         first, before = stage.until_flops, stage.shape

@@ -12,6 +12,7 @@ from scalax.plan.effects import Effect, Law
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 
+FALL = 1 / 3  # of a fall, in its log
 REACH = 2.0  # a pace is taken to hold from the FLOPs of the change over this to the FLOPs times this
 
 
@@ -21,9 +22,9 @@ class Switch(NamedTuple):
     jump: the metric just after less that just before, at the same step. recovery_flops: from the change
     until the metric is back below that before it; where the stage ends first (`recovered` is False), the
     FLOPs of the stage, which is the least it can be. pace: FLOPs in which the new shape's own law falls from
-    the metric before the change to the least in the stage (no further than to what it has itself at the FLOPs
-    where the stage ends, if that is less), over those that the run took from its recovery on (nan without a
-    law, a recovery, or a further fall).
+    the metric before the change to the least in the stage, over those that the run took from its recovery on
+    (nan without a law, a recovery, or a further fall). Where the law falls by FALL of that or more up to the
+    run's last FLOPs, as far as it was measured, it is followed no further than there.
     """
 
     run: str
@@ -78,7 +79,9 @@ def measure_switches(
         back = start - step_flops + flops_to_reach(flops - start + step_flops, values, value)
         recovered = math.isfinite(back)
         law = (laws or {}).get(after)
-        pace = _pace(law, flops, values, back, value) if law and recovered else math.nan
+        pace = math.nan
+        if law and recovered:
+            pace = _pace(law, records[-1].flops, flops, values, back, value)
         recovery = (back if recovered else float(flops[-1])) - start
         found.append(
             Switch(
@@ -96,13 +99,15 @@ def measure_switches(
     return found
 
 
-def _pace(law: Law, flops: np.ndarray, values: np.ndarray, back: float, value: float) -> float:
-    """The law's FLOPs from `value` to the least of the values, where that can be no further than the law was
-    measured, over the run's FLOPs from `back` to there."""
-    measured = float(law.predict(flops[-1:])[0])
-    least = max(float(values.min()), measured) if measured < value else float(values.min())
+def _pace(
+    law: Law, law_flops: float, flops: np.ndarray, values: np.ndarray, back: float, value: float
+) -> float:
+    """As in Switch; the law was measured up to `law_flops`."""
+    least, measured = float(values.min()), float(law.predict(np.array([law_flops]))[0])
     if least >= value:
         return math.nan
+    if math.log(value / max(least, measured)) >= FALL * math.log(value / least):
+        least = max(least, measured)
     first, last = law.inverse(np.array([value, least]))
     took = flops_to_reach(flops, values, least) - back
     return float((last - first) / took) if last > first and took > 0 else math.nan

@@ -36,11 +36,11 @@ def run(config: AdaptiveConfig, out, hooks: Sequence[train.Hook] = (), tell: Cal
     costs = {}
 
     def runner(setup: train.Setup, place: str, lenient: bool = False) -> Callable:
-        evaluate = make_evaluator(setup.config, splits)
+        evaluator = functools.cache(lambda: make_evaluator(setup.config, splits))
 
         def go(planned: Sequence[Planned]) -> list:
             """The records of each run; with `lenient`, None of one that failed."""
-            results = execute(setup, evaluate, planned, out / place, hooks, tell, lenient)
+            results = execute(setup, evaluator(), planned, out / place, hooks, tell, lenient)
             for result in results.values():
                 costs.update(result.info["costs"])
             return [results[run.name].records if run.name in results else None for run in planned]
@@ -94,7 +94,7 @@ class Family:
         statics = self.make({str(shape): self.each_seed(shape, self.static(shape)) for shape in self.shapes})
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
         planned = self.plan(curves)
-        pilots = self.pilots(planned, curves) if config.replans else []
+        pilots = self.pilots(planned) if config.replans else []
         if pilots:
             planned = min(pilots, key=lambda pilot: pilot.mean).planning
         others = {}
@@ -213,20 +213,17 @@ class Family:
             {name: self.curves(runs, metric) for name, runs in methods.items()}, methods
         )
 
-    def plan(
-        self, curves: Mapping[Shape, list[Curve]], effects: plan.Effects = plan.no_effect
-    ) -> planning.Planning:
-        return planning.make_plan(curves, self.config.budget_flops, self.first_flops, effects)
+    def plan(self, curves: Mapping[Shape, list[Curve]]) -> planning.Planning:
+        return planning.make_plan(curves, self.config.budget_flops, self.first_flops)
 
-    def pilots(self, planned: planning.Planning, curves: Mapping[Shape, list[Curve]]) -> list[planning.Pilot]:
+    def pilots(self, planned: planning.Planning) -> list[planning.Pilot]:
         """Runs that make the plan better, by a seed of their own: no run that is compared chose its plan."""
         seed = next(seed for seed in itertools.count() if seed not in self.config.seeds)
 
         def train_one(schedule: Schedule) -> list[RunRecord]:
             return self.make({"pilot": [self.planned("pilot", schedule, seed)]})["pilot"][0]
 
-        again = functools.partial(self.plan, curves)
-        return planning.refine(planned, self.config.replans, train_one, again, self.config.metric, self.least)
+        return planning.refine(planned, self.config.replans, train_one, self.config.metric, self.least)
 
     def run_json(self, run: list[RunRecord], curve: Curve) -> dict:
         return {

@@ -8,6 +8,7 @@ import numpy as np
 from scalax import laws, plan
 from scalax.errors import UserError
 from scalax.plan.compare import Curve
+from scalax.plan.effects import Effects
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
 from scalax.studies.compare import curve_of
@@ -29,6 +30,13 @@ class Planning(NamedTuple):
     def changing(self) -> Schedule | None:
         """The plan's schedule, where it changes shape at all."""
         return self.plan.schedule if self.plan and self.plan.transitions else None
+
+    def again(self, effects: Effects) -> "Planning":
+        """By the same laws, reckoning with what changes of shape do."""
+        if self.plan is None:
+            return self
+        planned = plan.steepest_descent(self.laws, self.budget_flops, self.first_flops, effects=effects)
+        return self._replace(plan=planned, message=planned.message)
 
     def to_json(self) -> dict:
         flops, errors = self.plan.curve() if self.plan else ([], [])
@@ -61,17 +69,12 @@ class Planning(NamedTuple):
         return [{**row._asdict(), "plan": row.plan and row.plan.message} for row in found]
 
 
-def make_plan(
-    curves: Mapping[Shape, Sequence[Curve]],
-    budget_flops: float,
-    first_flops: float,
-    effects: plan.Effects = plan.no_effect,
-) -> Planning:
+def make_plan(curves: Mapping[Shape, Sequence[Curve]], budget_flops: float, first_flops: float) -> Planning:
     """Follow the steepest of the laws of `curves`, of each shape one a seed."""
     fits: dict[Shape, laws.Fit] = {}
     try:
         fits = plan.fit_laws(curves, first_flops)
-        planned = plan.steepest_descent(fits, budget_flops, first_flops, effects=effects)
+        planned = plan.steepest_descent(fits, budget_flops, first_flops)
     except UserError as e:
         return Planning(fits, None, f"no plan: {e}", budget_flops, first_flops)
     return Planning(fits, planned, planned.message, budget_flops, first_flops)
@@ -95,24 +98,19 @@ class Pilot(NamedTuple):
 
 
 def refine(
-    planned: Planning,
-    rounds: int,
-    train: Callable[[Schedule], list[RunRecord]],
-    replan: Callable[[plan.Effects], Planning],
-    metric: str,
-    least: float,
+    planned: Planning, rounds: int, train: Callable[[Schedule], list[RunRecord]], metric: str, least: float
 ) -> list[Pilot]:
     """Train the plan once, plan again with what its changes of shape did, and so on up to `rounds` times,
     until a plan comes back or changes no more: a pilot for each plan, none where the first has no change."""
     tried: list[Pilot] = []
     known: dict[tuple[Shape, Shape], plan.Switch] = {}
-    while len(tried) <= rounds and planned.changing:
-        if planned.changing in [pilot.planning.changing for pilot in tried]:
-            break
+    while planned.changing and planned.changing not in [pilot.planning.changing for pilot in tried]:
         run = train(planned.changing)
         switches = plan.measure_switches(run, metric, planned.laws)
         mean = plan.mean_so_far(curve_of(run, metric, least), planned.first_flops, planned.budget_flops)
         tried.append(Pilot(planned, run, switches, mean))
         known |= {(switch.before, switch.after): switch for switch in switches}
-        planned = replan(plan.effects_of(known.values(), pace=True))
+        if len(tried) > rounds or not known:
+            break
+        planned = planned.again(plan.effects_of(known.values(), pace=True))
     return tried

@@ -94,7 +94,7 @@ def execute(
             raise
     # This checks that the directories are these runs', and reads them.
     return {
-        run.name: train.run(setup, run.schedule, [_member(run, out)], evaluate)[0]
+        run.name: train.run(setup, run.schedule, [_member(run, out)], evaluate, replan=run.replan)[0]
         for run in planned
         if not lenient or _finished(epath.Path(out) / run.name)
     }

@@ -70,7 +70,7 @@ def run(
         raise ValueError("runs that plan as they go train alone")
     timeline = check(setup, schedule)
     optims = rundir.optimizers(setup.config, members)
-    infos = [rundir.describe(setup, schedule, member, timeline) for member in members]
+    infos = [rundir.describe(setup, schedule, member, timeline, bool(replan)) for member in members]
     todo = [
         i
         for i, (member, info) in enumerate(zip(members, infos, strict=True))

@@ -69,7 +69,7 @@ def learning_rate(config: OptimConfig, step: int, progress: float, since_change:
 def settling_rate(rates: Sequence[float], starts: Sequence[float], flops: float, settle: float) -> float:
     """The rate after `flops` of a run whose stages began at `starts` FLOPs with `rates` of their own: after a
     change it goes from what it was to the stage's own, evenly in the logs of both, until the FLOPs are
-    `settle` (1 or more) times those of the change."""
+    `settle` (1 or more) times those at the change."""
     rate = rates[0]
     ends = [*starts[1:], flops][1:]
     for own, first, end in zip(rates[1:], starts[1:], ends, strict=True):

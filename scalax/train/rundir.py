@@ -49,11 +49,13 @@ def optimizers(config: RunConfig, members: Sequence[Member]) -> list[OptimConfig
     return own
 
 
-def describe(setup: Setup, schedule: Schedule, member: Member, timeline: Timeline) -> dict:
-    """What run.json holds before the run begins."""
+def describe(
+    setup: Setup, schedule: Schedule, member: Member, timeline: Timeline, replans: bool = False
+) -> dict:
+    """What run.json holds before the run begins; replans: the schedule is only what it begins with."""
     config = dataclasses.replace(setup.config, optim=member.optim or setup.config.optim)
     settings = configs.run_settings(config)
-    if len({stage.shape for stage in schedule.stages}) == 1:
+    if len(schedule.stages) == 1 and not replans:
         del settings["morph"]  # nothing changes
     return {
         "config": settings,
