@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from plan_laws import CROSSING, MIDDLE, record
+from plan_laws import CROSSING, LARGE, MIDDLE, record
 
 from scalax import plan
+from scalax.config import DataConfig, EvalConfig, ModelConfig
+from scalax.config_adaptive import AdaptiveConfig
 from scalax.plan import Effect
 from scalax.report import adaptive_tables
 from scalax.studies import planning
+from scalax.studies.adaptive import Family
 
 
 def test_plans_are_tried_and_the_best_is_taken():
@@ -60,3 +63,46 @@ def test_mean_so_far_is_the_area_under_the_log_log_curve():
     assert plan.mean_so_far((flops, rising), 1e6, 1e10) == pytest.approx(
         10 ** -(0.75 * 3.75 + 0.25 * 4.5), rel=0.05
     )
+
+
+def test_a_study_with_pilots():
+    """Runs in closed form, which fall 1.5 times as fast after their change: pilots have a seed of their own,
+    the best gives the plan, and they are part of what planning cost."""
+    config = AdaptiveConfig(
+        model=ModelConfig(names=("V64-4",)),
+        data=DataConfig(image_size=8),
+        eval=EvalConfig(shots=0),
+        patches=(8, 4),
+        seeds=(0, 2),
+        budget_flops=1e10,
+        law_first_share=1e-3,
+        replans=1,
+    )
+    truth = {LARGE: CROSSING[LARGE], MIDDLE: CROSSING[MIDDLE]}
+    trained = []
+
+    def go(planned):
+        trained.extend(planned)
+        return [records_of(run) for run in planned]
+
+    def records_of(run):
+        start, rows = 1e6, []
+        for stage in run.schedule.stages:
+            for flops in np.geomspace(start, stage.until_flops, 40):
+                error = plan.follow(truth, run.schedule, np.array([flops]), lambda *_: Effect(0.0, 1.5))[0]
+                rows.append(record(run.name, stage.shape, float(flops), val_error=float(error)))
+            start = stage.until_flops
+        return rows
+
+    image_flops = {LARGE: 1e5, MIDDLE: 4e5}
+    family = Family(config, "V64-4", image_flops, 1000, go, go).study()
+    assert len(family["pilots"]) == 2
+    pilots = [run for run in trained if "pilot" in run.name]
+    assert {run.seed for run in pilots} == {1}
+    assert {run.seed for run in trained if "adaptive" in run.name} == {0, 2}
+    assert family["planning_flops"] == pytest.approx((2 * 2 + 2) * 1e10)
+    taken = min(family["pilots"], key=lambda pilot: pilot["mean"])
+    assert family["plan"]["message"] == taken["plan"] == family["pilots"][1]["plan"]
+    assert [switch["pace"] for switch in family["switches"]] == pytest.approx([1.5] * 2, rel=0.1)
+    heads, rows = adaptive_tables.switches(family)
+    assert {len(row) for row in rows} == {len(heads)}
