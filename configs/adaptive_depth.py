@@ -5,7 +5,7 @@
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
 adaptive_patch.py with one patch size and three depths. New blocks are copies of the old ones and share their
-work. The plan is tried, and made anew twice with what the change of depth did.
+work.
 """
 
 import dataclasses
@@ -27,7 +27,6 @@ def config() -> AdaptiveConfig:
         patches=(8,),
         morph=MorphConfig(blocks="split"),
         joint=True,
-        replans=2,
         baselines=("linear", "logarithmic", "random"),
     )
 
@@ -41,6 +40,5 @@ def tiny_imagenet() -> AdaptiveConfig:
         patches=(16,),
         morph=ours.morph,
         joint=True,
-        replans=ours.replans,
         baselines=ours.baselines,
     )

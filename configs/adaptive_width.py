@@ -5,8 +5,7 @@
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
 adaptive_patch.py with one patch size and three widths. New entries of wider weights are zero where they would
-be heard, so that a change of width leaves the function as it was, and the learning rate follows slowly. The
-plan is tried, and made anew twice with what the change of width did.
+be heard, so that a change of width leaves the function as it was, and the learning rate follows slowly.
 """
 
 import dataclasses
@@ -28,7 +27,6 @@ def config() -> AdaptiveConfig:
         patches=(16,),
         morph=MorphConfig(width="zero", settle=5.0),
         joint=True,
-        replans=2,
         baselines=("linear", "logarithmic", "random"),
     )
 
@@ -42,6 +40,5 @@ def tiny_imagenet() -> AdaptiveConfig:
         patches=(32,),
         morph=ours.morph,
         joint=True,
-        replans=ours.replans,
         baselines=ours.baselines,
     )

@@ -88,6 +88,23 @@ def test_no_saving_before_the_first_change():
     assert len(joined["adaptive"][0][0]) + len(joined[STATIC[0]][0][0]) == 40 + early.sum()
 
 
+def test_all_that_share_a_start_are_read_at_the_evaluations_of_any():
+    rng = np.random.default_rng(0)
+    truth = power(1.0) * np.exp(0.1 * rng.standard_normal(40))
+    runs = {
+        STATIC[0]: [run_of(truth[0::3], FLOPS[0::3])],
+        "adaptive": [run_of(truth[1::3], FLOPS[1::3], switch=5e9)],
+        "linear": [run_of(truth[2::3], FLOPS[2::3], switch=2e10)],
+    }
+    curves = {name: [compare.curve_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()}
+    joined = compare.share_starts(curves, runs)
+    for name, until in (("adaptive", 5e9), ("linear", 2e10)):
+        (flops, values), (static_flops, static_values) = joined[name][0], joined[STATIC[0]][0]
+        last = max(f for f in curves[name][0][0] if f < until)
+        np.testing.assert_array_equal(flops[flops <= last], static_flops[static_flops <= last])
+        np.testing.assert_array_equal(values[flops <= last], static_values[static_flops <= last])
+
+
 def test_a_start_that_drifted_is_not_shared():
     """Same schedule and seed, other rounding: each keeps its own evaluations."""
     runs = {STATIC[0]: [run_of(power(1.0))], "adaptive": [run_of(power(1.0) * 0.999, switch=1e10)]}

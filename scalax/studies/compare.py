@@ -27,10 +27,11 @@ def spent(groups: Sequence[Sequence[Sequence[RunRecord]]]) -> float:
 
 
 def share_starts(curves: Curves, runs: Mapping[str, list[list[RunRecord]]]) -> dict[str, list[Curve]]:
-    """Until its first change of shape a run is the static run of that shape and seed: there, each is read at
-    the evaluations of both, so that no saving comes of when either was looked at. Runs that trained in other
-    groups drift apart by rounding: those are left as they are."""
+    """Until its first change of shape a run is the static run of that shape and seed: there, all of them are
+    read at the evaluations of any, so that no saving comes of when one was looked at. Runs that trained in
+    other groups drift apart by rounding: those are left as they are."""
     joined = {name: list(of_seeds) for name, of_seeds in curves.items()}
+    sharing = []
     for name, of_seeds in runs.items():
         for seed, run in enumerate(of_seeds):
             shapes = [Shape.of(record) for record in run]
@@ -38,14 +39,19 @@ def share_starts(curves: Curves, runs: Mapping[str, list[list[RunRecord]]]) -> d
             first = str(shapes[0])
             if n == len(run) or first not in joined:
                 continue
-            static, mine = joined[first][seed], joined[name][seed]
-            if not _same(static, (mine[0][:n], mine[1][:n])):
-                continue
-            k = int(np.searchsorted(static[0], mine[0][n - 1], side="right"))
-            order = np.argsort(np.concatenate([static[0][:k], mine[0][:n]]), kind="stable")
-            start = [np.concatenate([a[:k], b[:n]])[order] for a, b in zip(static, mine, strict=True)]
-            joined[first][seed] = (np.append(start[0], static[0][k:]), np.append(start[1], static[1][k:]))
-            joined[name][seed] = (np.append(start[0], mine[0][n:]), np.append(start[1], mine[1][n:]))
+            flops, values = curves[name][seed]
+            if _same(curves[first][seed], (flops[:n], values[:n])):
+                sharing.append((name, seed, first, n))
+                both = [
+                    np.append(a, b[:n]) for a, b in zip(joined[first][seed], (flops, values), strict=True)
+                ]
+                at, index = np.unique(both[0], return_index=True)
+                joined[first][seed] = (at, both[1][index])
+    for name, seed, first, n in sharing:
+        flops, values = curves[name][seed]
+        shared = joined[first][seed][0] <= flops[n - 1]
+        at, before = (column[shared] for column in joined[first][seed])
+        joined[name][seed] = (np.append(at, flops[n:]), np.append(before, values[n:]))
     return joined
 
 
