@@ -211,8 +211,8 @@ class MorphConfig:
         of the old ones), zero or copy (both leave the function as it was; copy needs a whole factor).
       gamma: variance of the new entries over that of the old; of copies, of the noise that parts them.
       depth: where new blocks go: end, or interleaved with the old ones.
-      blocks: what new blocks start as: identity (the function stays), copy (of old blocks; it changes), split
-        (copies that share what the old block did; it changes little).
+      blocks: what new blocks start as: identity (the function stays), copy (of old blocks; it changes) or
+        split (copies that share what the old block did; it changes little).
       moments: optimiser state: zeros (starts anew), carried (as it is; zero first and mean second moments
         for new entries) or scaled (carried, in the units of the gradients of the changed model).
       settle: after a change of stage the learning rate goes from what it was to the new stage's own, evenly
