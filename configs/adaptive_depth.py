@@ -27,6 +27,7 @@ def config() -> AdaptiveConfig:
         patches=(8,),
         morph=MorphConfig(blocks="split"),
         joint=True,
+        online=False,
         baselines=("linear", "logarithmic", "random"),
     )
 
@@ -40,5 +41,6 @@ def tiny_imagenet() -> AdaptiveConfig:
         patches=(16,),
         morph=ours.morph,
         joint=True,
+        online=False,
         baselines=ours.baselines,
     )

@@ -27,6 +27,7 @@ def config() -> AdaptiveConfig:
         model=dataclasses.replace(patch.model, names=("V16-3", "V32-3")),
         morph=MorphConfig(width="zero"),
         joint=True,
+        online=False,
         baselines=("linear", "logarithmic", "random"),
     )
 
@@ -39,5 +40,6 @@ def tiny_imagenet() -> AdaptiveConfig:
         model=dataclasses.replace(patch.model, names=("V32-3", "V64-3")),
         morph=ours.morph,
         joint=True,
+        online=False,
         baselines=ours.baselines,
     )

@@ -38,6 +38,7 @@ def config() -> AdaptiveConfig:
         tune=TuneConfig(
             share=0.1, lrs=(2e-3, 4e-3, 8e-3), batch_sizes=(32, 64, 128), weight_decays=(0.01, 0.1)
         ),
+        online=True,
         baselines=("linear", "logarithmic", "random", "flexi"),
     )
 

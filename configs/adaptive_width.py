@@ -27,6 +27,7 @@ def config() -> AdaptiveConfig:
         patches=(16,),
         morph=MorphConfig(width="zero", settle=5.0),
         joint=True,
+        online=False,
         baselines=("linear", "logarithmic", "random"),
     )
 
@@ -40,5 +41,6 @@ def tiny_imagenet() -> AdaptiveConfig:
         patches=(32,),
         morph=ours.morph,
         joint=True,
+        online=False,
         baselines=ours.baselines,
     )
