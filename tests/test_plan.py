@@ -37,12 +37,12 @@ def test_transition_stands_where_the_slopes_cross():
     assert "V64-4/8 -> V64-4/2 at error" in planned.message
 
 
-def test_laws_that_never_cross_say_so():
+def test_laws_that_never_cross_leave_one_shape():
     laws = {LARGE: PowerLaw(10.0, 0.3, 0.2), SMALL: PowerLaw(5.0, 0.3, 0.02)}
     planned = plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e6)
     assert not planned.transitions
     assert planned.schedule == Schedule((Stage(SMALL, 1e9),))
-    assert "never cross: V64-4/2 descends fastest" in planned.message
+    assert "no change of shape pays: V64-4/2 descends fastest" in planned.message
 
 
 def test_patches_never_grow_unless_free():

@@ -106,3 +106,18 @@ def test_a_study_with_pilots():
     assert [switch["pace"] for switch in family["switches"]] == pytest.approx([1.5] * 2, rel=0.1)
     heads, rows = adaptive_tables.switches(family)
     assert {len(row) for row in rows} == {len(heads)}
+
+
+def test_an_error_of_zero_and_a_law_beyond_floating_point_are_reported():
+    rows = [(LARGE, 1e8, 0.1), (LARGE, 1e9, 0.05), (MIDDLE, 1e9, 0.2), (MIDDLE, 2e9, 0.0), (MIDDLE, 4e9, 0.0)]
+    run = [record("r", shape, flops, val_error=value) for shape, flops, value in rows]
+    with np.errstate(all="raise"):
+        (switch,) = plan.measure_switches(run, "val_error", CROSSING)
+    assert switch.recovered
+    law = {
+        "params": {"a": None, "b": 40.0, "c": 0.1, "d": 1e8},
+        "stderr": dict.fromkeys("abcd"),
+        "rmsle": 0.1,
+    }
+    _, ((_, a, *_),) = adaptive_tables.laws({"laws": {"V64-4/8": law}})
+    assert a == "beyond 1e308 (undetermined)"

@@ -42,7 +42,7 @@ class Plan(NamedTuple):
                 for t in self.transitions
             )
         only = self.schedule.stages[0].shape
-        return f"the laws never cross: {only} descends fastest throughout, so train it alone"
+        return f"no change of shape pays: {only} descends fastest throughout, so train it alone"
 
     def curve(self) -> tuple[list[float], list[float]]:
         """FLOPs and errors of the planned curve, thinned to be kept in a file."""

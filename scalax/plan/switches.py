@@ -61,9 +61,10 @@ class SwitchEffects(NamedTuple):
 
 
 def measure_switches(
-    records: Sequence[RunRecord], metric: str, laws: Mapping[Shape, Law] | None = None
+    records: Sequence[RunRecord], metric: str, laws: Mapping[Shape, Law] | None = None, least: float = 1e-9
 ) -> list[Switch]:
-    """Every change of shape in the records of one run, in order; metric: lower is better.
+    """Every change of shape in the records of one run, in order; metric: lower is better, and taken to be at
+    least `least`, for it is read in its log.
 
     Between evaluations the metric is read off in its log and that of the FLOPs since the change (one step
     more, so that the change itself has a log): evaluate densely after a change to measure it well.
@@ -71,10 +72,10 @@ def measure_switches(
     stages = [list(stage) for _, stage in itertools.groupby(records, Shape.of)]
     found = []
     for old, new in itertools.pairwise(stages):
-        start, value = old[-1].flops, float(old[-1].metrics[metric])
+        start, value = old[-1].flops, max(float(old[-1].metrics[metric]), least)
         after = Shape.of(new[0])
         flops = np.array([record.flops for record in new])
-        values = np.array([float(record.metrics[metric]) for record in new])
+        values = np.maximum([float(record.metrics[metric]) for record in new], least)
         step_flops = (new[-1].flops - start) / max(new[-1].step - new[0].step, 1)
         back = start - step_flops + flops_to_reach(flops - start + step_flops, values, value)
         recovered = math.isfinite(back)

@@ -108,6 +108,11 @@ def remarks(family: dict, study: dict) -> list[str]:
         f"plan: {t['before']} -> {t['after']} at {metric} {t['error']:.4g}, {flops_text(t['flops'])}"
         for t in plan["transitions"]
     ] or [plan["message"]]
+    if family["pilots"]:
+        kept = min(family["pilots"], key=lambda pilot: pilot["mean"])
+        lines.append(f"best of {len(family['pilots'])} first runs, by one plan after another: {kept['run']}")
+    elif study["config"]["replans"]:
+        lines.append("no first run to plan again with: the plan of the laws has no change of shape")
     ends = {name: _mean([run["values"][-1] for run in runs]) for name, runs in family["runs"].items()}
     best = min(family["shapes"], key=ends.__getitem__)
     if "adaptive" in ends:

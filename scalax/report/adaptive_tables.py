@@ -103,7 +103,8 @@ def cheap(family: dict) -> Table:
 
 def laws(family: dict) -> Table:
     def cell(law: dict, name: str) -> str:
-        value = f"{law['params'][name]:.4g}"
+        number = law["params"][name]  # None where it is beyond floating point
+        value = "beyond 1e308" if number is None else f"{number:.4g}"
         return f"{value} ± {law['stderr'][name]:.2g}" if determined(law, name) else f"{value} (undetermined)"
 
     rows = [
@@ -115,8 +116,8 @@ def laws(family: dict) -> Table:
 
 def determined(law: dict, name: str) -> bool:
     """Whether a parameter's standard error is known and smaller than the parameter."""
-    error = law["stderr"][name]
-    return error is not None and error < abs(law["params"][name])
+    error, value = law["stderr"][name], law["params"][name]
+    return error is not None and value is not None and error < abs(value)
 
 
 def costs(study: dict) -> Table:

@@ -119,7 +119,7 @@ class Family:
             "switches": [
                 switch.to_json()
                 for run in methods.get("adaptive", [])
-                for switch in plan.measure_switches(run, config.metric, planned.laws)
+                for switch in plan.measure_switches(run, config.metric, planned.laws, self.least)
             ],
             "runs": {
                 name: [self.run_json(*pair) for pair in zip(runs, joined[name], strict=True)]

@@ -106,7 +106,7 @@ def refine(
     known: dict[tuple[Shape, Shape], plan.Switch] = {}
     while planned.changing and planned.changing not in [pilot.planning.changing for pilot in tried]:
         run = train(planned.changing)
-        switches = plan.measure_switches(run, metric, planned.laws)
+        switches = plan.measure_switches(run, metric, planned.laws, least)
         mean = plan.mean_so_far(curve_of(run, metric, least), planned.first_flops, planned.budget_flops)
         tried.append(Pilot(planned, run, switches, mean))
         known |= {(switch.before, switch.after): switch for switch in switches}
