@@ -167,6 +167,7 @@ class _Run:
         while step < self.timeline.steps:
             span, after = self.timeline.around(step)
             optims = [_of_stage(optim, span.stage) for optim in self.group.optims]
+            rates = self._rates(span)
             programs = self._timed("compile_s", lambda span=span: self._programs(span))
             later = self.timeline.spans[self.timeline.spans.index(span) :]
             for one, other in itertools.pairwise(later):
@@ -178,7 +179,7 @@ class _Run:
                 arguments = (
                     self.setup.dataset(),
                     self.setup.batch(self.feed),
-                    self._knobs(step, span, optims),
+                    self._knobs(step, span, optims, rates),
                 )
                 handed_s = time.perf_counter()
                 state, metrics = programs[span.work(step)](state, *arguments)
@@ -290,23 +291,26 @@ class _Run:
         self.feed = self._feed(after)
         return jax.block_until_ready(state)
 
-    def _knobs(self, step: int, span: Span, optims: Sequence[OptimConfig]):
+    def _knobs(self, step: int, span: Span, optims: Sequence[OptimConfig], rates: Sequence[Callable]):
         flops = float(self.timeline.flops(step))
         since = step - span.first if span.first else None
-        if span.first and self.setup.config.morph.settle > 1:
-            optims = [self._settling(optim, flops, span) for optim in self.group.optims]
+        if rates:
+            optims = [dataclasses.replace(o, lr=rate(flops)) for o, rate in zip(optims, rates, strict=True)]
         progress = flops / self.budget_flops
         values = [self.rate_factor * learning_rate(optim, step, progress, since) for optim in optims]
         knobs = [values, [o.weight_decay for o in optims], [o.weight_decay_head for o in optims]]
         return self.setup.knobs(*(knobs if self.members else (column[0] for column in knobs)))
 
-    def _settling(self, optim: OptimConfig, flops: float, span: Span) -> OptimConfig:
-        """A member's settings in `span`, with the learning rate on its way there from the stages before."""
+    def _rates(self, span: Span) -> list[Callable[[float], float]]:
+        """For each member, from FLOPs to its learning rate on the way to that of `span` from the stages
+        before; none where it has that at once."""
+        settle = self.setup.config.morph.settle
+        if not span.first or settle == 1:
+            return []
         spans = self.timeline.spans[: self.timeline.spans.index(span) + 1]
-        rates = [_of_stage(optim, each.stage).lr for each in spans]
         starts = [float(self.timeline.flops(each.first)) for each in spans]
-        rate = settling_rate(rates, starts, flops, self.setup.config.morph.settle)
-        return dataclasses.replace(_of_stage(optim, span.stage), lr=rate)
+        own = [[_of_stage(optim, each.stage).lr for each in spans] for optim in self.group.optims]
+        return [lambda flops, rates=rates: settling_rate(rates, starts, flops, settle) for rates in own]
 
     def _timed(self, name: str, work: Callable):
         started = time.perf_counter()
