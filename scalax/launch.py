@@ -163,7 +163,8 @@ def override(config, arguments: list[str], program: str):
             )
     box = io.StringIO()
     first = (type(config).__doc__ or "").partition("\n")[0]
-    about = f"{first}\n\n--out DIR is where the study goes, runs/NAME by default."
+    options = (__doc__ or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
+    about = f"{first}\n\nBesides the settings below, the launch takes:\n{options}"
     try:
         with contextlib.redirect_stderr(box):
             return tyro.cli(type(config), default=config, args=arguments, prog=program, description=about)

@@ -10,6 +10,7 @@ from scalax.config import EvalConfig
 from scalax.config_adaptive import AdaptiveConfig, TuneConfig
 from scalax.errors import UserError
 from scalax.records import RunRecord
+from scalax.report import adaptive_remarks
 from scalax.schedule import Shape
 from scalax.studies import compare, planning, tuning
 
@@ -59,6 +60,19 @@ def test_savings_are_the_ratio_of_flops_and_of_time():
             row["methods"]["V16-1/2"]["savings"]
         )
     assert rows[-1]["target"] == pytest.approx(power(1.0)[-1])
+
+
+def test_verdict_is_of_the_middle_target():
+    methods = {"p4": [power(1.0)] * 2, "p2": [power(4.0)] * 2, "adaptive": [power(0.5), power(1 / 8)]}
+    family = {"shapes": STATIC, "runs": [*STATIC, "adaptive"], "targets": rows_of(**methods)}
+    middle = family["targets"][1]["target"]
+    said = adaptive_remarks.verdict(family, "val_error")
+    assert said == (
+        f"fewer FLOPs than the best static shape (V16-1/4) to val_error {middle:.4g}:"
+        " adaptive 4.00x (2.00–8.00)"
+    )
+    family |= {"runs": STATIC, "plan": {"message": "no change of shape pays"}}
+    assert adaptive_remarks.verdict(family, "val_error") == "no change of shape pays"
 
 
 def test_savings_over_seeds_are_a_geometric_mean():

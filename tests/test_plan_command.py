@@ -61,6 +61,7 @@ def test_plan_writes_schedule_table_and_figure(study, tmp_path, capsys):
     assert "the plan beats the best static shape in 100% of 12 resamples" in out
     assert "flexi draws its patch at each step: left out" in out
     assert "killed is not finished: left out" in out
+    assert "1 of the 1 at hand were back at their error after 20% to 20% of the FLOPs spent by then" in out
     true = plan.steepest_descent(CROSSING, BUDGET, 0.02 * BUDGET)
     schedule = Schedule.load(tmp_path / "plan.json")
     assert [stage.shape for stage in schedule.stages] == [MIDDLE, SMALL]
@@ -80,10 +81,11 @@ def test_plan_writes_schedule_table_and_figure(study, tmp_path, capsys):
     assert (tmp_path / "plan.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_target_and_switch_cost(study, tmp_path):
+def test_target_and_switch_cost(study, tmp_path, capsys):
     budgets = []
     for more in ([], ["--switch-cost"]):
         assert command(study, tmp_path, "--target", "0.24", "--resamples", "0", *more) == 0
+        assert ("at hand were" in capsys.readouterr().out) == (not more)
         data = json.loads((tmp_path / "plan.json").read_text())
         assert data["curve"]["errors"][-1] < 0.25
         assert data["level"] == 0.24

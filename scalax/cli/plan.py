@@ -78,8 +78,8 @@ def run(args: argparse.Namespace) -> None:
     first = args.first_share * last
     fits = plan.fit_laws(runs.curves, first, args.resamples)
     switches = [s for run in runs.changing for s in plan.measure_switches(run, args.metric, fits)]
-    effects = plan.no_effect
-    if args.switch_cost or args.switch_pace:
+    effects, charged = plan.no_effect, args.switch_cost or args.switch_pace
+    if charged:
         if not switches:
             raise UserError(f"{args.directory}: no run changes its shape, so what that costs is not known")
         effects = plan.effects_of(switches, pace=args.switch_pace)
@@ -96,7 +96,8 @@ def run(args: argparse.Namespace) -> None:
         cheap = plan.cheap_plans(runs.curves, fits, goal, first, free=args.free, effects=effects)
     summary = plan_tables.summarise(fits, planned, spread, first, args.target, effects)
     summary |= {"metric": args.metric, "axes": axes, "switches": switches, "cheap": cheap}
-    summary["notes"] = [*runs.notes, *plan_tables.cautions(runs.curves, fits, planned)]
+    ignored = [] if charged else switches
+    summary["notes"] = [*runs.notes, *plan_tables.cautions(runs.curves, fits, planned, ignored)]
     plan_tables.write(args.out, planned, summary)
     plan_figure.draw(args.out.with_suffix(".png"), runs.curves, fits, planned, spread, args.metric)
     plan_tables.show(planned, summary)

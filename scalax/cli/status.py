@@ -45,7 +45,7 @@ def aligned(rows: list[tuple[str, ...]]) -> list[str]:
 
 
 def _row(status) -> tuple[str, ...]:
-    from scalax.report.units import flops_text, scaled, seconds_text
+    from scalax.units import flops_text, scaled, seconds_text
 
     metrics = sorted(status.metrics.items(), key=lambda item: (not item[0].endswith("error"), item[0]))
     where = f" on {status.host}, {status.pid}" if status.host else ""

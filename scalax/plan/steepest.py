@@ -9,6 +9,7 @@ import numpy as np
 from scalax.errors import UserError
 from scalax.plan.effects import Effects, Law, grows, no_effect
 from scalax.schedule import Schedule, Shape, Stage
+from scalax.units import flops_text
 
 LEVELS = 4000
 POINTS = 200  # of the planned curve, kept
@@ -38,7 +39,7 @@ class Plan(NamedTuple):
     def message(self) -> str:
         if self.transitions:
             return "; ".join(
-                f"{t.before} -> {t.after} at error {t.error:.4g}, {t.flops:.4g} FLOPs"
+                f"{t.before} -> {t.after} at error {t.error:.4g}, {flops_text(t.flops)}"
                 for t in self.transitions
             )
         only = self.schedule.stages[0].shape

@@ -12,8 +12,10 @@ from scalax.errors import UserError
 from scalax.report import adaptive_figures as figures
 from scalax.report import adaptive_tables as tables
 from scalax.report import compute_figures as compute
+from scalax.report.adaptive_remarks import remarks, verdict
 from scalax.report.page import Page
-from scalax.report.units import METRICS, flops_text
+from scalax.report.style import METRICS
+from scalax.units import flops_text
 
 SAVINGS = (
     "Savings: training FLOPs of the static run that reaches the target first over those of the method (above"
@@ -54,6 +56,8 @@ def _write(study: dict, where: epath.Path) -> str:
         f" (XLA's count) on {study['device']['count']} x {study['device']['kind']}."
     )
     for name, family in study["families"].items():
+        page.text(f"{name}: {verdict(family, study['metric'])}")
+    for name, family in study["families"].items():
         _family_part(page, plots, name, family, study, label)
     page.heading("Cost per shape")
     page.text(
@@ -80,7 +84,7 @@ def _text(study: dict, label: str, target: epath.Path) -> str:
                 if other == "fewshot_error":
                     console.print(f"{name}: the same at each {METRICS[other]}", highlight=False)
                     console.print(_as_rich(*tables.targets(family, reached, other)))
-            for line in remarks(family, study):
+            for line in (verdict(family, study["metric"]), *remarks(family, study)):
                 console.print(line, soft_wrap=True, highlight=False)
         console.print(f"\nreport: {target}", soft_wrap=True, highlight=False)
     return capture.get()
@@ -99,38 +103,6 @@ def read_study(out) -> dict:
     if not isinstance(study, dict) or study.get("study") != "adaptive":
         raise UserError(f"{path}: not an adaptive study; give the directory of one")
     return study
-
-
-def remarks(family: dict, study: dict) -> list[str]:
-    """The plan, what it ended at, what it took, and what to mistrust, a line each."""
-    plan, metric, images = family["plan"], study["metric"], study["images"]["validation"]
-    lines = [
-        f"plan: {t['before']} -> {t['after']} at {metric} {t['error']:.4g}, {flops_text(t['flops'])}"
-        for t in plan["transitions"]
-    ] or [plan["message"]]
-    if family["pilots"]:
-        kept = min(family["pilots"], key=lambda pilot: pilot["mean"])
-        lines.append(f"best of {len(family['pilots'])} first runs, by one plan after another: {kept['run']}")
-    elif study["config"]["replans"]:
-        lines.append("no first run to plan again with: the plan of the laws has no change of shape")
-    ends = {name: _mean([run["values"][-1] for run in runs]) for name, runs in family["runs"].items()}
-    best = min(family["shapes"], key=ends.__getitem__)
-    if "adaptive" in ends:
-        others = [f"{name} {end:.4g}" for name, end in ends.items() if name not in family["shapes"]]
-        lines.append(f"{metric} at the end: {', '.join(others)}, best static ({best}) {ends[best]:.4g}")
-    lines.append(
-        f"cost of planning: {flops_text(family['planning_flops'])}, the static runs and what was tried"
-    )
-    loose = [shape for shape, law in family["laws"].items() if not tables.determined(law, "b")]
-    if loose:
-        lines.append(f"not determined by its data: the law of {', '.join(loose)}; take the plan as a guess")
-    if metric != "val_loss":
-        lines.append(f"one of the {images} validation images is {1 / images:.2g} of error")
-    return lines
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _family_part(page: Page, plots: epath.Path, name: str, family: dict, study: dict, label: str) -> None:

@@ -3,7 +3,7 @@
 import math
 
 from scalax.hardware import energy
-from scalax.report.units import flops_text, scaled, seconds_text
+from scalax.units import flops_text, scaled, seconds_text
 
 Table = tuple[list[str], list[list[str]]]
 
@@ -20,7 +20,7 @@ def targets(family: dict, reached: list[dict], metric: str) -> Table:
                 f"{row['target']:.4g}",
                 ", ".join(names) or "none",
                 mean_flops(best) if len(best) == len(row["best_static"]) else "not reached",
-                *(_savings(row["methods"][name]) for name in others),
+                *(savings_text(row["methods"][name]) for name in others),
             ]
         )
     return [metric, "best static", "its FLOPs", *others], rows
@@ -57,11 +57,10 @@ def settings(family: dict, config: dict) -> Table:
 
 
 def pilots(family: dict) -> Table:
-    least = min(pilot["mean"] for pilot in family["pilots"])
     rows = [
         [
             pilot["plan"],
-            f"{pilot['mean']:.4g}" + (" (taken)" if pilot["mean"] == least else ""),
+            f"{pilot['mean']:.4g}" + (" (taken)" if pilot["taken"] else ""),
             ", ".join(_times(s["pace"]) for s in pilot["switches"]),
         ]
         for pilot in family["pilots"]
@@ -178,7 +177,7 @@ def _times(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}x"
 
 
-def _savings(method: dict) -> str:
+def savings_text(method: dict) -> str:
     """Mean, and from the least to the most over the seeds."""
     each = [value for value in method["savings_by_seed"] if value is not None]
     if method["savings"] is None:

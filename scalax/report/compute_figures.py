@@ -4,7 +4,7 @@ from etils import epath
 from matplotlib import ticker
 
 from scalax.report.style import INK, figure, log_axes, looks
-from scalax.report.units import flops_text
+from scalax.units import flops_text
 
 
 def isoflop(path: epath.Path, family: dict, label: str) -> epath.Path:

@@ -9,8 +9,7 @@ from matplotlib.axes import Axes
 
 from scalax.plan import Law, Plan, Spread
 from scalax.plan.fitting import Curves
-from scalax.report.style import INK, figure, log_axes, looks, mark_transition
-from scalax.report.units import METRICS
+from scalax.report.style import INK, METRICS, figure, log_axes, looks, mark_transition
 from scalax.schedule import Shape
 
 

@@ -1,6 +1,6 @@
 """A plan in words: what `scalax plan` prints, and what it keeps beside the schedule."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,8 @@ from scalax.errors import UserError
 from scalax.laws import Fit
 from scalax.plan.fitting import Curves
 from scalax.report.law_files import print_table, write_json
-from scalax.report.units import flops_text
 from scalax.schedule import Shape
+from scalax.units import flops_text
 
 
 def summarise(
@@ -66,14 +66,23 @@ def summarise(
     }
 
 
-def cautions(curves: Curves, fits: Mapping[Shape, Fit], planned: plan.Plan) -> list[str]:
-    """What to distrust, a line each."""
+def cautions(
+    curves: Curves, fits: Mapping[Shape, Fit], planned: plan.Plan, ignored: Sequence[plan.Switch] = ()
+) -> list[str]:
+    """What to distrust, a line each; ignored: changes of shape at hand that the plan does not reckon with."""
     notes = [f"law of {shape}: {flag}" for shape, fit in fits.items() for flag in fit.flags]
     least = plan.measured_error(curves)
     if planned.errors[-1] < least:
         notes.append(
             f"the plan goes down to {planned.errors[-1]:.4g}, by laws extrapolated beyond the least value"
             f" measured, {least:.4g}"
+        )
+    if ignored and planned.transitions:
+        back = [switch.recovery_share for switch in ignored if switch.recovered]
+        took = f" after {min(back):.0%} to {max(back):.0%} of the FLOPs spent by then" if back else ""
+        notes.append(
+            f"the plan takes changes of shape to cost nothing; {len(back)} of the {len(ignored)} at hand were"
+            f" back at their error{took} (--switch-cost and --switch-pace reckon with that)"
         )
     return notes
 

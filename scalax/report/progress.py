@@ -6,9 +6,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from scalax.report.units import flops_text, seconds_text
 from scalax.train import Hook
 from scalax.train import Progress as RunProgress
+from scalax.units import flops_text, seconds_text
 
 PLAIN_EVERY_S = 15.0
 

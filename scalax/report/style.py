@@ -13,8 +13,13 @@ from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
-from scalax.report.units import flops_text
+from scalax.units import flops_text
 
+METRICS = {
+    "val_error": "validation error (share of images)",
+    "val_loss": "validation loss (cross-entropy, nats)",
+    "fewshot_error": "few-shot error (share of images)",
+}
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
 LINES = ["-", (0, (5, 1.5)), (0, (1, 1))]
 MARKERS = ["o", "s", "^"]

@@ -6,10 +6,9 @@ from etils import epath
 from rich.console import Console
 from rich.table import Table
 
-from scalax.report.adaptive import METRICS
-from scalax.report.style import INK, figure, log_axes, looks
-from scalax.report.units import flops_text, seconds_text
+from scalax.report.style import INK, METRICS, figure, log_axes, looks
 from scalax.schedule import Schedule
+from scalax.units import flops_text, seconds_text
 
 
 def write(out) -> str:

@@ -95,8 +95,9 @@ class Family:
         curves = {shape: self.curves(statics[str(shape)]) for shape in self.shapes}
         planned = self.plan(curves)
         pilots = self.pilots(planned) if config.replans else []
-        if pilots:
-            planned = min(pilots, key=lambda pilot: pilot.mean).planning
+        best = min(pilots, key=lambda pilot: pilot.mean, default=None)
+        if best:
+            planned = best.planning
         others = {}
         if planned.changing:
             others["adaptive"] = self.each_seed("adaptive", planned.changing)
@@ -115,7 +116,7 @@ class Family:
             "planning_flops": tuning_flops
             + compare.spent([*statics.values(), [pilot.run for pilot in pilots]]),
             "cheap": planned.cheap_json(curves),
-            "pilots": [pilot.to_json() for pilot in pilots],
+            "pilots": [pilot.to_json(taken=pilot is best) for pilot in pilots],
             "switches": [
                 switch.to_json()
                 for run in methods.get("adaptive", [])

@@ -88,11 +88,13 @@ class Pilot(NamedTuple):
     switches: list[plan.Switch]
     mean: float
 
-    def to_json(self) -> dict:
+    def to_json(self, taken: bool) -> dict:
+        """taken: its plan is the study's."""
         return {
             "run": self.run[0].run,
             "plan": self.planning.message,
             "mean": self.mean,
+            "taken": taken,
             "switches": [switch.to_json() for switch in self.switches],
         }
 

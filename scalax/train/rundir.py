@@ -50,12 +50,12 @@ def optimizers(config: RunConfig, members: Sequence[Member]) -> list[OptimConfig
 
 
 def describe(
-    setup: Setup, schedule: Schedule, member: Member, timeline: Timeline, replans: bool = False
+    setup: Setup, schedule: Schedule, member: Member, timeline: Timeline, online: bool = False
 ) -> dict:
-    """What run.json holds before the run begins; replans: the schedule is only what it begins with."""
+    """What run.json holds before the run begins; online: the schedule is only what it begins with."""
     config = dataclasses.replace(setup.config, optim=member.optim or setup.config.optim)
     settings = configs.run_settings(config)
-    if len(schedule.stages) == 1 and not replans:
+    if len(schedule.stages) == 1 and not online:
         del settings["morph"]  # nothing changes
     return {
         "config": settings,

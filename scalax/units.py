@@ -2,11 +2,6 @@
 
 import math
 
-METRICS = {
-    "val_error": "validation error (share of images)",
-    "val_loss": "validation loss (cross-entropy, nats)",
-    "fewshot_error": "few-shot error (share of images)",
-}
 PREFIXES = ["", "k", "M", "G", "T", "P", "E", "Z"]
 
 

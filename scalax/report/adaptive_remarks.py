@@ -1,0 +1,46 @@
+"""An adaptive study in words, from its part of study.json."""
+
+from scalax.report.adaptive_tables import determined, savings_text
+from scalax.units import flops_text
+
+
+def verdict(family: dict, metric: str) -> str:
+    """What every schedule saves at the middle target, in a line."""
+    others = [name for name in family["runs"] if name not in family["shapes"]]
+    if not others:
+        return family["plan"]["message"]
+    row = family["targets"][(len(family["targets"]) - 1) // 2]
+    best = ", ".join(sorted({name for name in row["best_static"] if name != "None"}))
+    if not best:
+        return f"no static shape reaches {metric} {row['target']:.4g}, the middle target"
+    saved = ", ".join(f"{name} {savings_text(row['methods'][name])}" for name in others)
+    return f"fewer FLOPs than the best static shape ({best}) to {metric} {row['target']:.4g}: {saved}"
+
+
+def remarks(family: dict, study: dict) -> list[str]:
+    """The plan, what it ended at, what it took, and what to mistrust, a line each."""
+    metric, images = study["metric"], study["images"]["validation"]
+    lines = [f"plan: {family['plan']['message']}"]
+    taken = [pilot["run"] for pilot in family["pilots"] if pilot["taken"]]
+    if taken:
+        lines.append(f"best of {len(family['pilots'])} first runs, by one plan after another: {taken[0]}")
+    elif study["config"]["replans"]:
+        lines.append("no first run to plan again with: the plan of the laws has no change of shape")
+    ends = {name: _mean([run["values"][-1] for run in runs]) for name, runs in family["runs"].items()}
+    best = min(family["shapes"], key=ends.__getitem__)
+    if "adaptive" in ends:
+        others = [f"{name} {end:.4g}" for name, end in ends.items() if name not in family["shapes"]]
+        lines.append(f"{metric} at the end: {', '.join(others)}, best static ({best}) {ends[best]:.4g}")
+    lines.append(
+        f"cost of planning: {flops_text(family['planning_flops'])}, the static runs and what was tried"
+    )
+    loose = [shape for shape, law in family["laws"].items() if not determined(law, "b")]
+    if loose:
+        lines.append(f"not determined by its data: the law of {', '.join(loose)}; take the plan as a guess")
+    if metric != "val_loss":
+        lines.append(f"one of the {images} validation images is {1 / images:.2g} of error")
+    return lines
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
