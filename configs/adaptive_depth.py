@@ -10,37 +10,30 @@ work.
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from scalax import launch
 from scalax.config import MorphConfig
 from scalax.config_adaptive import AdaptiveConfig
 
 PATCH = Path(__file__).with_name("adaptive_patch.py")
+GROWS: dict[str, Any] = {
+    "morph": MorphConfig(blocks="split"),
+    "joint": True,
+    "online": False,
+    "baselines": ("linear", "logarithmic", "random"),
+}
 
 
 def config() -> AdaptiveConfig:
     patch = launch.load(str(PATCH))
-    return dataclasses.replace(
-        patch,
-        name="adaptive_depth",
-        model=dataclasses.replace(patch.model, names=("V32-1", "V32-2", "V32-4")),
-        patches=(8,),
-        morph=MorphConfig(blocks="split"),
-        joint=True,
-        online=False,
-        baselines=("linear", "logarithmic", "random"),
-    )
+    model = dataclasses.replace(patch.model, names=("V32-1", "V32-2", "V32-4"))
+    return dataclasses.replace(patch, name="adaptive_depth", model=model, patches=(8,), **GROWS)
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    patch, ours = launch.load(f"{PATCH}:tiny_imagenet"), config()
+    patch = launch.load(f"{PATCH}:tiny_imagenet")
+    model = dataclasses.replace(patch.model, names=("V64-1", "V64-2", "V64-4"))
     return dataclasses.replace(
-        patch,
-        name="adaptive_depth_tiny_imagenet",
-        model=dataclasses.replace(patch.model, names=("V64-1", "V64-2", "V64-4")),
-        patches=(16,),
-        morph=ours.morph,
-        joint=True,
-        online=False,
-        baselines=ours.baselines,
+        patch, name="adaptive_depth_tiny_imagenet", model=model, patches=(16,), **GROWS
     )

@@ -11,35 +11,28 @@ shapes that adaptive_patch.py and adaptive_width.py made can be taken over: copy
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 from scalax import launch
 from scalax.config import MorphConfig
 from scalax.config_adaptive import AdaptiveConfig
 
 PATCH = Path(__file__).with_name("adaptive_patch.py")
+GROWS: dict[str, Any] = {
+    "morph": MorphConfig(width="zero"),
+    "joint": True,
+    "online": False,
+    "baselines": ("linear", "logarithmic", "random"),
+}
 
 
 def config() -> AdaptiveConfig:
     patch = launch.load(str(PATCH))
-    return dataclasses.replace(
-        patch,
-        name="adaptive_joint",
-        model=dataclasses.replace(patch.model, names=("V16-3", "V32-3")),
-        morph=MorphConfig(width="zero"),
-        joint=True,
-        online=False,
-        baselines=("linear", "logarithmic", "random"),
-    )
+    model = dataclasses.replace(patch.model, names=("V16-3", "V32-3"))
+    return dataclasses.replace(patch, name="adaptive_joint", model=model, **GROWS)
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    patch, ours = launch.load(f"{PATCH}:tiny_imagenet"), config()
-    return dataclasses.replace(
-        patch,
-        name="adaptive_joint_tiny_imagenet",
-        model=dataclasses.replace(patch.model, names=("V32-3", "V64-3")),
-        morph=ours.morph,
-        joint=True,
-        online=False,
-        baselines=ours.baselines,
-    )
+    patch = launch.load(f"{PATCH}:tiny_imagenet")
+    model = dataclasses.replace(patch.model, names=("V32-3", "V64-3"))
+    return dataclasses.replace(patch, name="adaptive_joint_tiny_imagenet", model=model, **GROWS)

@@ -224,7 +224,7 @@ class MorphConfig:
     depth: Literal["end", "interleaved"] = "end"
     blocks: Literal["identity", "copy", "split"] = "identity"
     moments: Literal["zeros", "carried", "scaled"] = "carried"
-    settle: float = 1.0
+    settle: float = 5.0
 
     def __post_init__(self):
         at_least("morph.gamma", self.gamma, 0)

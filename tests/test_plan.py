@@ -141,4 +141,6 @@ def test_best_static_and_targets():
     targets = plan.target_values([curves], 4, first_share=0.1)
     assert targets[-1] == pytest.approx(300 * 1e9**-0.35)
     assert np.all(np.diff(targets) < 0)
+    flat = {"flat": (flops, np.full(31, 1 / 240))}  # geomspace would end a rounding away from it
+    assert plan.target_values([flat], 5, first_share=0.1).tolist() == [1 / 240]
     assert plan.best_static(curves, 1e-6) == (None, pytest.approx(float("nan"), nan_ok=True))

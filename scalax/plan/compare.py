@@ -49,7 +49,9 @@ def target_values(seeds: Sequence[Mapping], count: int, first_share: float) -> n
 
     start = min(early(*curve) for curves in seeds for curve in curves.values())
     end = max(min(float(np.min(values)) for _, values in curves.values()) for curves in seeds)
-    return np.unique(np.maximum(np.geomspace(max(start, end), end, count + 1)[1:], end))[::-1]
+    if start <= end:
+        return np.array([end])
+    return np.maximum(np.geomspace(start, end, count + 1)[1:], end)
 
 
 def mean_so_far(curve: Curve, first_flops: float, last_flops: float) -> float:
