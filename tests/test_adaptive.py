@@ -68,7 +68,7 @@ def test_verdict_is_of_the_middle_target():
     middle = family["targets"][1]["target"]
     said = adaptive_remarks.verdict(family, "val_error")
     assert said == (
-        f"fewer FLOPs than the best static shape (V16-1/4) to val_error {middle:.4g}:"
+        f"savings at val_error {middle:.4g}, against the best static shape (V16-1/4):"
         " adaptive 4.00x (2.00–8.00)"
     )
     family |= {"runs": STATIC, "plan": {"message": "no change of shape pays"}}

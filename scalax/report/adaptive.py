@@ -50,7 +50,8 @@ def _write(study: dict, where: epath.Path) -> str:
     label = METRICS[study["metric"]]
     page = Page(f"Adaptive shapes: {study['name']}")
     page.text(
-        f"{len(study['families'])} family(ies) of shapes, {len(study['config']['seeds'])} seed(s), trained on"
+        f"Families of shapes: {', '.join(study['families'])}; seeds:"
+        f" {', '.join(map(str, study['config']['seeds']))}; trained on"
         f" {study['images']['train']:,} images and validated on {study['images']['validation']:,};"
         f" each run spends {flops_text(study['config']['budget_flops'])} of training compute"
         f" (XLA's count) on {study['device']['count']} x {study['device']['kind']}."

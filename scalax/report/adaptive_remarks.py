@@ -14,7 +14,7 @@ def verdict(family: dict, metric: str) -> str:
     if not best:
         return f"no static shape reaches {metric} {row['target']:.4g}, the middle target"
     saved = ", ".join(f"{name} {savings_text(row['methods'][name])}" for name in others)
-    return f"fewer FLOPs than the best static shape ({best}) to {metric} {row['target']:.4g}: {saved}"
+    return f"savings at {metric} {row['target']:.4g}, against the best static shape ({best}): {saved}"
 
 
 def remarks(family: dict, study: dict) -> list[str]:

@@ -104,6 +104,8 @@ def laws(family: dict) -> Table:
     def cell(law: dict, name: str) -> str:
         number = law["params"][name]  # None where it is beyond floating point
         value = "beyond 1e308" if number is None else f"{number:.4g}"
+        if law["stderr"][name] == 0:
+            return f"{value} (end of its range)"
         return f"{value} ± {law['stderr'][name]:.2g}" if determined(law, name) else f"{value} (undetermined)"
 
     rows = [
