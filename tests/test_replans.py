@@ -8,7 +8,7 @@ from scalax import plan
 from scalax.config import DataConfig, EvalConfig, ModelConfig
 from scalax.config_adaptive import AdaptiveConfig
 from scalax.plan import Effect
-from scalax.report import adaptive_tables
+from scalax.report import adaptive_remarks, adaptive_tables
 from scalax.studies import planning
 from scalax.studies.adaptive import Family
 
@@ -102,6 +102,12 @@ def test_a_study_with_pilots():
     assert (first["taken"], taken["taken"]) == (False, True)
     assert taken["mean"] < first["mean"]
     assert family["plan"]["message"] == taken["plan"]
+    means = {name: [run["mean"] for run in runs] for name, runs in family["runs"].items()}
+    assert means["adaptive"] == pytest.approx([taken["mean"]] * 2)  # what chose the plan is what is compared
+    best = min(family["shapes"], key=lambda name: means[name][0])
+    study = {"metric": "val_error", "images": {"validation": 1000}, "config": {"replans": 1}}
+    said = f"adaptive {taken['mean']:.4g}, best static ({best}) {means[best][0]:.4g}"
+    assert f"least val_error so far, mean over log FLOPs: {said}" in adaptive_remarks.remarks(family, study)
     heads, rows = adaptive_tables.pilots(family)
     assert len(heads) == len(rows[0])
     assert ["taken" in row[1] for row in rows] == [False, True]

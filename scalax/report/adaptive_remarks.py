@@ -26,11 +26,11 @@ def remarks(family: dict, study: dict) -> list[str]:
         lines.append(f"best of {len(family['pilots'])} first runs, by one plan after another: {taken[0]}")
     elif study["config"]["replans"]:
         lines.append("no first run to plan again with: the plan of the laws has no change of shape")
-    ends = {name: _mean([run["values"][-1] for run in runs]) for name, runs in family["runs"].items()}
-    best = min(family["shapes"], key=ends.__getitem__)
-    if "adaptive" in ends:
-        others = [f"{name} {end:.4g}" for name, end in ends.items() if name not in family["shapes"]]
-        lines.append(f"{metric} at the end: {', '.join(others)}, best static ({best}) {ends[best]:.4g}")
+    if len(family["runs"]) > len(family["shapes"]):
+        means = {name: _mean([run["mean"] for run in runs]) for name, runs in family["runs"].items()}
+        ends = {name: _mean([run["values"][-1] for run in runs]) for name, runs in family["runs"].items()}
+        lines.append(f"least {metric} so far, mean over log FLOPs: {_against_best_static(family, means)}")
+        lines.append(f"{metric} at the end: {_against_best_static(family, ends)}")
     lines.append(
         f"cost of planning: {flops_text(family['planning_flops'])}, the static runs and what was tried"
     )
@@ -40,6 +40,12 @@ def remarks(family: dict, study: dict) -> list[str]:
     if metric != "val_loss":
         lines.append(f"one of the {images} validation images is {1 / images:.2g} of error")
     return lines
+
+
+def _against_best_static(family: dict, values: dict[str, float]) -> str:
+    best = min(family["shapes"], key=values.__getitem__)
+    others = [f"{name} {value:.4g}" for name, value in values.items() if name not in family["shapes"]]
+    return f"{', '.join(others)}, best static ({best}) {values[best]:.4g}"
 
 
 def _mean(values: list[float]) -> float:
