@@ -11,28 +11,20 @@ shapes that adaptive_patch.py and adaptive_width.py made can be taken over: copy
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from scalax import launch
-from scalax.config import MorphConfig
 from scalax.config_adaptive import AdaptiveConfig
 
-PATCH = Path(__file__).with_name("adaptive_patch.py")
-GROWS: dict[str, Any] = {
-    "morph": MorphConfig(width="zero"),
-    "joint": True,
-    "online": False,
-    "baselines": ("linear", "logarithmic", "random"),
-}
+HERE = Path(__file__).parent
 
 
 def config() -> AdaptiveConfig:
-    patch = launch.load(str(PATCH))
-    model = dataclasses.replace(patch.model, names=("V16-3", "V32-3"))
-    return dataclasses.replace(patch, name="adaptive_joint", model=model, **GROWS)
+    width = launch.load(f"{HERE}/adaptive_width.py")
+    model = dataclasses.replace(width.model, names=("V16-3", "V32-3"))
+    return dataclasses.replace(width, name="adaptive_joint", model=model, patches=(16, 8, 4))
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    patch = launch.load(f"{PATCH}:tiny_imagenet")
-    model = dataclasses.replace(patch.model, names=("V32-3", "V64-3"))
-    return dataclasses.replace(patch, name="adaptive_joint_tiny_imagenet", model=model, **GROWS)
+    width = launch.load(f"{HERE}/adaptive_width.py:tiny_imagenet")
+    model = dataclasses.replace(width.model, names=("V32-3", "V64-3"))
+    return dataclasses.replace(width, name="adaptive_joint_tiny_imagenet", model=model, patches=(32, 16, 8))

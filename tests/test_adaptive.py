@@ -10,7 +10,7 @@ from scalax.config import EvalConfig
 from scalax.config_adaptive import AdaptiveConfig, TuneConfig
 from scalax.errors import UserError
 from scalax.records import RunRecord
-from scalax.report import adaptive_remarks
+from scalax.report import adaptive_remarks, adaptive_tables
 from scalax.schedule import Shape
 from scalax.studies import compare, planning, tuning
 
@@ -71,8 +71,21 @@ def test_verdict_is_of_the_middle_target():
         f"savings at val_error {middle:.4g}, against the best static shape (V16-1/4):"
         " adaptive 4.00x (2.00–8.00)"
     )
-    family |= {"runs": STATIC, "plan": {"message": "no change of shape pays"}}
-    assert adaptive_remarks.verdict(family, "val_error") == "no change of shape pays"
+    methods["linear"] = methods.pop("adaptive")
+    none = {"message": "no change of shape pays"}
+    family |= {"runs": [*STATIC, "linear"], "targets": rows_of(**methods), "plan": none}
+    assert adaptive_remarks.verdict(family, "val_error") == (
+        "no change of shape pays; " + said.replace("adaptive", "linear")
+    )
+    assert adaptive_remarks.verdict(family | {"runs": STATIC}, "val_error") == "no change of shape pays"
+
+
+def test_laws_at_the_end_of_their_range_are_not_determined():
+    law = {"params": dict.fromkeys("abcd", 2.0), "stderr": {"a": 0.1, "b": 0.0, "c": 3.0, "d": 0.0}}
+    law |= {"flags": ["b is at the lower end of its range"], "rmsle": 0.01}
+    _, (row,) = adaptive_tables.laws({"laws": {"V16-1/4": law}})
+    assert row[1:5] == ["2 ± 0.1", "2 (end of its range)", "2 (undetermined)", "2 (undetermined)"]
+    assert not adaptive_tables.determined(law, "b")
 
 
 def test_savings_over_seeds_are_a_geometric_mean():

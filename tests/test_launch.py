@@ -156,3 +156,4 @@ def test_help_needs_no_jax():
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == 0, done.stderr
         assert "usage" in done.stdout.lower()
+        assert ("--schedule FILE" in done.stdout) == (command[0] == "scalax.launch")

@@ -107,7 +107,9 @@ def test_a_study_with_pilots():
     best = min(family["shapes"], key=lambda name: means[name][0])
     study = {"metric": "val_error", "images": {"validation": 1000}, "config": {"replans": 1}}
     said = f"adaptive {taken['mean']:.4g}, best static ({best}) {means[best][0]:.4g}"
-    assert f"least val_error so far, mean over log FLOPs: {said}" in adaptive_remarks.remarks(family, study)
+    assert f"least val_error so far, geometric mean over log FLOPs: {said}" in adaptive_remarks.remarks(
+        family, study
+    )
     heads, rows = adaptive_tables.pilots(family)
     assert len(heads) == len(rows[0])
     assert ["taken" in row[1] for row in rows] == [False, True]
@@ -123,6 +125,7 @@ def test_an_error_of_zero_and_a_law_beyond_floating_point_are_reported():
         (switch,) = plan.measure_switches(run, "val_error", CROSSING)
     assert switch.recovered
     law = {
+        "flags": [],
         "params": {"a": None, "b": 40.0, "c": 0.1, "d": 1e8},
         "stderr": dict.fromkeys("abcd"),
         "rmsle": 0.1,

@@ -39,7 +39,8 @@ def best_static(curves: Mapping, target: float):
 
 def target_values(seeds: Sequence[Mapping], count: int, first_share: float) -> np.ndarray:
     """`count` values spaced evenly in log from what the best shape has reached at `first_share` of its
-    FLOPs down to the best that any reaches, such that every seed's best shape reaches them.
+    FLOPs down to the best that any reaches, such that every seed's best shape reaches them; that best alone
+    where all reach it so early.
 
     seeds: for each, key -> (flops [n], positive values [n]).
     """

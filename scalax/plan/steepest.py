@@ -39,8 +39,7 @@ class Plan(NamedTuple):
     def message(self) -> str:
         if self.transitions:
             return "; ".join(
-                f"{t.before} -> {t.after} at error {t.error:.4g}, {flops_text(t.flops)}"
-                for t in self.transitions
+                f"{t.before} -> {t.after} at {t.error:.4g}, {flops_text(t.flops)}" for t in self.transitions
             )
         only = self.schedule.stages[0].shape
         return f"no change of shape pays: {only} descends fastest throughout, so train it alone"
@@ -101,7 +100,7 @@ def steepest_descent(
             raise UserError(f"no schedule of these shapes reaches {target:g}; choose a higher target")
         if best[last] <= first_flops:
             raise UserError(
-                f"target {target:g} is reached before {first_flops:.3g} FLOPs, where the laws' data begin;"
+                f"target {target:g} is reached before {flops_text(first_flops)}, where the laws' data begin;"
                 " choose a lower target"
             )
         budget_flops = _rounded(best[last])
@@ -135,7 +134,7 @@ def _error_axis(laws: Mapping[Shape, Law], budget_flops, first_flops, target, le
     floor = max(end / 2, lowest)
     if budget_flops <= first_flops or not floor < end < start:
         raise UserError(
-            f"no law descends between {first_flops:.3g} and {budget_flops:.3g} FLOPs; train longer"
+            f"no law descends between {flops_text(first_flops)} and {flops_text(budget_flops)}; train longer"
         )
     return floor + np.geomspace(start - floor, (end - floor) * 1e-2, levels)
 

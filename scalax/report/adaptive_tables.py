@@ -8,17 +8,21 @@ from scalax.units import flops_text, scaled, seconds_text
 Table = tuple[list[str], list[list[str]]]
 
 
+def best_names(row: dict) -> str:
+    """The static shapes that are first to a target, over the seeds."""
+    return ", ".join(sorted({name for name in row["best_static"] if name != "None"})) or "none"
+
+
 def targets(family: dict, reached: list[dict], metric: str) -> Table:
     """For each target: the best static shape and its FLOPs, and what every other method saves."""
     others = [name for name in family["runs"] if name not in family["shapes"]]
     rows = []
     for row in reached:
-        names = sorted({name for name in row["best_static"] if name != "None"})
         best = [row["methods"][n]["flops"][i] for i, n in enumerate(row["best_static"]) if n != "None"]
         rows.append(
             [
                 f"{row['target']:.4g}",
-                ", ".join(names) or "none",
+                best_names(row),
                 mean_flops(best) if len(best) == len(row["best_static"]) else "not reached",
                 *(savings_text(row["methods"][name]) for name in others),
             ]
@@ -104,7 +108,7 @@ def laws(family: dict) -> Table:
     def cell(law: dict, name: str) -> str:
         number = law["params"][name]  # None where it is beyond floating point
         value = "beyond 1e308" if number is None else f"{number:.4g}"
-        if law["stderr"][name] == 0:
+        if any(flag.startswith(f"{name} is at the") for flag in law["flags"]):
             return f"{value} (end of its range)"
         return f"{value} ± {law['stderr'][name]:.2g}" if determined(law, name) else f"{value} (undetermined)"
 
@@ -118,7 +122,7 @@ def laws(family: dict) -> Table:
 def determined(law: dict, name: str) -> bool:
     """Whether a parameter's standard error is known and smaller than the parameter."""
     error, value = law["stderr"][name], law["params"][name]
-    return error is not None and value is not None and error < abs(value)
+    return error is not None and value is not None and 0 < error < abs(value)
 
 
 def costs(study: dict) -> Table:

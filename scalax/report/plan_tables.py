@@ -69,7 +69,7 @@ def summarise(
 def cautions(
     curves: Curves, fits: Mapping[Shape, Fit], planned: plan.Plan, ignored: Sequence[plan.Switch] = ()
 ) -> list[str]:
-    """What to distrust, a line each; ignored: changes of shape at hand that the plan does not reckon with."""
+    """What to distrust, a line each; ignored: changes of shape at hand that the plan ignores."""
     notes = [f"law of {shape}: {flag}" for shape, fit in fits.items() for flag in fit.flags]
     least = plan.measured_error(curves)
     if planned.errors[-1] < least:
@@ -78,11 +78,13 @@ def cautions(
             f" measured, {least:.4g}"
         )
     if ignored and planned.transitions:
-        back = [switch.recovery_share for switch in ignored if switch.recovered]
-        took = f" after {min(back):.0%} to {max(back):.0%} of the FLOPs spent by then" if back else ""
+        planned_pairs = {(t.before, t.after) for t in planned.transitions}
+        alike = [s for s in ignored if (s.before, s.after) in planned_pairs] or ignored
+        back = [s.recovery_share for s in alike if s.recovered]
+        took = f" after a median of {np.median(back):.0%} of the FLOPs spent by then" if back else ""
         notes.append(
-            f"the plan takes changes of shape to cost nothing; {len(back)} of the {len(ignored)} at hand were"
-            f" back at their error{took} (--switch-cost and --switch-pace reckon with that)"
+            f"the plan takes changes of shape to cost nothing; {len(back)} of {len(alike)} at hand were back"
+            f" at what they had{took} (--switch-cost and --switch-pace reckon with that)"
         )
     return notes
 

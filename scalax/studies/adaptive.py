@@ -231,7 +231,7 @@ class Family:
             "run": run[0].run,
             "flops": curve[0].tolist(),
             "values": curve[1].tolist(),
-            "mean": plan.mean_so_far(curve, self.first_flops, self.config.budget_flops),
+            "mean": plan.mean_so_far(self.curves([run])[0], self.first_flops, self.config.budget_flops),
             "shapes": list(dict.fromkeys(str(Shape.of(record)) for record in run)),
             "wall_s": run[-1].wall_s,
         }

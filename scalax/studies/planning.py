@@ -55,6 +55,7 @@ class Planning(NamedTuple):
                 "params": {name: float(value) for name, value in fit.params.items()},
                 "stderr": {name: float(value) for name, value in fit.stderr.items()},
                 "rmsle": float(fit.rmsle),
+                "flags": list(fit.flags),
                 "flops": x.tolist(),
                 "values": np.asarray(fit.predict(x)).tolist(),
             }
