@@ -10,30 +10,24 @@ work.
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from scalax import launch
 from scalax.config import MorphConfig
 from scalax.config_adaptive import AdaptiveConfig
 
-PATCH = Path(__file__).with_name("adaptive_patch.py")
-GROWS: dict[str, Any] = {
-    "morph": MorphConfig(blocks="split"),
-    "joint": True,
-    "online": False,
-    "baselines": ("linear", "logarithmic", "random"),
-}
+WIDTH = Path(__file__).with_name("adaptive_width.py")
+MORPH = MorphConfig(blocks="split")
 
 
 def config() -> AdaptiveConfig:
-    patch = launch.load(str(PATCH))
-    model = dataclasses.replace(patch.model, names=("V32-1", "V32-2", "V32-4"))
-    return dataclasses.replace(patch, name="adaptive_depth", model=model, patches=(8,), **GROWS)
+    width = launch.load(str(WIDTH))
+    model = dataclasses.replace(width.model, names=("V32-1", "V32-2", "V32-4"))
+    return dataclasses.replace(width, name="adaptive_depth", model=model, patches=(8,), morph=MORPH)
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    patch = launch.load(f"{PATCH}:tiny_imagenet")
-    model = dataclasses.replace(patch.model, names=("V64-1", "V64-2", "V64-4"))
+    width = launch.load(f"{WIDTH}:tiny_imagenet")
+    model = dataclasses.replace(width.model, names=("V64-1", "V64-2", "V64-4"))
     return dataclasses.replace(
-        patch, name="adaptive_depth_tiny_imagenet", model=model, patches=(16,), **GROWS
+        width, name="adaptive_depth_tiny_imagenet", model=model, patches=(16,), morph=MORPH
     )

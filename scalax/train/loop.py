@@ -305,11 +305,11 @@ class _Run:
         """For each member, from FLOPs to its learning rate on the way to that of `span` from the stages
         before; none where it has that at once."""
         settle = self.setup.config.morph.settle
-        if not span.first or settle == 1:
-            return []
         spans = self.timeline.spans[: self.timeline.spans.index(span) + 1]
-        starts = [float(self.timeline.flops(each.first)) for each in spans]
         own = [[_of_stage(optim, each.stage).lr for each in spans] for optim in self.group.optims]
+        if settle == 1 or all(len(set(rates)) == 1 for rates in own):
+            return []
+        starts = [float(self.timeline.flops(each.first)) for each in spans]
         return [lambda flops, rates=rates: settling_rate(rates, starts, flops, settle) for rates in own]
 
     def _timed(self, name: str, work: Callable):
