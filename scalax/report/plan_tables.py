@@ -115,6 +115,7 @@ def show(planned: plan.Plan, summary: dict) -> None:
         ]
         columns = ["run", "from", "to", "jump", "recovery / FLOPs spent", "pace of its law"]
         print_table("changes of shape in the runs at hand", columns, rows)
+        print("jump: of the metric, at once; pace: 1 where it then fell as fast as the law of its new shape")
     if summary["cheap"]:
         rows = [
             [f"{row.share:.0%}", flops_text(row.planning_flops), row.savings, row.net_savings, row.reason]
@@ -162,5 +163,6 @@ def _show_predictions(planned: plan.Plan, summary: dict) -> None:
         low, middle, high = (f"{value:.3g}x" for value in summary["savings_quantiles"])
         print(
             f"the plan beats the best static shape in {summary['chance_to_win']:.0%} of"
-            f" {summary['resamples']} resamples; it saves {middle} ({low} to {high}, 10 to 90%)"
+            f" {summary['resamples']} resamples; it saves {middle} ({low} to {high}, 10 to 90%),"
+            " if the laws hold and changes of shape cost what was reckoned"
         )
