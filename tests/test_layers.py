@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "compilation", "records", "schedule", "hardware", "units"],
+    ["errors", "compilation", "records", "schedule", "hardware", "units", "metrics", "registry", "typed"],
     ["config", "jobs"],
     ["config_adaptive", "config_laws", "config_sweep"],
     ["laws", "models", "data"],

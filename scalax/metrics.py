@@ -1,0 +1,78 @@
+"""The one table of what runs are measured by: name, unit, direction and axis label of every metric.
+
+An evaluation that was given a name of its own puts it before its metrics: 'pets/fewshot_error'.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from scalax.errors import UserError, suggest
+
+
+class Metric(NamedTuple):
+    """One number of an evaluation.
+
+    - name: its key in the records.
+    - title: what it is, as a figure says it.
+    - unit: of its values.
+    - lower_is_better: the direction in which a run improves.
+    - compared: laws and targets may be made of it (positive, and the aim of a run).
+    """
+
+    name: str
+    title: str
+    unit: str
+    lower_is_better: bool = True
+    compared: bool = True
+
+    @property
+    def label(self) -> str:
+        """For an axis: title and unit."""
+        return f"{self.title} ({self.unit})"
+
+
+METRICS: dict[str, Metric] = {}
+
+
+def register(metric: Metric) -> Metric:
+    """Add a metric to the table. Raises ValueError where another has its name."""
+    if METRICS.setdefault(metric.name, metric) != metric:
+        raise ValueError(f"metric {metric.name!r} is registered already")
+    return metric
+
+
+def get(name: str) -> Metric:
+    """The metric of a record's key. Raises UserError, with the nearest name, where it is none."""
+    evaluation, _, own = name.rpartition("/")
+    if own not in METRICS:
+        raise UserError(f"metric {name!r} is unknown{suggest(own, METRICS)}")
+    metric = METRICS[own]
+    return metric._replace(name=name, title=f"{metric.title} of {evaluation}") if evaluation else metric
+
+
+def label(name: str) -> str:
+    """Axis label of a record's key; of a key that is no metric of ours, the key itself."""
+    return get(name).label if name.rpartition("/")[2] in METRICS else name
+
+
+def compared(names: Iterable[str]) -> list[str]:
+    """Those of `names` that reports compare runs by, in the order of the table, then of `names`."""
+    order = list(METRICS)
+    known = [name for name in names if name.rpartition("/")[2] in METRICS and get(name).compared]
+    return sorted(known, key=lambda name: order.index(name.rpartition("/")[2]))
+
+
+for _metric in (
+    Metric("val_error", "validation error", "share of images"),
+    Metric("val_loss", "validation loss", "cross-entropy, nats"),
+    Metric("val_token_error", "validation error", "share of tokens"),
+    Metric("fewshot_error", "few-shot error", "share of images"),
+    Metric(
+        "fewshot_error_std",
+        "deviation of the few-shot error over its draws",
+        "share of images",
+        compared=False,
+    ),
+    Metric("skipped_steps", "steps left out", "steps", compared=False),
+):
+    register(_metric)
