@@ -13,21 +13,23 @@ from pathlib import Path
 
 from scalax import launch
 from scalax.config import MorphConfig
-from scalax.config_adaptive import AdaptiveConfig
+from scalax.studies.adaptive import AdaptiveConfig
 
 WIDTH = Path(__file__).with_name("adaptive_width.py")
-MORPH = MorphConfig(blocks="split")
 
 
 def config() -> AdaptiveConfig:
-    width = launch.load(str(WIDTH))
-    model = dataclasses.replace(width.model, names=("V32-1", "V32-2", "V32-4"))
-    return dataclasses.replace(width, name="adaptive_depth", model=model, patches=(8,), morph=MORPH)
+    models = ("V32-1", "V32-2", "V32-4")
+    return deeper(launch.load(str(WIDTH)), "adaptive_depth", models, patch=8)
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    width = launch.load(f"{WIDTH}:tiny_imagenet")
-    model = dataclasses.replace(width.model, names=("V64-1", "V64-2", "V64-4"))
-    return dataclasses.replace(
-        width, name="adaptive_depth_tiny_imagenet", model=model, patches=(16,), morph=MORPH
-    )
+    models = ("V64-1", "V64-2", "V64-4")
+    return deeper(launch.load(f"{WIDTH}:tiny_imagenet"), "adaptive_depth_tiny_imagenet", models, patch=16)
+
+
+def deeper(study: AdaptiveConfig, name: str, models: tuple[str, ...], patch: int) -> AdaptiveConfig:
+    """The study of widths as one of depths."""
+    model = dataclasses.replace(study.run.model, names=models)
+    run = dataclasses.replace(study.run, model=model, morph=MorphConfig(blocks="split"))
+    return dataclasses.replace(study, run=run, name=name, patches=(patch,))

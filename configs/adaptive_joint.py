@@ -13,18 +13,23 @@ import dataclasses
 from pathlib import Path
 
 from scalax import launch
-from scalax.config_adaptive import AdaptiveConfig
+from scalax.studies.adaptive import AdaptiveConfig
 
-HERE = Path(__file__).parent
+WIDTH = Path(__file__).with_name("adaptive_width.py")
 
 
 def config() -> AdaptiveConfig:
-    width = launch.load(f"{HERE}/adaptive_width.py")
-    model = dataclasses.replace(width.model, names=("V16-3", "V32-3"))
-    return dataclasses.replace(width, name="adaptive_joint", model=model, patches=(16, 8, 4))
+    return joint(launch.load(str(WIDTH)), "adaptive_joint", ("V16-3", "V32-3"), patches=(16, 8, 4))
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    width = launch.load(f"{HERE}/adaptive_width.py:tiny_imagenet")
-    model = dataclasses.replace(width.model, names=("V32-3", "V64-3"))
-    return dataclasses.replace(width, name="adaptive_joint_tiny_imagenet", model=model, patches=(32, 16, 8))
+    study = launch.load(f"{WIDTH}:tiny_imagenet")
+    return joint(study, "adaptive_joint_tiny_imagenet", ("V32-3", "V64-3"), patches=(32, 16, 8))
+
+
+def joint(
+    study: AdaptiveConfig, name: str, models: tuple[str, ...], patches: tuple[int, ...]
+) -> AdaptiveConfig:
+    """The study of widths at several patch sizes."""
+    run = dataclasses.replace(study.run, model=dataclasses.replace(study.run.model, names=models))
+    return dataclasses.replace(study, run=run, name=name, patches=patches)

@@ -11,28 +11,30 @@ the runs out: start one for each core.
 
 import dataclasses
 
-from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig
-from scalax.config_adaptive import AdaptiveConfig, TuneConfig
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
 
 
 def config() -> AdaptiveConfig:
     return AdaptiveConfig(
-        name="adaptive_patch",
-        data=DataConfig(
-            source="tfds",
-            name="cifar10",
-            image_size=32,
-            validation_split="test",
-            max_validation_images=5000,
-            crop_padding=4,
-            flip=True,
+        run=RunConfig(
+            data=DataConfig(
+                source="tfds",
+                name="cifar10",
+                image_size=32,
+                validation_split="test",
+                max_validation_images=5000,
+                crop_padding=4,
+                flip=True,
+            ),
+            model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4, head_dim=8),
+            optim=OptimConfig(lr=4e-3, warmup_steps=100),
+            eval=EvalConfig(points=32, batch_size=500, shots=0),
+            batch_size=64,
+            budget_flops=2e12,
+            checkpoint_steps=5000,
         ),
-        model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4, head_dim=8),
-        optim=OptimConfig(lr=4e-3, warmup_steps=100),
-        eval=EvalConfig(points=32, batch_size=500, shots=0),
-        batch_size=64,
-        budget_flops=2e12,
-        checkpoint_steps=5000,
+        name="adaptive_patch",
         patches=(16, 8, 4),
         seeds=(0, 1, 2),
         tune=TuneConfig(
@@ -45,14 +47,13 @@ def config() -> AdaptiveConfig:
 
 def tiny_imagenet() -> AdaptiveConfig:
     cifar = config()
-    return dataclasses.replace(
-        cifar,
-        name="adaptive_patch_tiny_imagenet",
-        data=dataclasses.replace(
-            cifar.data, name="tiny_imagenet", image_size=64, validation_split="validation"
-        ),
-        model=dataclasses.replace(cifar.model, names=("V32-3",), base_patch=16, head_dim=16),
+    run = cifar.run
+    data = dataclasses.replace(run.data, name="tiny_imagenet", image_size=64, validation_split="validation")
+    run = dataclasses.replace(
+        run,
+        data=data,
+        model=dataclasses.replace(run.model, names=("V32-3",), base_patch=16, head_dim=16),
         eval=EvalConfig(points=24, batch_size=500, draws=3, probe_validation_split="validation"),
         budget_flops=3e12,
-        patches=(32, 16, 8),
     )
+    return dataclasses.replace(cifar, run=run, name="adaptive_patch_tiny_imagenet", patches=(32, 16, 8))

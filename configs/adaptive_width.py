@@ -10,30 +10,32 @@ be heard, so that a change of width leaves the function as it was.
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from scalax import launch
 from scalax.config import MorphConfig
-from scalax.config_adaptive import AdaptiveConfig
+from scalax.studies.adaptive import AdaptiveConfig
 
 PATCH = Path(__file__).with_name("adaptive_patch.py")
-GROWS: dict[str, Any] = {
-    "morph": MorphConfig(width="zero"),
-    "joint": True,
-    "online": False,
-    "baselines": ("linear", "logarithmic", "random"),
-}
+MODELS = ("V16-3", "V32-3", "V64-3")
 
 
 def config() -> AdaptiveConfig:
-    patch = launch.load(str(PATCH))
-    model = dataclasses.replace(patch.model, names=("V16-3", "V32-3", "V64-3"))
-    return dataclasses.replace(patch, name="adaptive_width", model=model, patches=(16,), **GROWS)
+    return grows(launch.load(str(PATCH)), "adaptive_width", patch=16)
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    patch = launch.load(f"{PATCH}:tiny_imagenet")
-    model = dataclasses.replace(patch.model, names=("V16-3", "V32-3", "V64-3"))
+    return grows(launch.load(f"{PATCH}:tiny_imagenet"), "adaptive_width_tiny_imagenet", patch=32)
+
+
+def grows(study: AdaptiveConfig, name: str, patch: int) -> AdaptiveConfig:
+    """The study of patch sizes as one of widths, at one patch size."""
+    model = dataclasses.replace(study.run.model, names=MODELS)
     return dataclasses.replace(
-        patch, name="adaptive_width_tiny_imagenet", model=model, patches=(32,), **GROWS
+        study,
+        run=dataclasses.replace(study.run, model=model, morph=MorphConfig(width="zero")),
+        name=name,
+        patches=(patch,),
+        joint=True,
+        online=False,
+        baselines=("linear", "logarithmic", "random"),
     )

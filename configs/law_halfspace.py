@@ -6,8 +6,8 @@ Logistic regression, labels flipped with probability 0.2, so the Bayes risk is 0
 2 CPU cores. Expect M2 straight only where the curve is a power law, and M4 straight everywhere.
 """
 
-from scalax.config_laws import LawHalfspaceConfig
+from scalax.studies.halfspace import HalfspaceConfig
 
 
-def config() -> LawHalfspaceConfig:
-    return LawHalfspaceConfig()
+def config() -> HalfspaceConfig:
+    return HalfspaceConfig()

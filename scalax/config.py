@@ -4,7 +4,7 @@ import dataclasses
 import math
 import re
 import typing
-from typing import Literal
+from typing import Any, Literal
 
 from scalax.errors import UserError, suggest
 from scalax.schedule import Shape
@@ -12,28 +12,32 @@ from scalax.schedule import Shape
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Where images and labels come from, and how they are augmented.
+    """Where examples come from, and how images are augmented.
 
     Attributes:
-      source: digits (embedded, 8x8 grey), tfds (a dataset by name, or prepared in dir), folder (dir holds
-        a folder of images per class), arrays (dir is a .npz with images and labels).
+      source: a kind of data: digits (embedded, 8x8 grey), tfds (a dataset by name, or prepared in dir),
+        folder (dir holds a folder of images per class), arrays (dir is a .npz with images and labels), text
+        (dir is a text file or a directory of them; empty, it is the source of Python's standard library), or
+        one that is registered (data.register).
       name: name of a TFDS dataset, e.g. cifar10.
       dir: directory or file of the source; for tfds with a name, the data directory it was prepared in.
       image_size: side in pixels that images are resized to.
+      context: of text, the tokens that an example predicts; it holds one more.
       train_split: split to train on.
       validation_split: split held out; empty holds out validation_share of the training split.
       validation_share: share of the training split held out where there is no validation split.
-      max_train_images: train on so many images, drawn once and for all; 0 takes all.
-      max_validation_images: validate on so many images, drawn once and for all; 0 takes all.
-      crop_padding: pixels of zero padding before the random crop; 0 for no crop.
+      max_train_images: train on so many examples, drawn once and for all; 0 takes all.
+      max_validation_images: validate on so many examples, drawn once and for all; 0 takes all.
+      crop_padding: of images, pixels of zero padding before the random crop; 0 for no crop.
       flip: mirror half of the training images.
       device_gib: keep a split in memory and on the device up to this size, else decode it as it is read.
     """
 
-    source: Literal["digits", "tfds", "folder", "arrays"] = "digits"
+    source: str = "digits"
     name: str = ""
     dir: str = ""
     image_size: int = 8
+    context: int = 64
     train_split: str = "train"
     validation_split: str = ""
     validation_share: float = 0.25
@@ -45,19 +49,16 @@ class DataConfig:
 
     def __post_init__(self):
         positive("data.image_size", self.image_size)
+        positive("data.context", self.context)
         at_least("data.crop_padding", self.crop_padding, 0)
         at_least("data.max_train_images", self.max_train_images, 0)
         at_least("data.max_validation_images", self.max_validation_images, 0)
-        between("data.validation_share", self.validation_share, 0.0, 1.0)
+        inside("data.validation_share", self.validation_share, 0.0, 1.0)
         if self.validation_split and self.validation_split == self.train_split:
             raise UserError(
                 f"data.validation_split {self.validation_split!r} is the training split; name another, or"
                 " leave it empty to hold out data.validation_share"
             )
-        if self.source in ("folder", "arrays") and not self.dir:
-            raise UserError(f"data.dir is empty; --data.source {self.source} needs --data.dir PATH")
-        if self.source == "tfds" and not (self.dir or self.name):
-            raise UserError("data.dir and data.name are empty; --data.source tfds needs one of them")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,8 +66,8 @@ class ModelConfig:
     """The models of a study, without their patch sizes.
 
     Attributes:
-      names: V{width}-{depth} (Vision Transformer), M{width}-{depth} (MLP-Mixer) or R{width}-{depth}
-        (ResNet; depth 18, 34, 50, 101 or 152), e.g. V64-4.
+      names: a letter for the family of models (scalax.models), then {width}-{depth}: V64-4 is a Vision
+        Transformer, M64-4 an MLP-Mixer, R64-18 a ResNet, D64-4 a decoder.
       base_patch: patch size, in pixels, at which the patch kernel's parameters live; it is resized for
         the patch size in use.
       base_grid: side of the grid at which the position embeddings live; likewise resized.
@@ -74,7 +75,7 @@ class ModelConfig:
       branch_scalars: each residual branch of a Vision Transformer has a factor that starts at 0 (ReZero).
       precision: auto is bfloat16 compute on accelerators and float32 on CPU; parameters are float32.
       scan: hold all blocks as one and loop over them in the program: faster to compile; other random numbers.
-      remat: compute activations of a block anew in its backward pass: less memory, a third more time.
+      remat: compute the activations of a block again in its backward pass: less memory, a third more time.
       attention: of a Vision Transformer. einsum; fused, by jax.nn.dot_product_attention; auto is fused on a
         GPU in bfloat16 where cuDNN's kernel takes the heads, else einsum.
       dropout: share of activations that dropout zeroes.
@@ -100,44 +101,37 @@ class ModelConfig:
         positive("model.base_grid", self.base_grid)
         positive("model.head_dim", self.head_dim)
         if not self.names:
-            raise UserError("model.names is empty; name at least one model, e.g. --model.names V64-4")
+            raise UserError("model.names is empty; name at least one, e.g. V64-4")
         for name in self.names:
-            family, width, _ = parse_name(name)
-            heads = max(1, width // self.head_dim)
-            if family == "V" and width % heads:
-                raise UserError(f"model.names: width {width} of {name!r} does not split into {heads} heads")
+            parse_name(name)
 
-    def shape(self, name: str, patch: int) -> Shape:
-        """Raises UserError where `name` is none, or a ResNet is given patches."""
+    def shape(self, name: str, patch: int = 1) -> Shape:
+        """The shape of a model called `name`; whether its family has such a one is checked when it is built.
+
+        Raises UserError where `name` is no name of a model.
+        """
         family, width, depth = parse_name(name)
-        if family == "R" and patch != 1:
-            raise UserError(
-                f"model.names: {name!r} is a ResNet and has no patches; patch must be 1, got {patch}"
-            )
         return Shape(patch, width, depth, family)
-
-    def options(self, family: str) -> dict:
-        """What models of the family are built with, beside name, data and precision."""
-        names = {
-            "V": ("base_patch", "base_grid", "head_dim", "branch_scalars"),
-            "M": ("base_patch",),
-            "R": (),
-        }
-        return {name: getattr(self, name) for name in names[family]}
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimConfig:
-    """Adam (0.9, 0.999) with decoupled weight decay.
+    """The optimiser, its learning rate along the run, and its weight decay, which is decoupled.
 
     Attributes:
+      name: adam (decay on kernels alone), adamw (decay on every parameter) or sgd (with momentum; decay on
+        kernels alone).
       lr: peak learning rate.
+      lr_head: multiplies the learning rate of the head.
       schedule: what follows the linear warm-up: constant; cosine to zero over the budget's FLOPs; rsqrt,
         the inverse square root of the step with a linear cooldown to zero at the end of the budget.
       warmup_steps: steps of linear warm-up from zero.
       cooldown_share: share of the budget's FLOPs that the cooldown of rsqrt takes.
-      weight_decay: of all kernels but the head's, times the learning rate.
-      weight_decay_head: of the head's kernel, times the learning rate.
+      b1: of adam and adamw, decay of the first moment.
+      b2: of adam and adamw, decay of the second moment.
+      momentum: of sgd.
+      weight_decay: of the body, times the learning rate.
+      weight_decay_head: of the head, times the learning rate.
       clip_norm: global norm that gradients are clipped to.
       label_smoothing: share of the target spread evenly over all classes.
       rewarm_steps: steps of linear warm-up from zero after each change of shape.
@@ -145,10 +139,15 @@ class OptimConfig:
         out; lower_rate goes back to the last checkpoint and halves the learning rate from there.
     """
 
+    name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
+    lr_head: float = 1.0
     schedule: Literal["constant", "cosine", "rsqrt"] = "constant"
     warmup_steps: int = 100
     cooldown_share: float = 0.2
+    b1: float = 0.9
+    b2: float = 0.999
+    momentum: float = 0.9
     weight_decay: float = 0.01
     weight_decay_head: float = 0.01
     clip_norm: float = 1.0
@@ -158,29 +157,36 @@ class OptimConfig:
 
     def __post_init__(self):
         positive("optim.lr", self.lr)
+        at_least("optim.lr_head", self.lr_head, 0)
         positive("optim.clip_norm", self.clip_norm)
         at_least("optim.warmup_steps", self.warmup_steps, 0)
         at_least("optim.rewarm_steps", self.rewarm_steps, 0)
         at_least("optim.weight_decay", self.weight_decay, 0)
         at_least("optim.weight_decay_head", self.weight_decay_head, 0)
-        between("optim.cooldown_share", self.cooldown_share, 0.0, 1.0)
-        share("optim.label_smoothing", self.label_smoothing)
+        inside("optim.cooldown_share", self.cooldown_share, 0.0, 1.0)
+        for name in ("b1", "b2", "momentum", "label_smoothing"):
+            share(f"optim.{name}", getattr(self, name))
+        for name in ("b1", "b2") if self.name == "sgd" else ("momentum",):
+            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
+                raise UserError(f"optim.{name} does not apply to optim.name {self.name}; leave it out")
 
 
 @dataclasses.dataclass(frozen=True)
 class EvalConfig:
-    """When a run is evaluated, and the few-shot probe on its frozen features.
+    """When a run is evaluated, and by what: its validation data, a few-shot probe of its features, and any
+    number of further evaluations.
 
     Attributes:
       points: evaluations, spaced evenly in log FLOPs.
       first_share: share of the budget at the first of them.
-      batch_size: images evaluated at a time, over all devices.
-      shots: images a class that the probe learns from; 0 leaves the probe out.
+      batch_size: examples evaluated at a time, over all devices.
+      shots: images a class that the few-shot probe learns from; 0 leaves the probe out.
       draws: fixed draws of the shots; their mean and standard deviation are recorded.
       ridge: lambda of the probe's ridge regression.
       probe_name: another TFDS dataset for the probe; probe_name and probe_dir empty take the training data.
       probe_dir: directory of that dataset.
       probe_validation_split: its split held out; empty holds out a share.
+      more: further evaluations, objects of scalax.evals, each with a name; to be set in a config file.
     """
 
     points: int = 24
@@ -192,14 +198,45 @@ class EvalConfig:
     probe_name: str = ""
     probe_dir: str = ""
     probe_validation_split: str = ""
+    more: tuple[Any, ...] = ()
 
     def __post_init__(self):
         at_least("eval.points", self.points, 2)
-        between("eval.first_share", self.first_share, 0.0, 1.0)
+        inside("eval.first_share", self.first_share, 0.0, 1.0)
         positive("eval.batch_size", self.batch_size)
         at_least("eval.shots", self.shots, 0)
         positive("eval.draws", self.draws)
         positive("eval.ridge", self.ridge)
+        for each in self.more:
+            if isinstance(each, str):  # from a command line; a file that is read back has their settings
+                raise UserError(
+                    f"eval.more holds evaluations of scalax.evals, got {each!r}; set it in a config file"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class StartConfig:
+    """Where the parameters of a run begin: at random, or, for fine-tuning, from weights or from another run.
+
+    Attributes:
+      weights: a file of published or converted weights (scalax.models.load).
+      run: the directory of another run, whose last checkpoint is taken.
+      keep_head: take the head too; without it the head begins at random.
+    """
+
+    weights: str = ""
+    run: str = ""
+    keep_head: bool = True
+
+    def __post_init__(self):
+        if self.weights and self.run:
+            raise UserError(
+                "start.weights and start.run are both given; a run begins from one, so leave one out"
+            )
+        if not (self.weights or self.run or self.keep_head):
+            raise UserError(
+                "start.keep_head does not apply to a random start; name start.weights or start.run"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -215,8 +252,9 @@ class MorphConfig:
         split (copies that share what the old block did; it changes little).
       moments: optimiser state: zeros (starts anew), carried (as it is; zero first and mean second moments
         for new entries) or scaled (carried, in the units of the gradients of the changed model).
-      settle: after a change of stage the learning rate goes from what it was to the new stage's own, evenly
-        in the logs of rate and FLOPs, until the run has spent so many times what it had then (1: at once).
+      settle: after a change of stage the learning rate moves from the old stage's to the new stage's, evenly
+        in the logs of rate and FLOPs, until total FLOPs reach `settle` times those at the change. 1 changes
+        it at once.
     """
 
     width: Literal["normal", "zero", "copy"] = "normal"
@@ -232,7 +270,7 @@ class MorphConfig:
         for field in dataclasses.fields(self):
             value, choices = getattr(self, field.name), typing.get_args(field.type)
             if choices and value not in choices:
-                raise UserError(f"morph.{field.name}: unknown {value!r}{suggest(value, choices)}")
+                raise UserError(f"morph.{field.name}: {value!r} is unknown{suggest(value, choices)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,7 +278,8 @@ class RunConfig:
     """What every run of a study shares; its schedule and seed are given apart.
 
     Attributes:
-      batch_size: images a step, over all devices.
+      task: what a batch is and what is learnt from it (scalax.tasks): image_classification or next_token.
+      batch_size: examples a step, over all devices.
       accumulate: micro-batches that each device's part of a batch is computed in, one after the other, where
         it does not fit into memory at once; the result is that of the whole.
       shard_optimizer: split the optimiser's state over the devices (ZeRO-1); the result is the same.
@@ -248,12 +287,15 @@ class RunConfig:
         by what is faster (train/population.py).
       budget_flops: training FLOPs of one run, by XLA's count.
       checkpoint_steps: steps between checkpoints; there is one at each change of shape and at the end too.
-      cost_note: the reason why XLA's FLOPs may exceed those of products and convolutions by over 10%, where
-        counted element-wise work, padding and the like do not explain it; empty refuses such a run.
+      cost_note: why XLA's FLOPs may exceed those of products and convolutions by more than 10%. Needed only
+        where element-wise work, padding and the like do not explain the difference; such a run is rejected
+        without it.
     """
 
+    task: str = "image_classification"
     data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    start: StartConfig = dataclasses.field(default_factory=StartConfig)
     optim: OptimConfig = dataclasses.field(default_factory=OptimConfig)
     eval: EvalConfig = dataclasses.field(default_factory=EvalConfig)
     morph: MorphConfig = dataclasses.field(default_factory=MorphConfig)
@@ -272,51 +314,19 @@ class RunConfig:
         positive("checkpoint_steps", self.checkpoint_steps)
 
 
-RESNET_DEPTHS = (18, 34, 50, 101, 152)
-
-
 def parse_name(name: str) -> tuple[str, int, int]:
-    """(family, width, depth) of V{width}-{depth}, M{width}-{depth} or R{width}-{depth}."""
-    match = re.fullmatch(r"([VMR])([1-9]\d*)-([1-9]\d*)", name)
+    """(family, width, depth) of e.g. V64-4. Raises UserError where it is no such name."""
+    match = re.fullmatch(r"([A-Z][A-Za-z]*)([1-9]\d*)-([1-9]\d*)", name)
     if not match:
         raise UserError(
-            f"model.names: {name!r} is not V{{width}}-{{depth}}, nor with M or R in place of V, e.g. V64-4"
+            f"model.names: {name!r} is no model; want a letter, the width, the depth, e.g. V64-4 (ViT),"
+            " M64-4 (Mixer), R64-18 (ResNet) or D64-4 (decoder)"
         )
-    family, width, depth = match[1], int(match[2]), int(match[3])
-    if family == "M" and width % 2:
-        raise UserError(f"model.names: width {width} of {name!r} must be even")
-    if family == "R" and depth not in RESNET_DEPTHS:
-        raise UserError(f"model.names: depth {depth} of {name!r} is none of {RESNET_DEPTHS}")
-    return family, width, depth
+    return match[1], int(match[2]), int(match[3])
 
 
 def divisors(n: int) -> list[int]:
     return [d for d in range(1, n + 1) if n % d == 0]
-
-
-def run_settings(config: RunConfig) -> dict:
-    """What a single run depends on, in JSON form: a study may change the rest and keep its runs.
-
-    How a step is computed (accumulate, shard_optimizer, remat, attention) does not change what it gives.
-    """
-    settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunConfig)}
-    for part in ("data", "model", "optim", "eval", "morph"):
-        settings[part] = dataclasses.asdict(settings[part])
-    del settings["accumulate"], settings["shard_optimizer"], settings["population"]
-    del settings["model"]["names"], settings["model"]["remat"], settings["model"]["attention"]
-    return settings
-
-
-def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
-    """Names of the settings, dotted, whose values differ between two configs in JSON form."""
-    found = []
-    for key in sorted(ours.keys() | theirs.keys()):
-        a, b = ours.get(key), theirs.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += differences(a, b, f"{prefix}{key}.")
-        elif (list(a) if isinstance(a, tuple) else a) != b:
-            found.append(f"{prefix}{key} (here {a}, there {b})")
-    return found
 
 
 def positive(name: str, value: float) -> None:
@@ -331,9 +341,9 @@ def at_least(name: str, value: float, least: float) -> None:
 
 def share(name: str, value: float) -> None:
     if not 0 <= value < 1:
-        raise UserError(f"{name} must be in [0, 1), got {value}")
+        raise UserError(f"{name} must be at least 0 and below 1, got {value}")
 
 
-def between(name: str, value: float, low: float, high: float) -> None:
+def inside(name: str, value: float, low: float, high: float) -> None:
     if not low < value < high:
         raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value}")

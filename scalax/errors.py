@@ -1,14 +1,30 @@
 """The one error that a user is meant to read."""
 
+import re
+from collections.abc import Iterable, Mapping
+
 
 class UserError(ValueError):
     """Bad input: the message is one line that says what, where and what to do.
 
-    The commands print it without a traceback and exit with code 2.
+    It names arguments of functions in backticks, `like_this`; a command shows them as its flags (see
+    `with_flags`), prints the line without a traceback and exits with code 2.
     """
 
 
-def suggest(name: str, choices) -> str:
+def with_flags(message: str, flags: Mapping[str, str]) -> str:
+    """A library's message as the user of a command reads it.
+
+    - message: names arguments in backticks.
+    - flags: the flag that sets an argument, by the argument's name; other names are left as they are.
+
+    >>> with_flags("`first_share` must lie between 0 and 1", {"first_share": "--first-share"})
+    '--first-share must lie between 0 and 1'
+    """
+    return re.sub(r"`([A-Za-z_][\w.]*)`", lambda found: flags.get(found[1], found[0]), message)
+
+
+def suggest(name: str, choices: Iterable[object]) -> str:
     """' (did you mean ...?)' for the nearest of `choices`, else ' (one of ...)'."""
     import difflib
 

@@ -13,28 +13,36 @@ Options:
   --coordinator HOST:PORT --processes N --process I
                            process I of N that train together (not needed under SLURM or on TPU)
 
-Exit codes: 0 done, 2 bad input or a failed run, 75 asked to end (SIGTERM) and saved: start it again.
+Exit codes: 0 done, 2 bad input or a failed run, 75 stopped as asked (SIGTERM) and saved: start it again.
 """
 
 import argparse
 import contextlib
 import dataclasses
-import functools
-import importlib
-import importlib.util
 import inspect
 import io
 import logging
 import os
 import re
 import sys
+import typing
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, NoReturn
 
 from scalax.compilation import keep_programs
-from scalax.errors import UserError, suggest
+from scalax.errors import UserError, suggest, with_flags
+from scalax.pyfile import module_of
 from scalax.schedule import Schedule
 
+VALUES, NUMBERS, SWITCHES = (
+    ("out", "schedule", "profile", "coordinator"),
+    ("processes", "process"),
+    ("tensorboard", "wandb"),
+)
+FLAGS = {name: f"--{name}" for names in (VALUES, NUMBERS, SWITCHES) for name in names}
+RUN = "run"  # the field of a study's config that holds what training is given
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: start the same command again
 
 
@@ -48,10 +56,13 @@ def main(argv: list[str] | None = None) -> int:
         config = override(load(options.config), overrides, f"python -m scalax.launch {options.config}")
         return launch(config, options)
     except UserError as e:
-        print(f"scalax.launch: error: {e}", file=sys.stderr)
+        print(f"scalax.launch: error: {with_flags(str(e), FLAGS)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("scalax.launch: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "scalax.launch: stopped; start the same command to go on from the last checkpoint",
+            file=sys.stderr,
+        )
         return 130
 
 
@@ -59,43 +70,38 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options of the launch itself, and the rest. Raises UserError for one without its value."""
     parser = Parser(add_help=False, allow_abbrev=False)
     parser.add_argument("config")
-    for name in ("out", "schedule", "profile", "coordinator"):
-        parser.add_argument(f"--{name}")
-    for name in ("processes", "process"):
-        parser.add_argument(f"--{name}", type=int)
-    for name in ("tensorboard", "wandb"):
-        parser.add_argument(f"--{name}", action="store_true")
+    for name in VALUES:
+        parser.add_argument(FLAGS[name])
+    for name in NUMBERS:
+        parser.add_argument(FLAGS[name], type=int)
+    for name in SWITCHES:
+        parser.add_argument(FLAGS[name], action="store_true")
     return parser.parse_known_args(arguments)
 
 
 class Parser(argparse.ArgumentParser):
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message.removeprefix('argument ')}; see python -m scalax.launch --help")
 
 
-def launch(config, options: argparse.Namespace) -> int:
+def launch(config: Any, options: argparse.Namespace) -> int:
     """Run the study of `config`, then write and print its report; returns the exit code."""
     keep_programs()
     # Orbax logs what it then raises, with tracebacks; the error itself is said in one line.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    from scalax.train import distributed, hooks, preempt
+    if options.schedule:
+        config = with_schedule(config, options.schedule)
+    from scalax import studies
+    from scalax.report.progress import Display
+    from scalax.train import distributed, preempt
+    from scalax.train.monitors import monitors
 
+    studies.of(config)
     distributed.start(options.coordinator, options.processes, options.process)
     out = options.out or f"runs/{config.name}"
     check_out(out)
-    name = "sweep" if options.schedule else config.study
-    study = importlib.import_module(f"scalax.studies.{name}")
-    report = importlib.import_module(f"scalax.report.{name}")
-    train = study.run
-    if options.schedule:
-        if not hasattr(config, "seeds") or not hasattr(config, "model"):
-            raise UserError(f"--schedule: {options.config} trains no model by a schedule")
-        schedule = Schedule.load(options.schedule)
-        train = functools.partial(study.run_schedule, schedule=schedule)
-    from scalax.report.progress import Display
-
     first = distributed.is_primary()  # of several processes: it alone reports, all are traced
-    extra = hooks.from_options(
+    extra = monitors(
         out,
         profile=options.profile or "",
         tensorboard=options.tensorboard and first,
@@ -103,18 +109,28 @@ def launch(config, options: argparse.Namespace) -> int:
     )
     try:
         with preempt.watch(), Display() as display:
-            shown, tell = ([display], display.say) if first else ([], lambda line: None)
-            train(config, out=out, hooks=[*shown, *extra], tell=tell)
-            page = report.write(out) if distributed.is_primary() else ""
+            shown, say = ([display], display.say) if first else ([], lambda line: None)
+            studies.run(config, out, [*shown, *extra], say)
+            text = studies.report(out) if first else ""
     except preempt.Preempted:
-        print("scalax.launch: asked to end, and saved; start the same command again", file=sys.stderr)
+        print(
+            "scalax.launch: stopped as asked, and everything is saved; start the same command to continue",
+            file=sys.stderr,
+        )
         return EXIT_PREEMPTED
-    if page:
-        print(page)
+    if text:
+        print(text)
     return 0
 
 
-def load(path: str):
+def with_schedule(config: Any, path: str) -> Any:
+    """The config of runs by the schedule in a file, with the runs and seeds of `config`."""
+    from scalax.studies.scheduled import scheduled
+
+    return scheduled(config, Schedule.load(path))
+
+
+def load(path: str) -> Any:
     """What `config()` of the file, or the function after a colon, returns. Raises UserError where there is no
     such file or function."""
     name, _, function = path.partition(".py:")
@@ -124,12 +140,8 @@ def load(path: str):
             other.stem for other in (file.parent if file.parent.name else Path("configs")).glob("*.py")
         )
         raise UserError(f"config {path}: no such file{suggest(file.stem, near) if near else ''}")
-    spec = importlib.util.spec_from_file_location(f"scalax_config_{file.stem}", file)
-    if spec is None or spec.loader is None:
-        raise UserError(f"config {path}: not a Python file")
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = module_of(file)
         if function and not hasattr(module, function):
             raise UserError(f"config {path}: no function {function!r}{suggest(function, functions(module))}")
         return getattr(module, function or "config")()
@@ -139,7 +151,7 @@ def load(path: str):
         raise UserError(f"config {path}: {type(e).__name__}: {e}; it must define config()") from e
 
 
-def functions(module) -> list[str]:
+def functions(module: ModuleType) -> list[str]:
     """Those that the file itself defines."""
     return [
         name
@@ -148,7 +160,7 @@ def functions(module) -> list[str]:
     ]
 
 
-def override(config, arguments: list[str], program: str):
+def override(config: Any, arguments: list[str], program: str) -> Any:
     """The config with --dotted.key value applied. Raises UserError for unknown keys and bad values."""
     import tyro
 
@@ -165,32 +177,59 @@ def override(config, arguments: list[str], program: str):
     first = (type(config).__doc__ or "").partition("\n")[0]
     options = (__doc__ or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
     about = f"{first}\n\nBesides the settings below, the launch takes:\n{options}"
+    shown = flattened(type(config))
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(type(config), default=config, args=arguments, prog=program, description=about)
+            found = tyro.cli(
+                shown, default=shown(**fields(config)), args=arguments, prog=program, description=about
+            )
     except SystemExit as e:
         if not e.code:
             raise
         raise UserError(first_sentence(box.getvalue())) from None
+    return type(config)(**fields(found))
 
 
-def keys(config, prefix: str = "") -> Iterator[str]:
-    for field in dataclasses.fields(config):
-        value = getattr(config, field.name)
-        yield prefix + field.name
+def flattened(kind: type) -> type:
+    """The class of a config as the command line shows it: the settings of its run are named like its own."""
+    import tyro
+
+    hints = typing.get_type_hints(kind)
+    if RUN not in hints:
+        return kind
+    run = (RUN, Annotated[hints[RUN], tyro.conf.arg(name="")], dataclasses.field())
+    return dataclasses.make_dataclass(kind.__name__, [run], bases=(kind,), frozen=True)
+
+
+def fields(config: Any) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
+def keys(config: Any, prefix: str = "") -> Iterator[str]:
+    """Names of all settings, dotted, as the command line has them."""
+    for name, value in fields(config).items():
+        if name == RUN and not prefix:
+            yield from keys(value)
+            continue
+        yield prefix + name
         if dataclasses.is_dataclass(value):
-            yield from keys(value, f"{prefix}{field.name}.")
+            yield from keys(value, f"{prefix}{name}.")
 
 
 def first_sentence(box: str) -> str:
-    """What a framed message says before its first rule, in one line and without the frame."""
-    inside = [line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    rule = next((i for i, line in enumerate(inside) if set(line) == {"─"}), len(inside))
-    message = " ".join(line for line in inside[:rule] if line)
-    return re.sub(r"^Error parsing (?!--)[\w.]+: ", "", message)
+    """What a framed message says before its first rule, in one line and without the frame; where the terminal
+    has no characters for a frame, its title is a part of its own."""
+    parts: list[list[str]] = [[]]
+    for line in (line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))):
+        if line and set(line) <= set("─-"):
+            parts.append([])
+        elif line:
+            parts[-1].append(line)
+    message = " ".join(parts[0 if box.startswith("╭") else min(1, len(parts) - 1)])
+    return re.sub(r"^Error parsing (?:(?!--)[\w.]+: )?", "", message)
 
 
-def check_out(out) -> None:
+def check_out(out: Any) -> None:
     """Make the output directory. Raises UserError where it cannot be made or written."""
     from etils import epath
 

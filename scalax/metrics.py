@@ -17,6 +17,7 @@ class Metric(NamedTuple):
     - unit: of its values.
     - lower_is_better: the direction in which a run improves.
     - compared: laws and targets may be made of it (positive, and the aim of a run).
+    - counted: a share of all targets of the validation examples, so that it is 0 where none is wrong.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Metric(NamedTuple):
     unit: str
     lower_is_better: bool = True
     compared: bool = True
+    counted: bool = False
 
     @property
     def label(self) -> str:
@@ -32,6 +34,7 @@ class Metric(NamedTuple):
 
 
 METRICS: dict[str, Metric] = {}
+SMALLEST = 1e-12  # of a metric that is no share
 
 
 def register(metric: Metric) -> Metric:
@@ -62,11 +65,26 @@ def compared(names: Iterable[str]) -> list[str]:
     return sorted(known, key=lambda name: order.index(name.rpartition("/")[2]))
 
 
+def planned(names: Iterable[str]) -> list[str]:
+    """Those of `compared` that fall as a run improves: laws and plans are made for these alone."""
+    return [name for name in compared(names) if get(name).lower_is_better]
+
+
+def least(name: str, targets: int) -> float:
+    """What a metric is taken to be at least, since laws live in logarithms: half a target of those that it is
+    a share of, where it is one.
+
+    targets: of all validation examples.
+    """
+    counted = name.rpartition("/")[2] in METRICS and get(name).counted
+    return 0.5 / targets if counted else SMALLEST
+
+
 for _metric in (
-    Metric("val_error", "validation error", "share of images"),
+    Metric("val_error", "validation error", "share of images", counted=True),
     Metric("val_loss", "validation loss", "cross-entropy, nats"),
-    Metric("val_token_error", "validation error", "share of tokens"),
-    Metric("fewshot_error", "few-shot error", "share of images"),
+    Metric("val_token_error", "validation error", "share of tokens", counted=True),
+    Metric("fewshot_error", "few-shot error", "share of images", counted=True),
     Metric(
         "fewshot_error_std",
         "deviation of the few-shot error over its draws",

@@ -1,17 +1,71 @@
-"""One compilation cache for all tests and their child processes, so that a second run is fast."""
+"""How all tests run: what JAX compiles is kept, two workers share the files, `quick` ones are marked.
+
+Child processes of tests inherit the environment that is set here, so that numbers compare bit for bit.
+"""
 
 import os
 from pathlib import Path
 
 import pytest
 
-CACHE = Path(os.environ.get("SCALAX_TEST_CACHE", Path(__file__).parents[1] / ".cache" / "jax"))
+TESTS = Path(__file__).parent
+CACHE = Path(os.environ.get("SCALAX_TEST_CACHE", TESTS.parent / ".cache" / "jax"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# LLVM's first level compiles in two thirds of the time, and tests run as fast as at its third. With
+# XLA_FLAGS= in the environment, tests compile as users do.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = TESTS.parents[1] / "shared" / "data"
+
+# Files of more than a few seconds, the longest first: in this order workers take them. Tests of all other
+# files are quick, and so are the functions that are named here.
+LONG = {
+    "test_parallel.py": ["test_a_program_is_made_once_for_all_threads"],
+    "test_morph.py": [],
+    "test_resume.py": [],
+    "test_configs.py": [],
+    "test_groups.py": [],
+    "test_models.py": [],
+    "test_train.py": [],
+    "test_tasks.py": [],
+    "test_published_numbers.py": [],
+    "test_laws_commands.py": [],
+    "test_laws_forecast.py": [],
+    "test_launch.py": [],
+    "test_laws_properties.py": [],
+    "test_laws_registered.py": [],
+    "test_evals.py": [],
+    "test_docs.py": [],
+    "test_notebooks.py": [],
+    "test_throughput.py": [],
+    "test_laws_fit.py": [],
+    "test_studies.py": [],
+    "test_cost.py": [],
+    "test_plan_online.py": [],
+    "test_extensions.py": [],
+    "test_families.py": [],
+    "test_weights.py": [],
+    "test_adaptive.py": [],
+    "test_plan_command.py": [],
+    "test_halfspace.py": [],
+    "test_launch_scripts.py": [],
+    "test_jobs.py": [],
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if absent := [name for name in LONG if not (TESTS / name).exists()]:
+        raise pytest.UsageError(f"tests/conftest.py: LONG names files that are gone: {', '.join(absent)}")
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    for item in items:
+        named = LONG.get(item.path.name)
+        is_quick = named is None or item.name.partition("[")[0] in named
+        if is_quick and not item.get_closest_marker("slow"):
+            item.add_marker("quick")
 
 
 @pytest.fixture

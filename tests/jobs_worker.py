@@ -1,9 +1,10 @@
 """Processes for tests/test_jobs.py: python -m tests.jobs_worker drain OUT JOBS SLEEP_S [STALE_S]
-                                      python -m tests.jobs_worker hold DIRECTORY
+                                      python -m tests.jobs_worker hold DIRECTORY [unlocked]
                                       python -m tests.jobs_worker contend DIRECTORY MACHINE
 
 `drain` prints 'ready', waits for a line, and works on JOBS tiny jobs: each appends a line when it starts and
-one when it ends. `hold` prints 'held' or why not, and keeps the directory until its standard input closes.
+one when it ends. `hold` prints 'held' or why not, and keeps the directory until its standard input closes;
+`unlocked`: as on a file system without locks.
 `contend` claims it again and again until it is killed, a line at entering and leaving each; with MACHINE as
 if on a machine of that name, without locks.
 """
@@ -40,12 +41,12 @@ def append(path: Path, line: str) -> None:
 
 
 def drain(out: str, count: str, sleep_s: str, stale_s: str = "120") -> None:
-    def work(job: Tiny, held: jobs.Claim) -> None:
+    def work(job: Tiny, claim: jobs.Claim) -> None:
         append(job.directory / "log", "start")
         time.sleep(float(sleep_s))
         if (job.directory / "broken").exists():
             raise UserError("it is broken")
-        held.check()
+        claim.check()
         append(job.directory / "log", "end")
         (job.directory / "done").touch()
 
@@ -54,10 +55,12 @@ def drain(out: str, count: str, sleep_s: str, stale_s: str = "120") -> None:
     jobs.drain(tiny_jobs(Path(out), int(count)), work, poll_s=0.05, stale_s=float(stale_s))
 
 
-def hold(directory: str) -> None:
-    with jobs.claim(directory) as held:
-        held.note({"step": 7})
-        held.check()
+def hold(directory: str, how: str = "") -> None:
+    if how == "unlocked":
+        claims._try_lock = lambda file: False
+    with jobs.claim(directory) as claim:
+        claim.note({"step": 7})
+        claim.check()
         print("held", flush=True)
         sys.stdin.read()
 
@@ -68,11 +71,11 @@ def contend(directory: str, machine: str = "") -> None:
         claims._try_lock = lambda file: False
     for turn in itertools.count():
         try:
-            with jobs.claim(directory, stale_s=0.6) as held:
+            with jobs.claim(directory, stale_s=0.6) as claim:
                 append(Path(directory).parent / "log", f"enter {turn}")
                 for _ in range(random.randrange(1, 6)):
                     time.sleep(random.uniform(0, 0.02))
-                    held.check()
+                    claim.check()
                 append(Path(directory).parent / "log", f"leave {turn}")
         except (jobs.Busy, jobs.Lost):
             time.sleep(random.uniform(0, 0.01))

@@ -17,14 +17,10 @@ SEEDS = (3, 4)  # of the population
 
 
 def cases(names: list[str]) -> dict:
-    """Setups by name: a ViT with dropout and stochastic depth or a ResNet with batch norm, and options."""
+    """Experiments by name: a ViT with dropout and stochastic depth, or a ResNet with batch norm."""
     from scalax import data, train
     from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig
     from scalax.models.resnet import ResNet
-
-    class ResNetSetup(train.Setup):
-        def model(self, shape):
-            return ResNet(10, stages=(1, 1), bottleneck=False)
 
     plain = RunConfig(
         data=DataConfig(image_size=16, max_train_images=300, max_validation_images=50),
@@ -34,42 +30,46 @@ def cases(names: list[str]) -> dict:
     )
     splits = data.load(plain.data)
     streamed = data.load(dataclasses.replace(plain.data, device_gib=1e-9))
-    setups = {}
+    experiments = {}
     for name in names:
         options = {"shard_optimizer": "split" in name, "accumulate": 2 if "accumulate" in name else 1}
-        kind = ResNetSetup if "resnet" in name else train.Setup
+        build = (lambda shape, training: ResNet(10, (1, 1), False)) if "resnet" in name else None
         images = streamed if "streamed" in name else splits
-        setups[name] = kind(dataclasses.replace(plain, **options), images)
-    return setups
+        experiments[name] = train.open_experiment(dataclasses.replace(plain, **options), images, build)
+    return experiments
 
 
-def train_case(setup, members: int | None) -> dict[str, np.ndarray]:
+def train_case(experiment, members: int | None) -> dict[str, np.ndarray]:
     from scalax.schedule import Shape
+    from scalax.train.predict import outputs_of
+    from scalax.train.rates import hyperparams
 
     shape = Shape(4, 32, 2)
+    programs, batches, config = experiment.programs, experiment.batches, experiment.config
     seed = SEEDS if members else SEEDS[0]
-    rates = [1e-3, 2e-3] if members else 1e-3
+    rates = hyperparams([1e-3, 2e-3], [config.optim] * 2) if members else hyperparams(1e-3, [config.optim])
     state, feed, program = (
-        setup.new_state(shape, seed),
-        setup.feed(seed, setup.config.batch_size),
-        setup.step(shape, setup.config.batch_size, members),
+        programs.new_state(shape, seed),
+        batches.feed(seed, config.batch_size),
+        programs.step(shape, config.batch_size, members),
     )
     shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     losses = []
     for _ in range(STEPS):
-        state, metrics = program(state, setup.dataset(), setup.batch(feed), setup.knobs(rates))
+        state, metrics = program(state, batches.dataset(), batches.next(feed), rates)
         losses.append(np.asarray(metrics["loss"]))
     for leaf, sharding in zip(jax.tree.leaves(state), jax.tree.leaves(shardings), strict=True):
         assert leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
     held = [leaf.addressable_shards[0].data.nbytes for leaf in jax.tree.leaves(state.opt_state)]
     last = None if members is None else members - 1
-    wrong, loss, features = setup.predictor(shape, state, last)(setup.splits.validation)
+    evaluation = programs.predict(shape, config.eval.batch_size, ("pre_logits",))
+    outputs = outputs_of(evaluation, experiment.mesh, config.eval.batch_size, state, last)
+    validation = experiment.splits.validation
     leaves = jax.tree_util.tree_leaves_with_path({"params": state.params, "statistics": state.model_state})
     return {
         "losses": np.stack(losses),
-        "wrong": wrong,
-        "loss": loss,
-        "features": features,
+        **outputs.scores(validation),
+        "features": outputs.features(validation, "pre_logits"),
         "bytes": np.array(sum(held)),
         **{jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves},
     }
@@ -82,8 +82,8 @@ def main(directory, names, devices, processes="1", process="0", port="0") -> Non
 
         distributed.start(f"127.0.0.1:{port}", int(processes), int(process))
     assert jax.device_count() == int(devices) * int(processes)
-    for name, setup in cases(names.split(",")).items():
-        result = train_case(setup, len(SEEDS) if "population" in name else None)
+    for name, experiment in cases(names.split(",")).items():
+        result = train_case(experiment, len(SEEDS) if "population" in name else None)
         if jax.process_index() == 0:
             np.savez(Path(directory) / f"{name}.npz", **result)
     print("finished", flush=True)

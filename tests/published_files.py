@@ -4,6 +4,8 @@ Written from the published files' listings, on purpose without anything of scala
 are tested against.
 """
 
+import functools
+
 import numpy as np
 
 
@@ -97,6 +99,7 @@ def mixer(*, d, depth, channel_dim, token_dim, patch, tokens, classes):
     return flat(tree)
 
 
+@functools.cache
 def bit(*, classes=5, stages=(3, 4, 6, 3), odd_names=False):
     """BiT-R50x1 of big_transfer. `odd_names`: some files number their convolutions."""
     rng = np.random.default_rng(0)

@@ -55,7 +55,7 @@ def test_shell_files_pass_shellcheck(tmp_path):
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in LAUNCH.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in LAUNCH.iterdir() if path.suffix != ".md"))
 def test_every_file_says_how_to_use_it(name):
     header = re.match(r"(#.*\n)+", (LAUNCH / name).read_text())
     assert header is not None

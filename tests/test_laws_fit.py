@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import least_squares
 
 from scalax import laws
-from scalax.errors import UserError
+from tests.rejects import rejects
 
 X = np.geomspace(1e6, 1e9, 30)
 TRUE = {
@@ -117,7 +117,7 @@ def test_resamples_scatter_as_the_standard_error_says():
     [fits] = laws.fit([laws.Curve(X, y)], ["m1"], resamples=200)
     slopes = [law.params["c"] for law in fits["m1"].resamples]
     assert np.std(slopes) == pytest.approx(fits["m1"].stderr["c"], rel=0.3)
-    assert fits["m1"].predict_resamples(X).shape == (200, 30)
+    assert len(slopes) == 200
 
 
 def test_resample_log_is_even_in_log_x():
@@ -135,8 +135,10 @@ def test_two_variables():
     assert fits["two_variables"].params == pytest.approx(want, rel=1e-4)
 
 
-def test_unknown_names_are_explained():
-    with pytest.raises(UserError, match="did you mean 'm3'"):
+def test_unknown_names_are_named():
+    with rejects("'m33'", "'m3'"):
         laws.fit([curve_of("m3")[0]], ["m33"])
-    with pytest.raises(UserError, match="objective 'hubr' is unknown"):
+    with rejects("`objective`", "'hubr'", "'huber'"):
         laws.fit([curve_of("m3")[0]], ["m3"], objective="hubr")
+    with rejects("`families`"):
+        laws.fit([curve_of("m3")[0]], [])

@@ -5,19 +5,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "compilation", "records", "schedule", "hardware", "units", "metrics", "registry", "typed"],
-    ["config", "jobs"],
-    ["config_adaptive", "config_laws", "config_sweep"],
+    ["errors", "units", "hardware", "compilation"],
+    ["schedule", "registry", "typed", "pyfile"],
+    ["records", "metrics"],
+    ["config"],
+    ["jobs", "settings"],
     ["laws", "models", "data"],
-    ["cost", "morph", "plan"],
-    ["probes", "train"],
-    ["studies", "throughput"],
-    ["report"],
+    ["cost", "morph", "plan", "tasks"],
+    ["evals", "probes"],
+    ["train"],
+    ["report", "throughput"],
+    ["studies"],
     ["cli", "launch"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-# No layer of its own allows these two: everyone may raise a UserError, and laws serve any notebook.
-FREE = {"errors"}
 NEVER = {"laws": {"flax", "optax", "orbax", "grain"}, "plan": {"flax", "optax", "orbax", "grain"}}
 
 
@@ -41,7 +42,7 @@ def test_imports_point_down():
             parts = name.split(".")
             if parts[0] in NEVER.get(home, ()):
                 wrong.append(f"{path.relative_to(ROOT)} imports {name}")
-            if parts[0] != "scalax" or len(parts) < 2 or parts[1] in FREE | {home, "__version__"}:
+            if parts[0] != "scalax" or len(parts) < 2 or parts[1] in {home, "__version__"}:
                 continue
             if LEVEL[parts[1]] >= LEVEL[home]:
                 wrong.append(f"{path.relative_to(ROOT)} (layer {LEVEL[home]}) imports {name}")

@@ -37,5 +37,5 @@ def test_quickstart_runs(tmp_path, monkeypatch):
     ]
     assert len(figures) >= 2
     text = "".join(o.get("text", "") for c in notebook.cells if c.cell_type == "code" for o in c.outputs)
-    assert "savings in FLOPs at each target" in text
+    assert "val_error" in text
     assert "V8-1/4 {'a'" in text

@@ -13,19 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scalax import config as configs
-from scalax import data, models, train
+from scalax import models, train
 from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig
-from scalax.errors import UserError
 from scalax.models.resnet import ResNet
 from scalax.schedule import Shape
+from scalax.settings import differences, run_settings
+from scalax.tasks.image_classification import ImageClassification
 from scalax.train import mesh as meshes
-from scalax.train import optimizer, state, step
-from scalax.train.setup import Once
+from scalax.train import optimizer, rates, state, step
+from scalax.train.once import Once
+from scalax.train.predict import outputs_of
 from tests.parallel_run import STEPS
+from tests.rejects import rejects
+from tests.toy import with_config
 
 ROOT = Path(__file__).parents[1]
 CASES = "vit,vit_streamed_accumulate_split,vit_population_split,resnet,resnet_split"
+PLAIN = "vit,vit_population_split,resnet"  # what the others are compared with
 MORE = "vit_accumulate,vit_split,vit_population,vit_accumulate_population"
 SHAPE = Shape(4, 8, 1)
 CONFIG = RunConfig(
@@ -79,8 +83,8 @@ def assert_same(ours: dict, theirs: dict, context: str) -> None:
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory) -> dict[str, dict]:
-    """The runs on one device."""
-    results = launch(tmp_path_factory.mktemp("one") / "run", CASES, 1)
+    """The plain runs, on one device."""
+    results = launch(tmp_path_factory.mktemp("one") / "run", PLAIN, 1)
     losses = results["resnet"]["losses"]
     assert losses.shape == (STEPS,)
     assert losses[-5:].mean() < 0.8 * losses[:5].mean()
@@ -117,62 +121,72 @@ def test_no_options_or_numbers_of_devices_change_anything(tmp_path, one, devices
 
 
 @pytest.fixture(scope="module")
-def setup():
-    return train.Setup(CONFIG, data.load(CONFIG.data))
+def experiment():
+    return train.open_experiment(CONFIG)
 
 
-def go(setup, seed, members=None, rate=1e-2, decay=0.01, decay_head=0.01, steps=STEPS):
+def hyperparams(lr, decays=(0.01,), heads=(0.01,)):
+    """Of one run, or of a population with an entry for each."""
+    pairs = zip(decays, heads, strict=True)
+    optims = [dataclasses.replace(CONFIG.optim, weight_decay=d, weight_decay_head=h) for d, h in pairs]
+    return rates.hyperparams(lr, optims)
+
+
+def go(experiment, seed, members=None, lr=1e-2, decays=(0.01,), heads=(0.01,), steps=STEPS):
     """(state, losses) after some steps."""
+    programs, batches, size = experiment.programs, experiment.batches, experiment.config.batch_size
     now, feed, program = (
-        setup.new_state(SHAPE, seed),
-        setup.feed(seed, setup.config.batch_size),
-        setup.step(SHAPE, setup.config.batch_size, members),
+        programs.new_state(SHAPE, seed),
+        batches.feed(seed, size),
+        programs.step(SHAPE, size, members),
     )
-    losses = []
+    losses, own = [], hyperparams(lr, decays, heads)
     for _ in range(steps):
-        knobs = setup.knobs(rate, decay, decay_head)
-        now, metrics = program(now, setup.dataset(), setup.batch(feed), knobs)
+        now, metrics = program(now, batches.dataset(), batches.next(feed), own)
         losses.append(metrics["loss"])
     return now, np.asarray(losses)
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_a_population_equals_its_members_one_by_one(setup, in_memory):
+def test_a_population_equals_its_members_one_by_one(experiment, in_memory):
     """Seeds, learning rates and weight decays apart, each with its own order of the data."""
-    config = setup.config
     if not in_memory:
-        config = dataclasses.replace(config, data=dataclasses.replace(config.data, device_gib=1e-9))
-        setup = train.Setup(config, data.load(config.data))
-    seeds, rates, decays, heads = (7, 8, 7), (1e-2, 1e-2, 3e-3), (0.01, 0.5, 0.0), (0.01, 0.1, 3.0)
-    together, losses = go(setup, seeds, 3, rates, decays, heads)
+        streamed = dataclasses.replace(CONFIG.data, device_gib=1e-9)
+        experiment = train.open_experiment(dataclasses.replace(CONFIG, data=streamed))
+    seeds, lrs, decays, heads = (7, 8, 7), (1e-2, 1e-2, 3e-3), (0.01, 0.5, 0.0), (0.01, 0.1, 3.0)
+    together, losses = go(experiment, seeds, 3, lrs, decays, heads)
     assert together.step.tolist() == [STEPS] * 3
-    for member, settings in enumerate(zip(seeds, rates, decays, heads, strict=True)):
-        seed, rate, decay, head = settings
-        alone, expected = go(setup, seed, None, rate, decay, head)
+    evaluation = experiment.programs.predict(SHAPE, 16, ())
+
+    def losses_of(state, member=None):
+        outputs = outputs_of(evaluation, experiment.mesh, 16, state, member)
+        return outputs.scores(experiment.splits.validation)["loss"]
+
+    for member, settings in enumerate(zip(seeds, lrs, decays, heads, strict=True)):
+        seed, lr, decay, head = settings
+        alone, expected = go(experiment, seed, None, lr, [decay], [head])
         np.testing.assert_allclose(losses[:, member], expected, rtol=1e-5)
         leaves = jax.tree_util.tree_leaves_with_path(alone.params)
         for (path, leaf), population in zip(leaves, jax.tree.leaves(together.params), strict=True):
             name = jax.tree_util.keystr(path)
             if not name.endswith("['key']['bias']"):  # see assert_same
                 assert np.linalg.norm(population[member] - leaf) <= 1e-4 * np.linalg.norm(leaf), name
-        ours = setup.predictor(SHAPE, together, member)(setup.splits.validation)
-        theirs = setup.predictor(SHAPE, alone)(setup.splits.validation)
-        np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(losses_of(together, member), losses_of(alone), rtol=1e-3, atol=1e-5)
     assert len({losses[-1, member].item() for member in range(3)}) == 3
 
 
-def test_a_member_that_is_not_finite_is_skipped_and_hurts_no_other(setup):
-    seeds = (7, 8)
-    now, feed = setup.new_state(SHAPE, seeds), setup.feed(seeds, setup.config.batch_size)
+def test_a_member_that_is_not_finite_is_skipped_and_hurts_no_other(experiment):
+    seeds, programs, batches = (7, 8), experiment.programs, experiment.batches
+    now, feed = programs.new_state(SHAPE, seeds), batches.feed(seeds, 8)
     now.params["head"]["bias"] = now.params["head"]["bias"].at[1, 0].set(jnp.inf)
     before = jax.tree.map(np.asarray, now)
-    program = setup.step(SHAPE, setup.config.batch_size, 2, skip_nonfinite=True)
-    knobs = setup.knobs([1e-2, 1e-2])
-    now, metrics = program(now, setup.dataset(), setup.batch(feed), knobs)
+    program = programs.step(SHAPE, 8, 2, skip_nonfinite=True)
+    own = hyperparams([1e-2, 1e-2], [0.01] * 2, [0.01] * 2)
+    now, metrics = program(now, batches.dataset(), batches.next(feed), own)
     assert metrics["skipped"].tolist() == [0, 1]
     assert not np.isfinite(metrics["loss"][1])
     assert now.step.tolist() == [1, 1]
-    alone, losses = go(setup, 7, steps=1)
+    alone, losses = go(experiment, 7, steps=1)
     assert metrics["loss"][0] == pytest.approx(losses[0], rel=1e-5)
     for ours, old, single in zip(*map(jax.tree.leaves, (now, before, alone)), strict=True):
         if ours.ndim > 1 or ours.dtype != jnp.int32:  # neither step nor Adam's count
@@ -180,61 +194,56 @@ def test_a_member_that_is_not_finite_is_skipped_and_hurts_no_other(setup):
         np.testing.assert_allclose(ours[0], single, rtol=1e-4, atol=1e-4)
     assert now.opt_state[1].count.tolist() == [1, 0]
     good = now._replace(params=jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0), now.params))
-    now, metrics = program(good, setup.dataset(), setup.batch(feed), knobs)
+    now, metrics = program(good, batches.dataset(), batches.next(feed), own)
     assert metrics["skipped"].tolist() == [0, 0]
     assert now.opt_state[1].count.tolist() == [2, 1]
 
 
-def test_costs_and_identity_do_not_depend_on_how_a_step_is_computed(setup):
+def test_costs_and_identity_do_not_depend_on_how_a_step_is_computed(experiment):
     options = ModelConfig(base_patch=4, base_grid=2, scan=True, remat=True, dropout=0.1, drop_path=0.1)
     other = dataclasses.replace(CONFIG, model=options, accumulate=2, shard_optimizer=True)
-    assert train.Setup(other, setup.splits).cost(SHAPE) == setup.cost(SHAPE)
+    assert train.open_experiment(other, experiment.splits).cost(SHAPE) == experiment.cost(SHAPE)
     computed = dataclasses.replace(
         CONFIG, model=dataclasses.replace(CONFIG.model, remat=True), accumulate=2, shard_optimizer=True
     )
-    assert configs.run_settings(computed) == configs.run_settings(CONFIG)
-    different = configs.differences(configs.run_settings(other), configs.run_settings(CONFIG))
+    assert run_settings(computed) == run_settings(CONFIG)
+    different = differences(run_settings(other), run_settings(CONFIG))
     assert [name.split()[0] for name in different] == ["model.drop_path", "model.dropout", "model.scan"]
 
 
-def test_scan_remat_and_dropout_train(setup):
+def test_scan_remat_and_dropout_train(experiment):
     options = ModelConfig(base_patch=4, base_grid=2, scan=True, remat=True, dropout=0.1, drop_path=0.1)
-    scanned = train.Setup(dataclasses.replace(CONFIG, model=options), setup.splits)
-    now, losses = go(scanned, 7)
+    now, losses = go(with_config(experiment, model=options), 7)
     assert now.params["blocks"]["attn"]["key"]["kernel"].shape[0] == SHAPE.depth
     assert losses[-5:].mean() < losses[:5].mean()
     plain = dataclasses.replace(options, dropout=0.0, drop_path=0.0)
-    _, other = go(train.Setup(dataclasses.replace(CONFIG, model=plain), setup.splits), 7, steps=3)
+    _, other = go(with_config(experiment, model=plain), 7, steps=3)
     assert not np.allclose(losses[1:3], other[1:])  # the masks act
 
 
-class BatchNormSetup(train.Setup):
-    def _build(self, shape, options):
-        return ResNet(10, stages=(1,), bottleneck=False)
-
-
-def test_batch_norm_refuses_micro_batches(setup):
-    halves = BatchNormSetup(dataclasses.replace(CONFIG, accumulate=2), setup.splits)
-    for ask in (lambda: halves.cost(SHAPE), lambda: halves.step(SHAPE, 8)):
-        with pytest.raises(UserError, match="accumulate 2: the model's batch norm would see") as e:
+def test_batch_norm_rejects_micro_batches(experiment):
+    config = dataclasses.replace(CONFIG, accumulate=2)
+    halves = train.open_experiment(config, experiment.splits, lambda shape, training: ResNet(10, (1,), False))
+    for ask in (lambda: halves.cost(SHAPE), lambda: halves.programs.step(SHAPE, 8)):
+        with rejects("accumulate 2"):
             ask()
-        assert "\n" not in str(e.value)
-    with pytest.raises(UserError, match="batch_size 8 does not split over 1 devices of 3 micro-batches"):
-        train.Setup(dataclasses.replace(CONFIG, accumulate=3), setup.splits).cost(SHAPE)
+    with rejects("batch_size 8", 3):
+        with_config(experiment, accumulate=3).cost(SHAPE)
 
 
-def test_gradients_are_averaged_in_float32(setup):
+def test_gradients_are_averaged_in_float32():
     """With bfloat16 compute, what the devices exchange and what is kept is float32."""
     model = models.build("V8-1/4", 10, image_size=8, base_grid=2, dtype=jnp.bfloat16)
     tx = optimizer.make_optimizer(CONFIG.optim)
-    before = state.abstract(model, tx, (8, 8, 1))
+    before = state.abstract(model, tx.transform, jax.ShapeDtypeStruct((8, 8, 1), jnp.float32))
     one = jax.ShapeDtypeStruct((), jnp.float32)
     batch = {
         "image": jax.ShapeDtypeStruct((8, 8, 8, 1), jnp.uint8),
         "label": jax.ShapeDtypeStruct((8,), jnp.int32),
     }
-    jitted = step.make_train_step(model, tx, CONFIG, meshes.make_mesh())
-    lowered = jitted.lower(before, (), batch, optimizer.Knobs(one, one, one))
+    task = ImageClassification((8, 8, 1), 10, 0.2, 1, False)
+    jitted = step.make_train_step(model, tx, task, CONFIG, meshes.make_mesh())
+    lowered = jitted.lower(before, {}, batch, optimizer.Hyperparams(one, one, one, one))
     text = lowered.as_text()
     assert "bf16" in text
     exchanged = re.findall(r'"stablehlo\.all_reduce".*?\}\) : \((.*?)\) ->', text, re.DOTALL)

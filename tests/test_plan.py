@@ -1,5 +1,7 @@
 """The plan follows the steepest law, against closed forms and brute force."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from plan_laws import LARGE, MIDDLE, SMALL, PowerLaw
 from scalax import plan
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
+from tests.rejects import check_line, rejects
 
 
 def crossing_of_slopes(first: PowerLaw, second: PowerLaw) -> float:
@@ -34,7 +37,7 @@ def test_transition_stands_where_the_slopes_cross():
     assert (transition.before, transition.after) == (LARGE, SMALL)
     assert transition.flops == pytest.approx(float(laws[LARGE].inverse(expected)), rel=0.03)
     assert planned.schedule.budget_flops == 1e9
-    assert "V64-4/8 -> V64-4/2 at " in planned.message
+    check_line(planned.message, "V64-4/8 -> V64-4/2", f"{transition.error:.4g}")
 
 
 def test_laws_that_never_cross_leave_one_shape():
@@ -42,7 +45,7 @@ def test_laws_that_never_cross_leave_one_shape():
     planned = plan.steepest_descent(laws, budget_flops=1e9, first_flops=1e6)
     assert not planned.transitions
     assert planned.schedule == Schedule((Stage(SMALL, 1e9),))
-    assert "no change of shape pays: V64-4/2 descends fastest" in planned.message
+    check_line(planned.message, "V64-4/2")
 
 
 def test_patches_never_grow_unless_free():
@@ -74,27 +77,26 @@ def test_no_ordered_partition_is_cheaper(draws):
     assert np.all(np.diff(planned.flops) >= 0)
     start = planned.errors[0]
 
-    def needed(law, error):
-        at = float(law.inverse(np.array(error)))
-        return max(at, 0.0) if np.isfinite(at) else np.inf
-
     # Every way to pass from large to middle to small at two errors of a coarse grid.
     levels = np.geomspace(start, end, 25)
+
+    def needed(law):
+        """FLOPs at each level; the first is where all laws begin, for nothing."""
+        at = law.inverse(levels)
+        return np.where(levels < start, np.where(np.isfinite(at), np.maximum(at, 0.0), np.inf), 0.0).tolist()
+
+    large, middle, small = (needed(laws[shape]) for shape in (LARGE, MIDDLE, SMALL))
     best = np.inf
-    for i, first in enumerate(levels):
-        for second in levels[i:]:
+    for i in range(25):
+        for j in range(i, 25):
             costs = [
-                needed(laws[LARGE], first) if first < start else 0.0,
-                needed(laws[MIDDLE], second) - (needed(laws[MIDDLE], first) if first < start else 0.0)
-                if second < first
-                else 0.0,
-                needed(laws[SMALL], end) - (needed(laws[SMALL], second) if second < start else 0.0)
-                if end < second
-                else 0.0,
+                large[i],
+                middle[j] - middle[i] if j > i else 0.0,
+                small[-1] - small[j] if j < 24 else 0.0,
             ]
             changes = [costs[0], costs[0] + costs[1]]  # none is made before first_flops, but at the start
             early = [0 < spent < 1e5 for spent in changes]
-            if np.all(np.isfinite(costs)) and not any(early):
+            if all(map(math.isfinite, costs)) and not any(early):
                 best = min(best, sum(costs))
     assert planned.flops[-1] <= best * (1 + 1e-6)
 
@@ -111,7 +113,7 @@ def test_a_law_that_starts_lower_is_no_free_descent():
 
 
 def test_no_descent_is_an_error():
-    with pytest.raises(UserError, match="no law descends"):
+    with rejects("1 MFLOP"):
         plan.steepest_descent({LARGE: PowerLaw(1e-9, 0.1, 0.5), SMALL: PowerLaw(1e-9, 0.1, 0.5)}, 1e6, 1e6)
 
 

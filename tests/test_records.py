@@ -5,8 +5,8 @@ import json
 import pytest
 
 from scalax import records
-from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
+from tests.rejects import rejects
 
 
 def record(step: int, **metrics) -> records.RunRecord:
@@ -42,7 +42,7 @@ def test_keep_until_drops_what_a_resumed_run_writes_again(tmp_path):
 def test_foreign_line_is_named(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"loss": 3}\n')
-    with pytest.raises(UserError, match="line 1: not a run record"):
+    with rejects(path, "line 1"):
         records.read(path)
 
 
@@ -66,6 +66,5 @@ def test_schedule_round_trip(tmp_path):
 )
 def test_bad_schedule_is_one_line(tmp_path, text):
     (tmp_path / "plan.json").write_text(text)
-    with pytest.raises(UserError) as e:
+    with rejects("schedule"):
         Schedule.load(tmp_path / "plan.json")
-    assert "\n" not in str(e.value)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.rejects import check_line
+
 ROOT = Path(__file__).parents[1]
 TINY = ["--model.names", "V8-1", "--eval.points", "4", "--batch-size", "8", "--checkpoint-steps", "20"]
 
@@ -82,8 +84,8 @@ def test_a_full_disk_is_one_line_and_a_start_with_room_goes_on(tmp_path):
     _, err = worker.communicate(timeout=300)
     assert worker.returncode == 2, err[-2000:]
     line = err.splitlines()[-1]
-    assert line.startswith("scalax.launch: error:")
-    assert "cannot save a checkpoint in" in line  # what the libraries' own threads print comes before it
+    assert line.startswith("scalax.launch: error:")  # what the libraries' own threads print comes before it
+    check_line(line, tmp_path / "out")
     worker = launch(tmp_path / "out", *arguments)
     _, err = worker.communicate(timeout=300)
     assert worker.returncode == 0, err[-2000:]
@@ -93,7 +95,7 @@ def test_a_full_disk_is_one_line_and_a_start_with_room_goes_on(tmp_path):
 
 @pytest.mark.slow
 def test_a_directory_that_goes_away_is_one_line(tmp_path):
-    arguments = ["--lrs", "1e-3", "--seeds", "0", "--budget-flops", "1e12"]
+    arguments = ["--lrs", "1e-3", "--seeds", "0", "--budget-flops", "1e10"]  # far more than it gets to
     worker = launch(tmp_path / "out", *arguments)
     while not list((tmp_path / "out").glob("runs/*/metrics.jsonl")):
         time.sleep(0.1)
@@ -103,4 +105,4 @@ def test_a_directory_that_goes_away_is_one_line(tmp_path):
     assert worker.returncode == 2, err[-2000:]
     assert "Traceback" not in err, err
     assert err.splitlines()[-1].startswith("scalax.launch: error:")
-    assert "cannot" in err.splitlines()[-1]
+    check_line(err.splitlines()[-1])

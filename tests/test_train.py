@@ -3,6 +3,8 @@
 import dataclasses
 import functools
 import json
+import re
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -10,44 +12,30 @@ import numpy as np
 import optax
 import pytest
 
-from scalax import data, models, records, train
-from scalax.config import DataConfig, EvalConfig, ModelConfig, MorphConfig, OptimConfig, RunConfig
-from scalax.errors import UserError
-from scalax.schedule import Schedule, Shape, Stage
-from scalax.train import optimizer, state, step, timeline
+from scalax import models, records, train
+from scalax.config import EvalConfig, MorphConfig, OptimConfig
+from scalax.schedule import Schedule, Stage
+from scalax.tasks.image_classification import ImageClassification
+from scalax.train import optimizer, rates, state, step, timeline
 from scalax.train.checkpoint import Checkpoints
+from tests.rejects import rejects
+from tests.toy import CONFIG, LARGE, SMALL, train_one, two_stages, with_config
 
-LARGE, SMALL = Shape(4, 8, 1), Shape(2, 8, 1)
-CONFIG = RunConfig(
-    data=DataConfig(max_train_images=64, max_validation_images=40),
-    model=ModelConfig(base_patch=2, base_grid=2),
-    optim=OptimConfig(lr=1e-2, warmup_steps=2),
-    eval=EvalConfig(points=3, batch_size=32, shots=0),
-    batch_size=8,
-    checkpoint_steps=3,
-)
+IMAGE = jax.ShapeDtypeStruct((8, 8, 1), jnp.float32)
 
-
-def evaluate(predict):
-    wrong, loss, features = predict(SETUP_SPLITS[0].validation)
-    assert len(wrong) == len(loss) == len(features) == 40
-    return {"val_error": float(wrong.mean()), "val_loss": float(loss.mean())}
-
-
-SETUP_SPLITS: list = []
 leaves = jax.tree_util.tree_leaves_with_path
 
 
 @pytest.fixture(scope="module")
-def setup():
-    splits = data.load(CONFIG.data)
-    SETUP_SPLITS[:] = [splits]
-    return train.Setup(CONFIG, splits)
+def experiment():
+    return train.open_experiment(CONFIG)
 
 
-def train_one(setup, schedule, seed, directory, evaluate, hooks=()):
-    (result,) = train.run(setup, schedule, [train.Member(directory, seed)], evaluate, hooks)
-    return result
+@pytest.fixture(scope="module")
+def whole(experiment, tmp_path_factory):
+    """A run of seed 0 through both stages, and its directory."""
+    directory = tmp_path_factory.mktemp("whole") / "run"
+    return train_one(experiment, two_stages(experiment), 0, directory), directory
 
 
 class Watched(train.Hook):
@@ -64,23 +52,18 @@ class Watched(train.Hook):
         self.records.append(record)
 
 
-def two_stages(setup) -> Schedule:
-    """Four steps at patch 4, then three at patch 2, with some FLOPs to spare."""
-    first, second = setup.cost(LARGE).step.flops, setup.cost(SMALL).step.flops
-    return Schedule((Stage(LARGE, 4.3 * first), Stage(SMALL, 4 * first + 3.9 * second)))
-
-
 def test_update_equals_a_plain_reference():
     """One step against a loss, clip, Adam and decay written out by hand."""
     model = models.build("V8-1/4", 3, image_size=8)
     config = OptimConfig(weight_decay=0.1, weight_decay_head=0.3, label_smoothing=0.2, clip_norm=0.5)
     tx = optimizer.make_optimizer(config)
-    before = state.create(model, tx, (8, 8, 1), seed=1)
+    task = ImageClassification((8, 8, 1), 3, config.label_smoothing, 0, False)
+    before = state.create(model, tx.transform, IMAGE, seed=1)
     before.params["head"]["kernel"] += jax.random.normal(jax.random.PRNGKey(3), (8, 3))
     images = jax.random.normal(jax.random.PRNGKey(2), (6, 8, 8, 1))
     labels = jnp.array([0, 1, 2, 2, 1, 0])
-    knobs = optimizer.Knobs(rate=0.01, decay=config.weight_decay, decay_head=config.weight_decay_head)
-    after, metrics = jax.jit(lambda s: step.update(model, tx, 0.2, s, images, labels, knobs))(before)
+    hyperparams = rates.hyperparams(0.01, [config])
+    after, metrics = jax.jit(lambda s: step.update(model, tx, task, s, images, labels, hyperparams))(before)
 
     def loss_of(params):
         log_p = jax.nn.log_softmax(model.apply({"params": params}, images, train=True)[0])
@@ -109,17 +92,51 @@ def test_update_equals_a_plain_reference():
 
 def test_decay_falls_on_kernels_only():
     model = models.build("V8-1/4", 3, image_size=8)
-    params = state.abstract(model, optax.identity(), (8, 8, 1)).params
-    groups = {"/".join(k.key for k in path): optimizer.decay_group(path) for path, _ in leaves(params)}
-    assert groups["head/kernel"] == "head"
-    assert groups["embedding/kernel"] == groups["block00/attn/query/kernel"] == "body"
-    rest = [name for name, group in groups.items() if not group]
-    assert len(rest) > 10
-    assert not any(name.endswith("kernel") for name in rest)
+    params = state.abstract(model, optax.identity(), IMAGE).params
+    paths = {"/".join(k.key for k in path): path for path, _ in leaves(params)}
+    kernels = {name for name, path in paths.items() if optimizer.is_kernel(path)}
+    assert {"head/kernel", "embedding/kernel", "block00/attn/query/kernel"} <= kernels
+    assert len(paths) - len(kernels) > 10
+    assert {name for name, path in paths.items() if optimizer.is_head(path)} == {"head/kernel", "head/bias"}
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd"])
+def test_optimisers_equal_those_of_optax(name):
+    """Three steps, with decay and another rate for the head, against optax's own."""
+    config = OptimConfig(name=name, lr_head=0.5, weight_decay=0.1, weight_decay_head=0.3, clip_norm=1e9)
+    params = {
+        "head": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)},
+        "body": {"kernel": jnp.full((3, 3), 2.0)},
+    }
+    grads = jax.tree.map(lambda p: jnp.cos(jnp.arange(p.size, dtype=p.dtype)).reshape(p.shape), params)
+    ours = optimizer.make_optimizer(config)
+
+    def theirs(lr, decay, mask):
+        if name == "sgd":
+            return optax.chain(optax.trace(0.9), optax.add_decayed_weights(decay, mask), optax.scale(-lr))
+        return optax.adamw(lr, weight_decay=decay, mask=mask)
+
+    def kernels(tree):
+        return jax.tree_util.tree_map_with_path(
+            lambda path, _: name == "adamw" or path[-1].key == "kernel", tree
+        )
+
+    other = optax.multi_transform(
+        {"head": theirs(0.005, 0.3, kernels), "body": theirs(0.01, 0.1, kernels)},
+        {"head": "head", "body": "body"},
+    )
+    mine, mine_state = params, ours.transform.init(params)
+    other_params, other_state = params, other.init(params)
+    for _ in range(3):
+        directions, mine_state = ours.transform.update(grads, mine_state, mine)
+        mine = optimizer.descend(ours, mine, directions, rates.hyperparams(0.01, [config]))
+        updates, other_state = other.update(grads, other_state, other_params)
+        other_params = optax.apply_updates(other_params, updates)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), mine, other_params)
 
 
 def test_learning_rates():
-    rate = optimizer.learning_rate
+    rate = rates.learning_rate
     constant = OptimConfig(lr=1.0, warmup_steps=10)
     assert [rate(constant, s, 0.5) for s in (0, 4, 9, 500)] == [0.1, 0.5, 1.0, 1.0]
     cosine = dataclasses.replace(constant, schedule="cosine")
@@ -131,7 +148,7 @@ def test_learning_rates():
 
 
 def test_a_learning_rate_settles_evenly_in_the_logs():
-    rate = optimizer.settling_rate
+    rate = rates.settling_rate
     assert [rate((8.0,), (0.0,), flops, 4.0) for flops in (0.0, 1e3)] == [8.0, 8.0]
     two = functools.partial(rate, (8.0, 2.0), (0.0, 100.0), settle=4.0)
     assert [two(flops) for flops in (100.0, 200.0, 400.0, 1e6)] == pytest.approx([8.0, 4.0, 2.0, 2.0])
@@ -161,7 +178,7 @@ def test_timeline_stops_before_the_step_that_would_cross():
     assert {10, 14} <= plan.evals
     assert min(plan.evals) == 3  # 29.9 FLOPs, a tenth of the budget, are first reached there
     assert [plan.around(step)[0].shape for step in (0, 9, 10, 14)] == [LARGE, LARGE, SMALL, SMALL]
-    with pytest.raises(UserError, match=r"budget_flops 9 buys no step \(10 FLOPs each\)"):
+    with rejects("budget_flops 9", "10 FLOPs"):
         timeline.plan(Schedule((Stage(LARGE, 9.0),)), COSTS.__getitem__, 8, EvalConfig())
 
 
@@ -174,7 +191,7 @@ def test_a_stage_may_have_a_batch_of_its_own():
     schedule = Schedule((Stage(LARGE, 20.0), Stage(SMALL, 53.0, batch_size=2)))
     plan = timeline.plan(schedule, COSTS.__getitem__, 8, EvalConfig())
     assert plan.flops(plan.steps) == 2 * 10 + 3 * 11
-    assert plan.images.tolist() == [0, 8, 16, 18, 20, 22]
+    assert plan.examples.tolist() == [0, 8, 16, 18, 20, 22]
 
 
 def test_steps_of_drawn_patches_cost_what_was_drawn():
@@ -187,8 +204,8 @@ def test_steps_of_drawn_patches_cost_what_was_drawn():
     assert 0.3 < np.mean([shape == LARGE for shape in span.drawn]) < 0.7
 
 
-def test_both_counts_are_recorded_and_agree(setup):
-    cost = setup.cost(SMALL)
+def test_both_counts_are_recorded_and_agree(experiment):
+    cost = experiment.cost(SMALL)
     assert cost.step.flops_matmul < cost.step.flops
     explained = cost.explained
     assert sum(explained.values()) == pytest.approx(cost.step.flops)
@@ -198,46 +215,63 @@ def test_both_counts_are_recorded_and_agree(setup):
     assert cost.forward_macs == pytest.approx(macs)
 
 
-def test_run_changes_shape_records_and_is_only_read_again(setup, tmp_path):
+def test_run_changes_shape_records_and_is_only_read_again(experiment, tmp_path):
     watched = Watched()
-    result = train_one(setup, two_stages(setup), 0, tmp_path / "run", evaluate, [watched])
+    result = train_one(experiment, two_stages(experiment), 0, tmp_path / "run", [watched])
     assert watched.records == result.records
     assert watched.steps == list(range(7))
-    first, second = setup.cost(LARGE).step, setup.cost(SMALL).step
+    first, second = experiment.cost(LARGE).step, experiment.cost(SMALL).step
     at_switch = [r for r in result.records if r.step == 4]
     assert [r.patch for r in at_switch] == [4, 2]  # before and after the change, at equal cost
     last = result.records[-1]
-    assert (last.step, last.images, last.patch) == (7, 56, 2)
+    assert (last.step, last.examples, last.patch) == (7, 56, 2)
     assert last.flops == pytest.approx(4 * first.flops + 3 * second.flops)
     assert last.flops_matmul == pytest.approx(4 * first.flops_matmul + 3 * second.flops_matmul)
-    assert last.flops <= two_stages(setup).budget_flops
+    assert last.flops <= two_stages(experiment).budget_flops
     info = json.loads((tmp_path / "run" / "run.json").read_text())
     assert info["finished"]
     assert {"config", "versions", "device", "costs", "schedule", "seed"} <= info.keys()
     stamp = (tmp_path / "run" / "metrics.jsonl").stat().st_mtime_ns
-    assert train_one(setup, two_stages(setup), 0, tmp_path / "run", evaluate).records == result.records
+    assert train_one(experiment, two_stages(experiment), 0, tmp_path / "run").records == result.records
     assert (tmp_path / "run" / "metrics.jsonl").stat().st_mtime_ns == stamp
     assert len(list((tmp_path / "run" / "ckpt").glob("[0-9]*"))) == 2
 
 
-def test_directory_of_another_config_is_refused(setup, tmp_path):
-    train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
-    other = train.Setup(dataclasses.replace(CONFIG, optim=OptimConfig(lr=0.5)), setup.splits)
-    with pytest.raises(UserError, match=r"another config: config\.optim\.lr \(here 0\.5, there 0\.01\)"):
-        train_one(other, two_stages(setup), 0, tmp_path, evaluate)
-    with pytest.raises(UserError, match="seed"):
-        train_one(setup, two_stages(setup), 1, tmp_path, evaluate)
+def test_directory_of_another_config_is_rejected(experiment, whole):
+    _, directory = whole
+    other = with_config(experiment, optim=OptimConfig(lr=0.5))
+    with rejects(directory, "config.optim.lr (here 0.5, there 0.01)"):
+        train_one(other, two_stages(experiment), 0, directory)
+    with rejects(directory, "seed (here 1, there 0)"):
+        train_one(experiment, two_stages(experiment), 1, directory)
 
 
-def test_a_run_settles_to_the_rate_of_its_stage(setup, tmp_path, monkeypatch):
+def test_a_run_of_an_older_version_goes_on(experiment, whole):
+    """Settings that were added since count as what was done before there were any."""
+    run, directory = whole
+    path = directory / "run.json"
+    text = path.read_text()
+    old = json.loads(text)
+    del old["version"], old["config"]["task"], old["config"]["start"], old["config"]["data"]["context"]
+    for name in ("name", "lr_head", "b1", "b2", "momentum"):
+        del old["config"]["optim"][name]
+    del old["config"]["eval"]["more"]
+    path.write_text(json.dumps(old))
+    try:
+        assert train_one(experiment, two_stages(experiment), 0, directory).records == run.records
+    finally:
+        path.write_text(text)
+
+
+def test_a_run_settles_to_the_rate_of_its_stage(experiment, tmp_path, monkeypatch):
     seen = {}
     monkeypatch.setattr(
-        "scalax.train.loop.learning_rate", lambda config, step, *_: seen.setdefault(step, config.lr)
+        "scalax.train.rates.learning_rate", lambda config, step, *_: seen.setdefault(step, config.lr)
     )
-    settling = train.Setup(dataclasses.replace(CONFIG, morph=MorphConfig(settle=1.4)), setup.splits)
-    first, second = two_stages(setup).stages
+    settling = with_config(experiment, morph=MorphConfig(settle=1.4))
+    first, second = two_stages(experiment).stages
     schedule = Schedule((first._replace(lr=8e-3), second._replace(lr=1e-3)))
-    train_one(settling, schedule, 0, tmp_path, evaluate)
+    train_one(settling, schedule, 0, tmp_path)
     plan = train.check(settling, schedule)
     change = plan.spans[1].first
     rates = [seen[step] for step in range(plan.steps)]
@@ -249,35 +283,35 @@ def test_a_run_settles_to_the_rate_of_its_stage(setup, tmp_path, monkeypatch):
     assert rates[later[-1] + 1 :] == pytest.approx([1e-3] * (plan.steps - later[-1] - 1))
 
 
-def test_divergence_stops_the_run_and_keeps_what_was_good(setup, tmp_path, monkeypatch):
+def test_divergence_stops_the_run_and_keeps_what_was_good(experiment, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        "scalax.train.loop.learning_rate", lambda config, step, *_: 1e-2 if step < 3 else 1e30
+        "scalax.train.rates.learning_rate", lambda config, step, *_: 1e-2 if step < 3 else 1e30
     )
-    careful = train.Setup(dataclasses.replace(CONFIG, checkpoint_steps=1), setup.splits)
-    with pytest.raises(UserError, match=r"is (nan|inf) at step 4 \(V8-1/4\); lower optim.lr 0.01") as e:
-        train_one(careful, two_stages(setup), 0, tmp_path, evaluate)
-    assert "\n" not in str(e.value)
-    assert "the checkpoint of step 3 is good" in str(e.value)
+    careful = with_config(experiment, checkpoint_steps=1)
+    with rejects(tmp_path.name, "step 4", "V8-1/4", "optim.lr 0.01", "step 3"):
+        train_one(careful, two_stages(experiment), 0, tmp_path)
     assert sorted(int(p.name) for p in (tmp_path / "ckpt").glob("[0-9]*")) == [2, 3]
     assert max(r.step for r in records.read(tmp_path / "metrics.jsonl")) <= 3
     assert not json.loads((tmp_path / "run.json").read_text())["finished"]
 
 
-def test_unreadable_checkpoint_falls_back_loudly(setup, tmp_path):
-    whole = train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
-    newest = max((tmp_path / "ckpt").glob("[0-9]*"), key=lambda p: int(p.name))
+def test_unreadable_checkpoint_falls_back_loudly(experiment, whole, tmp_path):
+    run, directory = whole
+    copy = tmp_path / "run"
+    shutil.copytree(directory, copy)
+    newest = max((copy / "ckpt").glob("[0-9]*"), key=lambda p: int(p.name))
     for file in newest.rglob("*"):
         if file.is_file() and file.parent.name != newest.name:
             file.write_bytes(b"")
-    info = json.loads((tmp_path / "run.json").read_text())
-    (tmp_path / "run.json").write_text(json.dumps({**info, "finished": False}))
-    with pytest.warns(UserWarning, match="cannot be read .* going back to the one before"):
-        again = train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
-    assert [r._replace(wall_s=0) for r in again.records] == [r._replace(wall_s=0) for r in whole.records]
+    info = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**info, "finished": False}))
+    with pytest.warns(UserWarning, match=re.escape(str(newest))):
+        again = train_one(experiment, two_stages(experiment), 0, copy)
+    assert [r._replace(wall_s=0) for r in again.records] == [r._replace(wall_s=0) for r in run.records]
 
 
-def test_saves_go_on_below_a_checkpoint_that_cannot_be_read(setup, tmp_path):
-    saved = setup.new_state(LARGE, 0)
+def test_saves_go_on_below_a_checkpoint_that_cannot_be_read(experiment, tmp_path):
+    saved = experiment.programs.new_state(LARGE, 0)
     checkpoints = Checkpoints(tmp_path)
     for at in (10, 20):
         checkpoints.save(at, saved, {"at": at})
@@ -285,62 +319,85 @@ def test_saves_go_on_below_a_checkpoint_that_cannot_be_read(setup, tmp_path):
     for file in (tmp_path / "20").rglob("*"):
         if file.is_file() and file.parent.name != "20":
             file.write_bytes(b"")
-    abstract = setup.abstract_state(LARGE)
-    with pytest.warns(UserWarning, match="going back to the one before"):
+    abstract = experiment.programs.abstract_state(LARGE)
+    newest = re.escape(str(tmp_path / "20"))
+    with pytest.warns(UserWarning, match=newest):
         assert checkpoints.restore(lambda step, place: abstract)[0] == 10
     checkpoints.save(15, saved, {"at": 15})
     checkpoints.close()
-    with pytest.warns(UserWarning, match="going back to the one before"):
+    with pytest.warns(UserWarning, match=newest):
         at, _, place = Checkpoints(tmp_path).restore(lambda step, place: abstract)
     assert (at, place) == (15, {"at": 15})
 
 
-def test_counts_that_disagree_refuse_the_run(setup, monkeypatch):
-    import scalax.train.setup as module
+def test_counts_that_disagree_reject_the_run(experiment, monkeypatch):
+    import scalax.train.costs as module
 
-    assert setup.cost(SMALL).reason.startswith("elementwise ")  # counted, so no note is needed
+    assert experiment.cost(SMALL).reason.startswith("elementwise ")  # counted, so no note is needed
     monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 1e7)
-    with pytest.raises(UserError, match=r"XLA counts 1e\+07 FLOPs a step.* have no reason; .* --cost-note"):
-        train.Setup(CONFIG, setup.splits).cost(LARGE)
+    with rejects(LARGE, "1e+07 FLOPs", "cost_note"):
+        with_config(experiment).cost(LARGE)
     noted = dataclasses.replace(CONFIG, cost_note="a test")
-    assert train.Setup(noted, setup.splits).cost(LARGE).reason == "a test"
+    assert train.open_experiment(noted, experiment.splits).cost(LARGE).reason == "a test"
     monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 0.0)
-    with pytest.raises(UserError, match="counts no FLOPs"):
-        train.Setup(noted, setup.splits).cost(LARGE)
+    with rejects(LARGE):
+        train.open_experiment(noted, experiment.splits).cost(LARGE)
 
 
-def test_changed_data_is_another_run(setup, tmp_path):
-    train_one(setup, two_stages(setup), 0, tmp_path, evaluate)
-    images = setup.splits.train
-    fewer = setup.splits._replace(train=dataclasses.replace(images, source=images.source.take(np.arange(50))))
-    with pytest.raises(UserError, match=r"another config: data.train \(here 50, there 64\)"):
-        train_one(train.Setup(CONFIG, fewer), two_stages(setup), 0, tmp_path, evaluate)
+def test_changed_data_is_another_run(experiment, whole):
+    _, directory = whole
+    images = experiment.splits.train
+    rows = np.arange(50)
+    fewer = experiment.splits._replace(train=dataclasses.replace(images, source=images.source.take(rows)))
+    with rejects(directory, "data.train (here 50, there 64)"):
+        train_one(train.open_experiment(CONFIG, fewer), two_stages(experiment), 0, directory)
 
 
-def test_evaluation_that_is_not_finite_stops_the_run(setup, tmp_path):
-    with pytest.raises(UserError, match="val_loss is nan at step"):
-        train_one(setup, two_stages(setup), 0, tmp_path, lambda predict: {"val_loss": float("nan")})
+def test_evaluation_that_is_not_finite_stops_the_run(experiment, tmp_path):
+    with rejects("val_loss is nan"):
+        train_one(
+            experiment,
+            two_stages(experiment),
+            0,
+            tmp_path,
+            measure=lambda outputs: {"val_loss": float("nan")},
+        )
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
-def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters(setup, tmp_path):
+def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters(experiment, whole, tmp_path):
     config = dataclasses.replace(CONFIG, model=dataclasses.replace(CONFIG.model, precision="bfloat16"))
-    half = train.Setup(config, setup.splits)
-    assert half.model(LARGE).dtype == jnp.bfloat16
-    assert {leaf.dtype for leaf in jax.tree.leaves(half.new_state(LARGE, 0).params)} == {jnp.dtype("float32")}
-    ours = train_one(half, two_stages(setup), 0, tmp_path / "half", evaluate).records[-1]
-    theirs = train_one(setup, two_stages(setup), 0, tmp_path / "whole", evaluate).records[-1]
+    half = train.open_experiment(config, experiment.splits)
+    assert half.programs.build(LARGE).dtype == jnp.bfloat16
+    params = half.programs.abstract_state(LARGE).params
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    ours = train_one(half, two_stages(experiment), 0, tmp_path / "half").records[-1]
+    theirs = whole[0].records[-1]
     assert ours.metrics["val_loss"] == pytest.approx(theirs.metrics["val_loss"], rel=0.03)
 
 
-def test_streamed_images_train_like_resident_ones(setup, tmp_path):
+def test_streamed_images_train_like_resident_ones(experiment, whole, tmp_path):
     """The same batches decoded on the host give the same run as rows gathered on the device."""
     streaming = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, device_gib=1e-9))
-    other = train.Setup(streaming, data.load(streaming.data))
-    assert other.dataset() == ()
-    results = [
-        train_one(s, two_stages(setup), 0, tmp_path / name, evaluate).records
-        for s, name in ((setup, "resident"), (other, "streamed"))
-    ]
-    for a, b in zip(*results, strict=True):
+    other = train.open_experiment(streaming)
+    assert other.batches.dataset() == {}
+    streamed = train_one(other, two_stages(experiment), 0, tmp_path / "streamed")
+    for a, b in zip(whole[0].records, streamed.records, strict=True):
         assert a.metrics == pytest.approx(b.metrics, rel=1e-5)
+
+
+def test_a_plan_made_on_the_way_may_drop_a_stage(experiment, tmp_path):
+    """From then on the run is as one that never meant to change."""
+    changing = two_stages(experiment)
+    budget = changing.budget_flops
+    alone = Schedule((Stage(LARGE, budget),))
+
+    def replan(run, schedule):
+        return alone
+
+    directory = tmp_path / "run"
+    made = train_one(experiment, changing, 0, directory, replan=replan)
+    assert {r.patch for r in made.records} == {LARGE.patch}
+    whole = train_one(experiment, alone, 0, tmp_path / "alone")
+    assert made.records[-1].step == whole.records[-1].step
+    assert made.records[-1].metrics == whole.records[-1].metrics

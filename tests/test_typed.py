@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from scalax import typed
-from scalax.errors import UserError
 from scalax.registry import Registry
 from scalax.schedule import Schedule, Shape, Stage
+from tests.rejects import rejects
 
 
 class Row(NamedTuple):
@@ -47,22 +47,21 @@ def test_null_is_no_number():
 
 
 @pytest.mark.parametrize(
-    ("change", "place"),
+    ("change", "names"),
     [
-        ({"rows": []}, "f, rows: want an object, got []"),
-        ({"rows": {"one": {"name": "x"}}}, "f: no 'rows.one.values' in it"),
-        ({"rows": {"one": {"name": 5, "values": []}}}, "f, rows.one.name: want text, got 5"),
-        ({"rows": {"one": {"name": "x", "values": ["1"]}}}, "f, rows.one.values[0]: want a number, got '1'"),
-        ({"pair": [1]}, "f, pair: want a list of 2, got [1]"),
-        ({"pair": [True, 1.0]}, "f, pair[0]: want a whole number, got True"),
-        ({"kind": "c"}, "f, kind: want one of 'a', 'b', got 'c'"),
-        ({"schedule": {"stages": []}}, "f, schedule: "),
+        ({"rows": []}, ["f, rows:", "[]"]),
+        ({"rows": {"one": {"name": "x"}}}, ["f:", "'rows.one.values'"]),
+        ({"rows": {"one": {"name": 5, "values": []}}}, ["f, rows.one.name:", 5]),
+        ({"rows": {"one": {"name": "x", "values": ["1"]}}}, ["f, rows.one.values[0]:", "'1'"]),
+        ({"pair": [1]}, ["f, pair:", 2, "[1]"]),
+        ({"pair": [True, 1.0]}, ["f, pair[0]:", True]),
+        ({"kind": "c"}, ["f, kind:", "'a', 'b'", "'c'"]),
+        ({"schedule": {"stages": []}}, ["f, schedule:"]),
     ],
 )
-def test_what_is_wrong_is_named_by_its_place(change, place):
-    with pytest.raises(UserError) as error:
+def test_what_is_wrong_is_named_by_its_place(change, names):
+    with rejects(*names):
         typed.from_json(Table, {**json.loads(json.dumps(typed.to_json(TABLE))), **change}, "f")
-    assert str(error.value).startswith(place)
 
 
 def test_a_registry_holds_what_a_package_has_and_what_is_added(tmp_path, monkeypatch):
@@ -80,7 +79,7 @@ def test_a_registry_holds_what_a_package_has_and_what_is_added(tmp_path, monkeyp
     assert sorted(rooms.names()) == ["attic", "hall"]
     assert rooms.get("attic") is Attic
     assert "hall" in rooms
-    with pytest.raises(UserError, match="did you mean 'hall'"):
+    with rejects("'hal'", "'hall'"):
         rooms.get("hal")
     with pytest.raises(ValueError, match="registered already"):
         rooms.register(type("Other", (), {"name": "hall"}))

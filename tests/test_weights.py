@@ -11,12 +11,13 @@ import ml_dtypes
 import numpy as np
 import published_files as published
 import pytest
+from flax.traverse_util import flatten_dict
 
 from scalax import models
-from scalax.errors import UserError
 from scalax.models.resize import resize_patch_kernel, resize_positions
 from scalax.models.scan import stack_blocks, unstack_blocks
 from scalax.models.weights import load
+from tests.rejects import rejects
 
 
 def abstract(module, image_size):
@@ -39,8 +40,8 @@ def small_vit(**options):
 
 
 def logits(module, variables, size=16):
-    images = jax.random.normal(jax.random.key(1), (2, size, size, 3))
-    return module.apply(variables, images)[0]
+    images = np.random.default_rng(1).normal(size=(2, size, size, 3)).astype(np.float32)
+    return jax.jit(module.apply)(variables, images)[0]
 
 
 @pytest.mark.parametrize("flavour", ["augreg", "big_vision", "scanned"])
@@ -87,7 +88,7 @@ def test_pre_logits(tmp_path):
     module = small_vit(representation=True)
     assert "representation" in load(path, module, abstract(module, 16))["params"]
     plain = small_vit()
-    with pytest.raises(UserError, match="unexpected params/representation/bias"):
+    with rejects(path, "params/representation/bias"):
         load(path, plain, abstract(plain, 16))
     loaded = load(path, plain, zeros(plain, 16), keep_head=False)
     assert not loaded["params"]["head"]["kernel"].any()
@@ -164,25 +165,35 @@ def test_positions_within_the_encoder(tmp_path):
     want = load(write(tmp_path / "b.npz", arrays), module, abstract(module, 16))
     jax.tree.map(np.testing.assert_array_equal, got, want)
     moved["Transformer/pos_embedding"] = np.zeros((1, 8, 64))
-    with pytest.raises(UserError, match="8 positions, which make no square grid"):
+    with rejects(tmp_path / "a.npz", "8 positions"):
         load(write(tmp_path / "a.npz", moved), module, abstract(module, 16))
+
+
+def test_a_decoder_reads_its_own_file_and_that_of_no_other_context(tmp_path):
+    tokens = jax.ShapeDtypeStruct((1, 4), jnp.int32)
+    module, longer = (models.build("D8-1", 5, context=context) for context in (4, 6))
+    want, other = (jax.eval_shape(m.init, jax.random.key(0), tokens) for m in (module, longer))
+    flat = flatten_dict(want["params"], sep="/")
+    arrays = {key: np.full(x.shape, index, np.float32) for index, (key, x) in enumerate(flat.items())}
+    path = write(tmp_path / "a.npz", arrays)
+    got = flatten_dict(load(path, module, want)["params"], sep="/")
+    jax.tree.map(np.testing.assert_array_equal, got, arrays)
+    with rejects("pos_embedding", "(4, 8)", "(6, 8)"):
+        load(path, longer, other)
 
 
 def test_all_that_does_not_fit_is_one_line(tmp_path):
     arrays = published.vit("big_vision", classes=7)
     module = small_vit()
     path = write(tmp_path / "a.npz", arrays)
-    with pytest.raises(UserError, match=r"params/head/bias is \(7,\), the model's \(5,\).*keep_head=False"):
+    with rejects(path, "params/head/bias", "(7,)", "(5,)", "keep_head=False"):
         load(path, module, abstract(module, 16))
     assert load(path, module, zeros(module, 16), keep_head=False)
     del arrays["Transformer/encoderblock_1/LayerNorm_0/scale"]
     arrays["extra/kernel"] = np.zeros(3)
     arrays["embedding/bias"] = np.zeros(3)
-    with pytest.raises(UserError) as error:
+    with rejects("params/block01/norm1/scale", "params/extra/kernel", "params/embedding/bias", "(3,)"):
         load(write(path, arrays), module, abstract(module, 16))
-    for words in ("missing params/block01/norm1/scale", "unexpected params/extra/kernel", "bias is (3,)"):
-        assert words in str(error.value)
-    assert "\n" not in str(error.value)
 
 
 def test_nothing_is_unpickled(tmp_path):
@@ -193,14 +204,14 @@ def test_nothing_is_unpickled(tmp_path):
     module = small_vit()
     path = tmp_path / "a.npz"
     np.savez(path, bomb=np.array([Bomb()], dtype=object))
-    with pytest.raises(UserError, match="pickled objects"):
+    with rejects(path):
         load(path, module, abstract(module, 16))
     with zipfile.ZipFile(path, "w") as file:
         file.writestr("archive/data.pkl", pickle.dumps(Bomb()))
-    with pytest.raises(UserError, match="PyTorch pickle"):
+    with rejects(path, ".safetensors"):
         load(path, module, abstract(module, 16))
     path.write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(UserError, match="neither"):
+    with rejects(path, ".npz", ".safetensors"):
         load(path, module, abstract(module, 16))
 
 
@@ -210,7 +221,7 @@ def test_torn_and_missing_files(tmp_path):
     np.savez(buffer, a=np.zeros(1000))
     path = tmp_path / "a.npz"
     path.write_bytes(buffer.getvalue()[:2000])
-    with pytest.raises(UserError, match="not a whole"):
+    with rejects(path, ".npz"):
         load(path, module, abstract(module, 16))
-    with pytest.raises(UserError, match="cannot read it"):
+    with rejects(tmp_path / "none.npz"):
         load(tmp_path / "none.npz", module, abstract(module, 16))

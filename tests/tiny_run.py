@@ -13,8 +13,9 @@ import numpy as np
 
 def main(directory: str, devices: int = 1) -> None:
     jax.config.update("jax_num_cpu_devices", devices)
-    from scalax import data, train
+    from scalax import train
     from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+    from scalax.evals import Evaluator, evaluations
     from scalax.schedule import Schedule, Shape, Stage
     from scalax.train import preempt
     from scalax.train.checkpoint import Checkpoints
@@ -27,27 +28,26 @@ def main(directory: str, devices: int = 1) -> None:
         batch_size=16,
         checkpoint_steps=10,
     )
-    splits = data.load(config.data)
-    setup = train.Setup(config, splits)
+    experiment = train.open_experiment(config)
     large, small = Shape(4, 8, 1), Shape(2, 16, 1)  # the patch and the width change
-    first, second = setup.cost(large).step.flops, setup.cost(small).step.flops
+    first, second = experiment.cost(large).step.flops, experiment.cost(small).step.flops
     schedule = Schedule((Stage(large, 60.5 * first), Stage(small, 60 * first + 60.5 * second)))
+    evaluator = Evaluator(evaluations(config), experiment.task, experiment.splits, experiment.load)
 
-    def evaluate(predict):
-        wrong, loss, _ = predict(splits.validation)
-        print("evaluated", flush=True)
-        return {"val_error": float(wrong.mean()), "val_loss": float(loss.mean())}
-
-    class Steps(train.Hook):
+    class Told(train.Hook):
         def step(self, run, step):
             print(f"step {step}", flush=True)
 
+        def record(self, record):
+            print("evaluated", flush=True)
+
     try:
         with preempt.watch():
-            train.run(setup, schedule, [train.Member(directory, 0)], evaluate, [Steps()])
+            train.run(experiment, schedule, [train.Member(directory, 0)], lambda: evaluator, [Told()])
     except preempt.Preempted:
         sys.exit(75)
-    found = Checkpoints(Path(directory) / "ckpt").restore(lambda step, place: setup.abstract_state(small))
+    abstract = experiment.programs.abstract_state(small)
+    found = Checkpoints(Path(directory) / "ckpt").restore(lambda step, progress: abstract)
     assert found
     leaves = jax.tree_util.tree_leaves_with_path(found[1])
     np.savez(Path(directory) / "final.npz", **{jax.tree_util.keystr(k): np.asarray(v) for k, v in leaves})

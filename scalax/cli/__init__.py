@@ -4,16 +4,22 @@ import argparse
 import importlib
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from scalax import __version__
-from scalax.errors import UserError
+from scalax.errors import UserError, with_flags
+from scalax.pyfile import module_of
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
-    def error(self, message: str):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+
+    def flags(self) -> dict[str, str]:
+        """The flag that sets each argument: what libraries call it (its `dest`) -> e.g. '--first-share'."""
+        return {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
 
 
 def commands() -> list[str]:
@@ -25,20 +31,40 @@ def main(argv: list[str] | None = None) -> int:
     parser = Parser(prog="scalax", description="Scaling laws for vision models: fit, forecast, cost, report.")
     parser.epilog = "To train: python -m scalax.launch CONFIG, see python -m scalax.launch --help."
     parser.add_argument("--version", action="version", version=f"scalax {__version__}")
+    parser.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="first read a Python file of yours that registers a study, law, metric, ... (before COMMAND)",
+    )
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in commands():
         module = importlib.import_module(f"scalax.cli.{name}")
         sub = choices.add_parser(name, help=module.HELP, description=module.__doc__)
         module.configure(sub)
-        sub.set_defaults(run=module.run)
+        sub.set_defaults(run=module.run, flags=sub.flags())
     args = parser.parse_args(argv)
     try:
+        for file in args.imports:
+            _read(file)
         return args.run(args) or 0
     except UserError as e:
-        print(f"scalax {args.command}: error: {e}", file=sys.stderr)
+        message = with_flags(str(e), {**parser.flags(), **args.flags})
+        print(f"scalax {args.command}: error: {message}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _read(file: str) -> None:
+    try:
+        module_of(Path(file))
+    except UserError:
+        raise
+    except Exception as e:
+        raise UserError(f"`imports` {file}: {type(e).__name__}: {e}") from e
 
 
 if __name__ == "__main__":

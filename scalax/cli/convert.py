@@ -10,10 +10,12 @@ HELP = "a timm state dict (.safetensors) as scalax weights (.npz)"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("state", metavar="FILE.safetensors", help="state dict of a ViT, Mixer, ResNet or BiT")
     parser.add_argument("--out", metavar="FILE.npz", help="what to write (beside the state dict)")
-    parser.add_argument("--heads", type=int, help="attention heads of a ViT of no listed width (width / 64)")
+    parser.add_argument(
+        "--heads", type=int, help="attention heads of a ViT, needed for unusual widths (width / 64)"
+    )
 
 
-def run(args) -> int:
+def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from scalax.errors import UserError

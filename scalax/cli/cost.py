@@ -13,29 +13,39 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="+",
         metavar="MODEL",
-        help="vit-b/16, V192-12/8, mixer-b/16, resnet50, bit-r50x1 ...",
+        help="vit-b/16, V192-12/8, mixer-b/16, resnet50, D128-4 ...",
     )
     add("--image", type=int, default=224, metavar="PIXELS", help="side of the images (224)")
-    add("--classes", type=int, default=1000, metavar="N", help="classes (1000)")
+    add("--context", type=int, default=256, metavar="N", help="tokens of a sequence, of decoders (256)")
+    add("--classes", type=int, default=1000, metavar="N", help="classes, or tokens of a vocabulary (1000)")
     add("--channels", type=int, default=3, metavar="N", help="channels of the images (3)")
-    add("--batch", type=int, default=32, metavar="N", help="images a training step (32)")
+    add("--batch", type=int, default=32, metavar="N", help="images or sequences a training step (32)")
     add("--patch", type=int, metavar="P", help="patch in use; parameters stay at the patch in the name")
     add(
         "--base-grid",
         type=int,
         metavar="G",
-        help="side of the grid of positions held (image / named patch)",
+        help="side of the grid of position embeddings that are kept (image / patch in the name)",
     )
-    add("--memory", action="store_true", help="compile each step for its memory (done for a single model)")
-    add("--device", metavar="KIND", help="kind of device for the least time, such as h100 (the one present)")
-    add("--step-seconds", type=float, metavar="S", help="measured seconds a step on one device, for its MFU")
-    add("--json", action="store_true", help="one JSON object a line for each model")
+    add(
+        "--memory",
+        action="store_true",
+        help="compile each step to find its memory (always done for one model)",
+    )
+    add("--device", metavar="KIND", help="device that the least time is of, such as h100 (the one present)")
+    add(
+        "--step-seconds",
+        type=float,
+        metavar="S",
+        help="measured seconds a step on one device, to show its MFU",
+    )
+    add("--json", action="store_true", help="print one JSON object a model, each on a line")
 
 
-def run(args) -> int:
+def run(args: argparse.Namespace) -> int:
     from scalax.errors import UserError
 
-    for key in ("image", "classes", "channels", "batch", "patch", "base_grid", "step_seconds"):
+    for key in ("image", "context", "classes", "channels", "batch", "patch", "base_grid", "step_seconds"):
         value = getattr(args, key)
         if value is not None and value <= 0:
             raise UserError(f"--{key.replace('_', '-')} must be positive, got {value}")
@@ -47,7 +57,7 @@ def run(args) -> int:
     kind = args.device or jax.devices()[0].device_kind
     device = find_device(kind)
     if args.device and not device:
-        raise UserError(f"--device: nothing is known of {kind!r}; one of {', '.join(DEVICES)}")
+        raise UserError(f"--device {kind!r} is unknown; choose one of {', '.join(DEVICES)}")
     if args.step_seconds and not device:
         raise UserError(f"--step-seconds: the peak speed of {kind!r} is not known; name one with --device")
     costs = []
@@ -55,6 +65,7 @@ def run(args) -> int:
         cost = model_cost(
             name,
             image=args.image,
+            context=args.context,
             classes=args.classes,
             batch=args.batch,
             channels=args.channels,
@@ -82,7 +93,8 @@ def show(costs: list[dict]) -> None:
 
     console = rich.console.Console(width=None if sys.stdout.isatty() else 140)
     first = costs[0]
-    title = f"{first['image']} px, {first['classes']} classes, batch {first['batch']}"
+    sizes = {f"{cost['image']} px" if cost["image"] else f"{cost['context']} tokens": None for cost in costs}
+    title = f"{' or '.join(sizes)}, {first['classes']} classes, batch {first['batch']}"
     if len(costs) == 1:
         table = rich.table.Table("", "", title=f"{first['name']}: {title}", show_header=False)
         for row in describe(first):
@@ -98,8 +110,12 @@ def show(costs: list[dict]) -> None:
             table.add_row(cost["name"], *(f"{value:.4g}" if value < 1 else f"{value:,.3f}" for value in row))
     console.print(table)
     if any("embedding" in cost["no_head_leaves_out"] for cost in costs):
-        console.print("GMACs without head: of a V model the blocks alone, no patch embedding, as its source.")
-    console.print("MACs: multiply-adds, one image. FLOPs: two for each, gradient of a batch, no optimiser.")
+        console.print(
+            "GMACs without head of a V model are of its blocks only, as in its paper: no patch embedding."
+        )
+    console.print(
+        "MACs: multiply-adds of one example. FLOPs: two a MAC, forward and backward of a batch, no optimiser."
+    )
 
 
 def describe(cost: dict) -> list[tuple[str, str]]:

@@ -2,8 +2,8 @@
 
 import argparse
 
+from scalax.cli._curves import add_curve_arguments, curves_of, names
 from scalax.errors import UserError
-from scalax.report.law_files import add_curve_arguments
 
 HELP = "say where learning curves go next, and how sure that is"
 
@@ -11,68 +11,51 @@ HELP = "say where learning curves go next, and how sure that is"
 def configure(parser: argparse.ArgumentParser) -> None:
     add_curve_arguments(parser, "runs/forecast")
     parser.add_argument(
-        "--at", default="", metavar="X,X", help="x to forecast at (2, 4, 10 times the last x)"
+        "--at", default="", metavar="X,X", help="where to forecast (2, 4 and 10 times the last x)"
     )
-    parser.add_argument("--target", type=float, help="y whose x is wanted")
+    parser.add_argument("--target", type=float, help="also show at which x the curve reaches this y")
+    parser.add_argument(
+        "--members",
+        default="m3,m4,bnsl",
+        metavar="LAWS",
+        help="laws to average, each with a prior (m3,m4,bnsl)",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    at = _numbers(args.at) or None
+    at, members = _numbers(args.at) or None, names(args.members)
     if args.target is not None and not 0 < args.target < float("inf"):
         raise UserError(f"--target must be positive, got {args.target}")
     from scalax import laws
-    from scalax.laws.posterior import MEMBERS_OF_AUTO
-    from scalax.report import law_figures, law_files
+    from scalax.report import console, law_files
 
-    curves = law_files.curves_of(args)
-    with law_files.LateBar("forecasting", len(curves) * len(MEMBERS_OF_AUTO)) as bar:
-        forecasts = laws.forecast(curves, at, progress=bar.update)
-    rows, data, lines = [], [], {}
-    for f in forecasts:
-        families = f.by_family(f.x)
-        for i, x in enumerate(f.x):
-            row = {"curve": f.name, "x": float(x), "median": float(f.median[i])}
-            for level, (low, high) in f.intervals.items():
-                row |= {f"low{level * 100:.0f}": float(low[i]), f"high{level * 100:.0f}": float(high[i])}
-            rows.append(row | {name: float(y[i]) for name, y in families.items()})
-        lines[f.name] = list(f.notes)
-        moved = {n: [f"{v:+.2%}" for v in m / f.median - 1] for n, m in f.stability.items()}
-        for n, shift in moved.items():
-            lines[f.name].append(f"without the last {n} rows: {', '.join(shift)}")
-        reach = f.reach(args.target) if args.target is not None else None
-        if reach:
-            lines[f.name].append(f"target {args.target:g}: {reach}")
-        data.append(
-            {
-                "curve": f.name,
-                "at": f.x.tolist(),
-                "median": f.median.tolist(),
-                "intervals": {f"{k:g}": [v[0].tolist(), v[1].tolist()] for k, v in f.intervals.items()},
-                "by_family": {k: v.tolist() for k, v in families.items()},
-                "limit": f.limit,
-                "limits": f.limits,
-                "noise": f.noise,
-                "inflation": f.inflation,
-                "stability": {str(k): v.tolist() for k, v in f.stability.items()},
-                "target": reach.__dict__ if reach else None,
-                "notes": list(f.notes),
-            }
-        )
-    args.out.mkdir(parents=True, exist_ok=True)
-    law_files.write_json(args.out / "forecast.json", data)
-    law_files.write_csv(args.out / "forecast.csv", rows)
-    for slug, curve, f in zip(law_files.slugs([c.name for c in curves]), curves, forecasts, strict=True):
-        law_figures.draw_forecast(curve, f, args.out / "figures" / f"{slug}.png", args.target)
+    curves = curves_of(args)
+    with console.LateBar("forecasting", len(curves) * len(members)) as bar:
+        forecasts = laws.forecast(curves, at, progress=bar.update, members=members)
+    rows = law_files.write_forecasts(args.out, curves, forecasts, args.target)
     shown = [
-        [r["curve"], f"{r['x']:.4g}", r["median"]]
-        + [f"{r[f'low{level}']:.4g} to {r[f'high{level}']:.4g}" for level in (50, 80, 95)]
-        + [r[n] for n in MEMBERS_OF_AUTO]
+        [
+            r["curve"],
+            f"{r['x']:.4g}",
+            r["median"],
+            *(f"{r[f'low{level}']:.4g} to {r[f'high{level}']:.4g}" for level in (50, 80, 95)),
+            *(r[name] for name in members),
+        ]
         for r in rows
     ]
-    columns = ["curve", "x", "median", "50%", "80%", "95%", *MEMBERS_OF_AUTO]
-    law_files.print_table("forecast of a new observation", columns, shown)
-    law_files.print_notes(lines)
+    columns = ["curve", "x", "median", "50%", "80%", "95%", *members]
+    console.print_table("forecast of a new observation", columns, shown)
+    console.print_notes({f.name: _lines(f, args.target) for f in forecasts})
     print(f"wrote {args.out}/forecast.json, forecast.csv and figures/")
+
+
+def _lines(forecast, target: float | None) -> list[str]:
+    """Its notes, how much it hangs on the last rows, and where it reaches the target."""
+    lines = list(forecast.notes)
+    for rows, median in forecast.stability.items():
+        moved = ", ".join(f"{v:+.2%}" for v in median / forecast.median - 1)
+        lines.append(f"without the last {rows} rows: {moved}")
+    return lines if target is None else [*lines, f"target {target:g}: {forecast.reach(target)}"]
 
 
 def _numbers(text: str) -> list[float]:

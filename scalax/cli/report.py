@@ -10,6 +10,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from scalax.report import adaptive
+    from scalax import studies
 
-    print(adaptive.write(args.directory))
+    print(studies.report(args.directory))

@@ -4,7 +4,9 @@ import argparse
 from collections import Counter
 
 HELP = "what each run of a study is doing"
-COLUMNS = ("run", "state", "done", "spent", "budget", "shape", "images/s", "speed", "last evaluation", "seen")
+COLUMNS = (
+    *("run", "state", "done", "spent", "budget", "shape", "examples/s", "speed", "last evaluation", "seen"),
+)
 LEFT = {"run", "state", "shape", "last evaluation"}
 
 
@@ -16,10 +18,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from scalax import records
+    from scalax import records, studies
     from scalax.jobs import status
 
-    found = status.survey(args.directory)
+    found = status.survey(args.directory, studies.run_directories())
     if args.json:
         runs = [{**each._asdict(), "share": each.share} for each in found]
         print(records.dumps({"directory": str(args.directory), "runs": runs}, indent=1))
@@ -56,7 +58,7 @@ def _row(status) -> tuple[str, ...]:
         flops_text(_number(status.flops)),
         flops_text(_number(status.budget_flops)),
         status.shape or "–",
-        "–" if status.images_per_s is None else f"{status.images_per_s:,.0f}",
+        "–" if status.examples_per_s is None else f"{status.examples_per_s:,.0f}",
         scaled(_number(status.flops_per_s), "FLOP/s"),
         ", ".join(f"{name} {_number(value):.3g}" for name, value in metrics[:2]) or "–",
         "–" if status.age_s is None else f"{seconds_text(status.age_s)} ago",

@@ -4,6 +4,7 @@ import argparse
 import importlib.util
 import json
 import sys
+from typing import Any
 
 HELP = "images/s, FLOP/s and memory of training a model, beside timm or Flax"
 MISSING = "needs {}, which is not installed: pip install 'scalax[parity]'"
@@ -15,17 +16,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--image", type=int, default=224, metavar="PIXELS", help="side of the images (224)")
     add("--batch", type=int, default=64, metavar="N", help="images a step, over all devices (64)")
     add("--classes", type=int, default=1000, metavar="N", help="classes (1000)")
-    add("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="of computation (auto)")
-    add("--attention", choices=("auto", "einsum", "fused"), default="auto", help="of ViTs (auto)")
+    add(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="precision of computation (auto)",
+    )
+    add("--attention", choices=("auto", "einsum", "fused"), default="auto", help="attention of ViTs (auto)")
     add("--steps", type=int, default=10, metavar="N", help="steps a round (10)")
     add("--rounds", type=int, default=5, metavar="N", help="rounds; medians are over these (5)")
-    add("--peak-flops", type=float, metavar="F", help="peak FLOP/s of one device, where it is not known")
+    add("--peak-flops", type=float, metavar="F", help="peak FLOP/s of one device, if scalax does not know it")
     add("--against", choices=("timm", "flax-reference"), help="alternate rounds with another implementation")
-    add("--data-only", action="store_true", help="feed and augment batches, and train no model")
-    add("--json", action="store_true", help="one JSON object")
+    add("--data-only", action="store_true", help="only feed and augment batches; train no model")
+    add("--json", action="store_true", help="print one JSON object")
 
 
-def run(args) -> None:
+def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError
 
     for key in ("image", "batch", "classes", "steps", "rounds", "peak_flops"):
@@ -47,7 +53,7 @@ def run(args) -> None:
         show(args, result, notes)
 
 
-def train(args):
+def train(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from scalax.throughput import measure
     from scalax.throughput.spec import Spec
 
@@ -56,7 +62,7 @@ def train(args):
     return measure.training(spec, **amount, against=args.against, peak_flops=args.peak_flops)
 
 
-def feed(args):
+def feed(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from scalax.throughput import measure
     from scalax.throughput.spec import Spec
 
@@ -64,7 +70,7 @@ def feed(args):
     return measure.feeding(spec, steps=args.steps, rounds=args.rounds)
 
 
-def show(args, result: dict, notes: list[str]) -> None:
+def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
     import rich.console
     import rich.table
 

@@ -2,8 +2,8 @@
 
 import collections
 import math
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 from jax.interpreters import partial_eval
@@ -48,7 +48,7 @@ class Count(NamedTuple):
         )
 
 
-def count(fn, *args) -> Count:
+def count(fn: Callable, *args: Any) -> Count:
     """Count of `fn(*args)`; arguments may be abstract (`jax.ShapeDtypeStruct`).
 
     Work whose result is not used does not count. A cond counts as its dearest branch; a while loop, whose

@@ -1,11 +1,14 @@
 """XLA's own cost analysis of a function, before any compilation."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 
 from scalax.errors import UserError
 
 
-def xla_analysis(fn, *args) -> dict[str, float]:
+def xla_analysis(fn: Callable, *args: Any) -> dict[str, float]:
     """XLA's analysis of the lowered `fn(*args)`: 'flops', 'bytes accessed' before fusion, and more.
 
     Lowered for the CPU whatever the devices are: accelerators' plugins analyse no lowered program, and the
@@ -22,7 +25,7 @@ def xla_analysis(fn, *args) -> dict[str, float]:
         return (fn if hasattr(fn, "lower") else jax.jit(fn)).lower(*args).cost_analysis() or {}
 
 
-def xla_flops(fn, *args) -> float:
+def xla_flops(fn: Callable, *args: Any) -> float:
     """FLOPs that XLA counts in `fn(*args)`; arguments may be abstract.
 
     From the lowered program: a loop's body counts once, padding does not, recomputation under remat does.

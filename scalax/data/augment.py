@@ -1,13 +1,18 @@
 """Random crop and flip inside the jitted step; every image has its own key, so devices do not matter."""
 
-import jax
-import jax.numpy as jnp
-from jax import Array
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # JAX is imported where it is used: a config that registers a kind starts without it
+    from jax import Array
 
 
 def normalise(images: Array) -> Array:
     """uint8 [..., H, W, C] to float32 in [-1, 1]."""
-    return images.astype(jnp.float32) / 127.5 - 1.0
+    return images.astype(np.float32) / 127.5 - 1.0
 
 
 def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:
@@ -15,6 +20,9 @@ def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:
 
     keys: [B] random keys, images: uint8 [B, H, W, C] -> the same shape and type.
     """
+    import jax
+    import jax.numpy as jnp
+
     _, h, w, _ = images.shape
     y, x = jnp.arange(h)[None], jnp.arange(w)[None]
     if flip:
@@ -29,11 +37,15 @@ def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:
 
 def _corner(key: Array, padding: int) -> Array:
     """Of the crop, [2], in the image before its padding."""
+    import jax
+
     return jax.random.randint(jax.random.fold_in(key, 0), (2,), 0, 2 * padding + 1) - padding
 
 
 def _take(images: Array, places: Array, axis: int) -> Array:
     """images [B, H, W, C] at `places` [B, n] along `axis`, zero outside."""
+    import jax.numpy as jnp
+
     places = jnp.expand_dims(places, (3 - axis, 3))
     size = images.shape[axis]
     taken = jnp.take_along_axis(images, jnp.clip(places, 0, size - 1), axis)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scalax.data.memory import Dataset
+from scalax.data.dataset import Dataset
 from scalax.errors import UserError
 
 THREADS = 16
@@ -31,13 +31,18 @@ def feed(
     processes: int = 1,
     first: int = 0,
 ) -> Feed:
-    """Endless batches: int32 [B] row numbers where the images are in memory, else
-    {'image': uint8 [B, H, W, C], 'label': int32 [B]} decoded in background threads.
+    """Endless batches: int32 [B] row numbers where the examples are in memory, else arrays [B, ...] by name
+    that background threads decode, e.g. {'image': uint8 [B, H, W, C], 'label': int32 [B]}.
 
-    first: images of the order that went before. A sequence of M seeds gives the batches of a population,
-    [M, B, ...], each run in its own order. One of several processes gets the part of each batch of
-    `batch_size` images that is its own, B = batch_size / processes, and decodes no other. Raises UserError
-    where the split is smaller than a batch, or the batch does not split over the processes.
+    - dataset: the split to go through, again and again.
+    - batch_size: examples of a batch, over all processes.
+    - seed: of the order. A sequence of M seeds gives the batches of a population, [M, B, ...], each run in
+      its own order.
+    - process, processes: one of several gets the part of each batch that is its own, B = batch_size /
+      processes, and decodes no other.
+    - first: examples of the order that went before.
+
+    Raises UserError where the split is smaller than a batch, or the batch does not split over the processes.
     """
     check_batch(dataset, batch_size)
     if batch_size % processes:
@@ -53,7 +58,7 @@ def feed(
         at = first + batch * batch_size + process * share
         return np.concatenate([order.rows(at, share) for order in orders])
 
-    if dataset.images is not None:
+    if dataset.arrays is not None:
         return _Rows(lambda batch: rows(batch).reshape(lead))
 
     import grain
@@ -114,4 +119,4 @@ class Order:
 def check_batch(dataset: Dataset, batch_size: int) -> None:
     """Raises UserError where the dataset is smaller than a batch."""
     if batch_size > len(dataset):
-        raise UserError(f"batch_size {batch_size} exceeds the {len(dataset)} training images; lower it")
+        raise UserError(f"batch_size {batch_size} exceeds the {len(dataset)} training examples; lower it")

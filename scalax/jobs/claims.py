@@ -1,13 +1,14 @@
 """One process at a time in a directory, on one machine or on a file system that several share.
 
-The newest of the files `.claim-N.json` says who works there. N only grows: to start after an owner is to
-create file N + 1, which the file system grants to one process alone, however many saw the same owner go. An
-owner is gone once its file says so, or
+The newest of the files `.claim-N.json` says who works there. N only grows. To take over from an owner, a
+process creates file N + 1; the file system lets only one process create it, however many try. The file is
+written under another name and then linked to its own, so that no claim is seen without its content. An owner
+is gone once its file says so, or
 
 - on this machine: once it no longer holds the lock on `.lock`; the system lets go of it for a process that
   ends, however it ends;
-- anywhere: once its file was not renewed for `stale_s`, by the clock of the file system, which also stamps
-  the file that the observer compares it with: the clocks of hosts may differ.
+- on any machine: once its file was not renewed for `stale_s`. Both times come from the file system (the
+  observer writes a file to read its clock), because the clocks of hosts may differ.
 
 A process that was paused for so long finds that it lost its claim at the next `check`, before it writes.
 """
@@ -23,7 +24,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from scalax import records
 from scalax.errors import UserError
@@ -39,11 +40,16 @@ class Busy(UserError):
 
 
 class Lost(UserError):
-    """Another process took the claim over, since this one had given no sign of life."""
+    """Another process took the claim over, because this one gave no sign of life in time."""
 
 
 class Claim:
-    """A claim that this process holds; get one with `claim`."""
+    """A claim that this process holds; get one with `claim`.
+
+    - directory: what is claimed.
+    - number: N of its file.
+    - locked: whether this process holds the lock on `.lock` too.
+    """
 
     def __init__(self, directory: Path, number: int, locked: bool):
         self._directory, self._number = directory, number
@@ -57,6 +63,8 @@ class Claim:
             "released": False,
             "note": {},
         }
+        self._path = directory / holders.file_name(number)
+        self._beside = self._path.with_suffix(f".{self._content['token']}")  # what a kill leaves is swept up
         self._mutex = threading.Lock()
         self._newest = number
 
@@ -67,25 +75,29 @@ class Claim:
                 self._write()
                 self._newest = max(holders.newest_number(self._directory), self._number)
         except OSError as e:
-            raise UserError(f"cannot write in {self._directory} ({e.strerror or e})") from None
+            raise UserError(
+                f"cannot write in {self._directory} ({e.strerror or e}); repair it, then start again"
+            ) from None
         if self._newest > self._number:
             now = holder(self._directory)
             who = f"{now.host}, process {now.pid}" if now else "another process"
             raise Lost(
-                f"{self._directory} was taken over by {who}, since this process had given no sign of life;"
-                " nothing more is written here"
+                f"{self._directory} was taken over by {who}, because this process gave no sign of life in"
+                " time; this process stops writing there"
             )
 
     def note(self, progress: dict) -> None:
         """Say how far the work is, in numbers and text; written with the next sign of life."""
         self._content["note"] = dict(progress)
 
+    def _create(self) -> bool:
+        """Make the claim's file with all that it says; False where another process made it first."""
+        return records.create_atomically(self._path, records.dumps(self._content), self._beside)
+
     def _write(self) -> None:
-        with self._mutex:
-            path = self._directory / holders.file_name(self._number)
-            beside = path.with_suffix(f".{self._content['token']}")
-            beside.write_text(records.dumps(self._content))
-            os.replace(beside, path)
+        with self._mutex, suppress(FileNotFoundError):  # where a newer owner removed `beside`, it shows next
+            self._beside.write_text(records.dumps(self._content))
+            os.replace(self._beside, self._path)
 
     def _beat(self, ended: threading.Event, every_s: float) -> None:
         while not ended.wait(every_s):
@@ -99,7 +111,7 @@ class Claim:
 
 
 class _NoClaim(Claim):
-    """What an object store gets: it has no locks, so nothing is held."""
+    """What an object store gets: it has no locks, so nothing is claimed."""
 
     def __init__(self):
         pass
@@ -112,12 +124,13 @@ class _NoClaim(Claim):
 
 
 @contextmanager
-def claim(directory, stale_s: float | None = None) -> Iterator[Claim]:
-    """Hold `directory` (made if need be) while the context lasts, and show it by a sign of life now and then.
+def claim(directory: Any, stale_s: float | None = None) -> Iterator[Claim]:
+    """Claim `directory` (made if need be) while the context lasts; a sign of life now and then renews it.
 
-    stale_s: after how long without one an owner elsewhere counts as gone, the same for all workers;
-    SCALAX_CLAIM_STALE_S in the environment, or 120. Raises Busy where another process holds it. Object stores
-    have no locks: there nothing is held.
+    - stale_s: seconds without a sign of life after which an owner on another machine counts as gone. It must
+      be the same for all workers. Default: SCALAX_CLAIM_STALE_S in the environment, else 120.
+
+    Raises Busy where another process works there. Object stores have no locks: there nothing is claimed.
     """
     if "://" in str(directory):
         yield _NoClaim()
@@ -128,19 +141,19 @@ def claim(directory, stale_s: float | None = None) -> Iterator[Claim]:
         try:
             path.mkdir(parents=True, exist_ok=True)
             lock = stack.enter_context((path / ".lock").open("w"))
-            held = _acquire(path, stale_s, _try_lock(lock))
+            claim = _acquire(path, stale_s, _try_lock(lock))
         except OSError as e:
-            raise UserError(f"cannot write in {path} ({e.strerror or e}); choose another --out") from None
+            raise UserError(f"cannot write in {path} ({e.strerror or e}); choose another `out`") from None
         ended = threading.Event()
         beat_s = min(BEAT_S, stale_s / 6)
-        thread = threading.Thread(target=held._beat, args=(ended, beat_s), name="claim", daemon=True)
+        thread = threading.Thread(target=claim._beat, args=(ended, beat_s), name="claim", daemon=True)
         thread.start()
         try:
-            yield held
+            yield claim
         finally:
             ended.set()
             thread.join()
-            held._release()
+            claim._release()
 
 
 def stale_after_s() -> float:
@@ -158,13 +171,17 @@ def _acquire(directory: Path, stale_s: float, locked: bool) -> Claim:
         owner = holders.read(directory, newest, holders.now_of(directory))
         if not _is_gone(owner, stale_s, locked):
             raise _busy(directory, owner)
-    held = Claim(directory, newest + 1, locked)
+    claim = Claim(directory, newest + 1, locked)
     try:
-        os.close(os.open(directory / holders.file_name(newest + 1), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-    except FileExistsError:
-        raise _busy(directory, holders.read(directory, newest + 1)) from None
+        created = claim._create()
+    except FileNotFoundError:  # a newer owner removed the file that was about to become the claim
+        if holder(directory) is None:
+            raise
+        created = False
+    if not created:
+        raise _busy(directory, holder(directory))
     try:
-        held.check()  # a listing that was out of date, as network file systems give, shows here
+        claim.check()  # a listing that was out of date, as network file systems give, shows here
     except UserError as e:
         (directory / holders.file_name(newest + 1)).unlink(missing_ok=True)
         raise (_busy(directory, holder(directory)) if isinstance(e, Lost) else e) from None
@@ -172,7 +189,7 @@ def _acquire(directory: Path, stale_s: float, locked: bool) -> Claim:
         match = re.match(r"\.claim-(\d+)\.", name)
         if match and int(match[1]) <= newest:
             (directory / name).unlink(missing_ok=True)
-    return held
+    return claim
 
 
 def _is_gone(owner: Holder | None, stale_s: float, locked: bool) -> bool:
@@ -189,11 +206,11 @@ def _is_gone(owner: Holder | None, stale_s: float, locked: bool) -> bool:
 
 def _busy(directory: Path, owner: Holder | None) -> Busy:
     if owner is None:
-        return Busy(f"{directory} is being claimed by another process; try again, or choose another --out")
+        return Busy(f"{directory} is being claimed by another process; try again, or choose another `out`")
     since = datetime.fromtimestamp(owner.since_unix_s).astimezone()
     return Busy(
         f"{directory} is in use by {owner.host}, process {owner.pid}, since {since:%Y-%m-%d %H:%M:%S %Z}"
-        f" (last sign of life {owner.age_s:.0f} s ago); wait for it, or choose another --out"
+        f" (last sign of life {owner.age_s:.0f} s ago); wait for it, or choose another `out`"
     )
 
 

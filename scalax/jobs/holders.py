@@ -8,7 +8,7 @@ import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Holder(NamedTuple):
@@ -29,7 +29,7 @@ class Holder(NamedTuple):
         return self.released or (self.machine == this_machine() and not is_alive(self.pid))
 
 
-def holder(directory) -> Holder | None:
+def holder(directory: Any) -> Holder | None:
     """Who claimed `directory` last; None where nobody did. It writes nothing, so `age_s` is by this host's
     clock."""
     with suppress(OSError):
@@ -49,7 +49,12 @@ def newest_number(directory: Path) -> int:
 
 
 def read(directory: Path, number: int, now: float | None = None) -> Holder | None:
-    """now: the time that `age_s` counts to, by this host's clock where it is not given."""
+    """What one claim file says; None where there is no such file.
+
+    - directory: where it is.
+    - number: N of its name.
+    - now: the time that `age_s` counts to, by this host's clock where it is not given.
+    """
     try:
         with open(directory / file_name(number)) as file:
             written = os.fstat(file.fileno()).st_mtime
@@ -83,10 +88,15 @@ def this_machine() -> str:
 
 
 def is_alive(pid: int) -> bool:
+    """Whether the process of this machine has not ended; one that its parent has yet to wait for has."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except OSError:  # another user's
         return True
-    return True
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # it ended just now; or the system has no /proc
+        return not Path("/proc/self/stat").exists()
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")  # "PID (NAME) STATE ..."

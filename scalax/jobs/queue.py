@@ -13,7 +13,8 @@ from etils import epath
 
 from scalax import records
 from scalax.errors import UserError
-from scalax.jobs.claims import Busy, Claim, Lost, claim
+from scalax.jobs import claims
+from scalax.jobs.claims import Busy, Claim, Lost
 
 FAILURE = "failure.json"
 
@@ -37,20 +38,24 @@ def drain(
     *,
     poll_s: float = 5.0,
     stale_s: float | None = None,
-    tell: Callable[[str], None] = lambda line: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Return once all jobs are finished, by this process or by others with the same list.
 
-    A job that another process holds is passed over and looked at again every `poll_s` seconds; where its
-    owner is gone, its claim goes stale (`stale_s`, see `claim`). work(job, claim) must leave the job
-    finished. Where it raises UserError, `failure.json` in the job's directory says why and the others go on;
-    at the end one UserError names all jobs that failed, here or elsewhere since this call. An earlier failure
-    is tried again. Any other exception ends the call at once. tell: gets a line for each failure, and one
-    when there is only waiting left.
+    - jobs: the list of them, the same for all workers.
+    - work: called with a job and the claim on its directory; it must leave the job finished. Where it raises
+      UserError, `failure.json` in the job's directory says why, and the other jobs go on. Any other exception
+      ends the call at once.
+    - poll_s: after how many seconds a job that another process works on is looked at again.
+    - stale_s: when the claim of an owner that is gone goes stale; see `claim`.
+    - say: gets a line for each failure, and one when there is only waiting left.
+
+    A failure from before this call is tried again. Raises UserError at the end, one for all jobs that failed
+    since, here or in another process.
     """
     before = {job.name: failure(job.directory) for job in jobs}
     failed: dict[str, str] = {}
-    left, told = list(jobs), False
+    left, said = list(jobs), False
     while True:
         busy = []
         for job in left:
@@ -61,13 +66,13 @@ def drain(
                 continue
             if reason is not None:
                 failed[job.name] = reason
-                tell(f"{job.name} failed: {reason}")
+                say(f"{job.name} failed: {reason}")
         if not busy:
             break
         if len(busy) == len(left):  # nothing was done: wait for the others
-            if not told:
-                told = True
-                tell(f"waiting for {len(busy)} of {len(jobs)} that other processes work on")
+            if not said:
+                said = True
+                say(f"waiting for other processes, which work on {len(busy)} of {len(jobs)}")
             time.sleep(poll_s)
         left = busy
     if failed:
@@ -78,7 +83,7 @@ def drain(
         )
 
 
-def failure(directory) -> dict | None:
+def failure(directory: Any) -> dict | None:
     """What `failure.json` of a job's directory says: message, host, pid and when; None without one."""
     try:
         data = json.loads((epath.Path(directory) / FAILURE).read_text())
@@ -87,7 +92,7 @@ def failure(directory) -> dict | None:
     return data if isinstance(data, dict) and "message" in data else None
 
 
-def note_failure(directory, message: str) -> None:
+def note_failure(directory: Any, message: str) -> None:
     """Write `failure.json`."""
     when = datetime.now(UTC).isoformat(timespec="milliseconds")
     what = {"message": message, "time": when, "host": socket.gethostname(), "pid": os.getpid()}
@@ -99,7 +104,7 @@ def _attempt(job: J, work: Callable[[J, Claim], None], before: dict | None, stal
     """Do one job if need be; returns why it failed. Raises Busy or Lost where another process does it."""
     if job.finished():
         return None
-    with claim(job.directory, stale_s) as held:
+    with claims.claim(job.directory, stale_s) as claim:
         if job.finished():
             return None
         now = failure(job.directory)
@@ -108,13 +113,13 @@ def _attempt(job: J, work: Callable[[J, Claim], None], before: dict | None, stal
         path = epath.Path(job.directory) / FAILURE
         path.unlink(missing_ok=True)
         try:
-            work(job, held)
+            work(job, claim)
         except (Busy, Lost):  # a member of the job is held by another worker, or the job itself is by now
             raise
         except UserError as e:
-            held.check()
+            claim.check()
             note_failure(job.directory, str(e))
             return str(e)
         if not job.finished():
-            raise RuntimeError(f"{job.name}: the work ended, but the job is not finished")
+            raise RuntimeError(f"{job.name}: its work ended without finishing the job; report this")
     return None

@@ -1,8 +1,8 @@
 """What each run of a study is doing, as its files say."""
 
-import json
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from etils import epath
 
@@ -10,10 +10,11 @@ from scalax import records
 from scalax.errors import UserError
 from scalax.jobs.claims import stale_after_s
 from scalax.jobs.holders import Holder, holder
-from scalax.jobs.queue import failure
-from scalax.records import RunRecord
-from scalax.schedule import Schedule, Shape
+from scalax.jobs.queue import FAILURE, failure
+from scalax.records import INFO_FILE, METRICS_FILE, RunRecord
+from scalax.schedule import Shape
 
+T = TypeVar("T")
 STATES = ("running", "stopped", "failed", "waiting", "finished")
 
 
@@ -28,7 +29,7 @@ class RunStatus(NamedTuple):
     step: int | None
     flops: float | None  # spent so far
     budget_flops: float | None
-    images_per_s: float | None
+    examples_per_s: float | None
     flops_per_s: float | None
     metrics: dict[str, float]  # of the last evaluation
     age_s: float | None  # since the last sign of life
@@ -44,37 +45,38 @@ class RunStatus(NamedTuple):
         return self.flops / self.budget_flops
 
 
-def survey(directory) -> list[RunStatus]:
+def survey(directory: Any, parts: Sequence[str] = ("runs",)) -> list[RunStatus]:
     """The runs of the study, or the one run, in `directory`, by name. It writes nothing.
 
-    Raises UserError where there is none.
+    parts: directories of a study that hold runs, in order. Raises UserError where there is none.
     """
     path = epath.Path(directory)
     if not path.is_dir():
-        raise UserError(f"{directory}: no such directory")
-    if (path / "run.json").exists():
+        raise UserError(f"{directory}: no such directory; name that of a study, or of one run")
+    if records.is_run(path):
         return [_status(path)]
-    places = [path / name for name in ("tuning", "runs") if (path / name).is_dir()]
+    parents = [path / name for name in parts if (path / name).is_dir()]
     # Hidden ones hold what a group of runs has in common.
-    runs = [p for q in places for p in sorted(q.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    runs = [p for q in parents for p in sorted(q.iterdir()) if p.is_dir() and not p.name.startswith(".")]
     if not runs:
-        raise UserError(f"{directory}: no runs here; name the --out of a study, or one run's directory")
+        raise UserError(f"{directory}: no runs here; name the directory of a study, or of one run")
     return [_status(run) for run in runs]
 
 
 def _status(path: epath.Path) -> RunStatus:
-    info, problem = _info(path / "run.json")
-    last, bad_records = _last_record(path / "metrics.jsonl")
+    info, problem = _read(lambda: records.read_info(path) if records.is_run(path) else None)
+    found, bad_records = _read(lambda: records.read(path / METRICS_FILE))
+    last = found[-1] if found else None
     failed, owner = failure(path), None if "://" in str(path) else holder(path)
     running = owner if owner is not None and _is_running(owner) else None
-    if info.get("finished"):
+    if info is not None and info.finished:
         state = "finished"
     elif running is not None:
         state = "running"
     elif failed is not None:
         state, problem = "failed", f"{failed['message']} ({failed.get('host')}, {failed.get('time')})"
     else:
-        state = "stopped" if info or last else "waiting"
+        state = "stopped" if info is not None or problem or last else "waiting"
     far = _far(last) | (_noted(running.note) if running is not None else {})
     return RunStatus(
         run=path.name,
@@ -84,8 +86,8 @@ def _status(path: epath.Path) -> RunStatus:
         shape=far.get("shape"),
         step=far.get("step"),
         flops=far.get("flops"),
-        budget_flops=_budget_flops(info),
-        images_per_s=far.get("images_per_s"),
+        budget_flops=info.schedule.budget_flops if info is not None else None,
+        examples_per_s=far.get("examples_per_s"),
         flops_per_s=far.get("flops_per_s"),
         metrics=last.metrics if last is not None else {},
         age_s=_age_s(path, owner),
@@ -93,25 +95,14 @@ def _status(path: epath.Path) -> RunStatus:
     )
 
 
-def _info(path: epath.Path) -> tuple[dict, str | None]:
-    """(run.json or nothing, what is wrong with it)."""
+def _read(read: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What a file holds, None without one, and what is wrong with it."""
     try:
-        info = json.loads(path.read_text())
-    except FileNotFoundError:
-        return {}, None
-    except (OSError, ValueError) as e:
-        return {}, f"{path.name} cannot be read ({type(e).__name__})"
-    return (info, None) if isinstance(info, dict) else ({}, f"{path.name} is not a run's")
-
-
-def _last_record(path: epath.Path) -> tuple[RunRecord | None, str | None]:
-    try:
-        found = records.read(path)
+        return read(), None
     except FileNotFoundError:
         return None, None
     except (UserError, OSError, ValueError) as e:
         return None, str(e)
-    return (found[-1] if found else None), None
 
 
 def _is_running(owner: Holder) -> bool:
@@ -124,26 +115,19 @@ def _far(last: RunRecord | None) -> dict[str, Any]:
         return {"step": 0, "flops": 0.0}
     far = {"shape": str(Shape.of(last)), "step": last.step, "flops": last.flops}
     if last.wall_s > 0:
-        far |= {"images_per_s": last.images / last.wall_s, "flops_per_s": last.flops / last.wall_s}
+        far |= {"examples_per_s": last.examples / last.wall_s, "flops_per_s": last.flops / last.wall_s}
     return far
 
 
 def _noted(note: dict) -> dict[str, Any]:
     """What the owner said with its last sign of life."""
-    names = ("shape", "step", "flops", "images_per_s", "flops_per_s")
+    names = ("shape", "step", "flops", "examples_per_s", "flops_per_s")
     return {name: note[name] for name in names if note.get(name) is not None}
-
-
-def _budget_flops(info: dict) -> float | None:
-    try:
-        return Schedule.from_json(info["schedule"]).budget_flops
-    except (KeyError, UserError):
-        return None
 
 
 def _age_s(path: epath.Path, owner: Holder | None) -> float | None:
     ages = [] if owner is None else [owner.age_s]
-    for name in ("metrics.jsonl", "run.json", "failure.json"):
+    for name in (METRICS_FILE, INFO_FILE, FAILURE):
         try:
             ages.append(max(0.0, time.time() - (path / name).stat().mtime))
         except OSError:

@@ -1,24 +1,41 @@
 """Scaling laws: fit, choose and forecast learning curves. JAX and NumPy only; serves any CSV."""
 
 from scalax.laws.curves import Curve, resample_log
-from scalax.laws.fitting import FAMILIES, Fit, fit
-from scalax.laws.forecasting import Forecast, Reach, forecast
+from scalax.laws.family import Extent, Family, ShiftedPower, lerp, transforms, unpack
+from scalax.laws.fit_result import Fit
+from scalax.laws.fitting import fit
+from scalax.laws.flags import Flag
+from scalax.laws.forecast_result import Forecast, Reach
+from scalax.laws.forecasting import forecast
 from scalax.laws.law import Law
+from scalax.laws.priors import PriorCoordinates, wide_prior
 from scalax.laws.readers import example_curves, read_curves
+from scalax.laws.registry import FAMILIES, lookup, register
 from scalax.laws.select import Choice, choose_breaks
 
 __all__ = [
     "FAMILIES",
     "Choice",
     "Curve",
+    "Extent",
+    "Family",
     "Fit",
+    "Flag",
     "Forecast",
     "Law",
+    "PriorCoordinates",
     "Reach",
+    "ShiftedPower",
     "choose_breaks",
     "example_curves",
     "fit",
     "forecast",
+    "lerp",
+    "lookup",
     "read_curves",
+    "register",
     "resample_log",
+    "transforms",
+    "unpack",
+    "wide_prior",
 ]

@@ -2,7 +2,7 @@
 
 import csv
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.laws.curves import Curve
-from scalax.laws.fitting import fit, rmsle
-from scalax.laws.forecasting import LEVELS, forecast
+from scalax.laws.fit_result import rmsle
+from scalax.laws.fitting import fit
+from scalax.laws.forecasting import LEVELS, MEMBERS, forecast
 
 LAWS = ("m1", "m2", "m3", "m4", "bnsl")
 METHODS = (*LAWS, "auto")
+PARTS = len(LAWS) + len(MEMBERS)  # of the work on a curve, as `progress` counts them
 COVER = tuple(f"cover{level * 100:.0f}" for level in LEVELS)
 PUBLISHED = ("M1", "M2", "M3", "M4", "BNSL")
 
@@ -27,15 +29,26 @@ class Bench(NamedTuple):
     summary: dict
 
 
-def bench(curves: Sequence[Curve], published: dict | None = None, seed: int = 0, progress=None) -> Bench:
-    """Score the least-squares laws and `auto` on every curve; curves need rows held out.
+def bench(
+    curves: Sequence[Curve],
+    published: dict | None = None,
+    seed: int = 0,
+    progress: Callable[[int], object] | None = None,
+) -> Bench:
+    """Score the least-squares laws and `auto` on every curve.
 
-    published: from `read_published`, shown beside ours on the curves both have.
+    - curves: with rows held out.
+    - published: from `read_published`, shown beside ours on the curves both have.
+    - seed: of the fits.
+    - progress: called with the number of parts just finished, of PARTS a curve.
+
     Raises UserError where no row of a curve is held out.
     """
     for curve in curves:
         if curve.fit.all():
-            raise UserError(f"curve {curve.name!r}: no row is held out to score; mark some with --split")
+            raise UserError(
+                f"curve {curve.name!r}: no row is held out to score; mark some by a column `split`"
+            )
     began = time.monotonic()
     fits = fit(curves, LAWS, seed=seed, progress=progress)
     fitted = time.monotonic()
@@ -78,7 +91,7 @@ def summarise(rows: list[dict], published: dict | None = None) -> dict:
     return summary
 
 
-def _statistics(rows: list[dict], methods) -> dict:
+def _statistics(rows: list[dict], methods: Sequence[str]) -> dict:
     table = np.array([[row[m] for m in methods] for row in rows])
     lowest = table == table.min(1, keepdims=True)
     wins = (lowest / lowest.sum(1, keepdims=True)).mean(0)
@@ -92,7 +105,7 @@ def _statistics(rows: list[dict], methods) -> dict:
     return {"curves": len(rows), "methods": methods_out}
 
 
-def read_published(path) -> dict:
+def read_published(path: str | Path) -> dict[tuple[str, str, str], dict[str, float]]:
     """{(Domain, Task, Model): {"published M1": RMSLE, ...}} of a CSV with those columns.
 
     Raises UserError where a column is missing or a cell is not a positive number.

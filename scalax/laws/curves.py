@@ -3,9 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scalax.errors import UserError
-from scalax.laws.family import Span
+from scalax.laws.family import Extent
 
 LEAST_TO_JUDGE = 8  # rows
 
@@ -13,13 +14,25 @@ LEAST_TO_JUDGE = 8  # rows
 class Curve:
     """Points (x, y) of one learning curve.
 
-    x: [n] (or [n, 2] for a law of two variables), positive, e.g. examples seen or training FLOPs.
-    y: [n], positive, e.g. error or loss. fit: [n] bool, the rows to fit (None: all); the others are
-    held out, and only ever scored. name: shown in messages. notes: what a reader did to the rows.
-    labels: what x and y are, for the axes of figures.
+    - x: [n] (or [n, 2] for a law of two variables), positive, e.g. examples seen or training FLOPs.
+    - y: [n], positive, e.g. error or loss.
+    - name: shown in messages.
+    - fit: [n] bool, the rows to fit (None: all); the others are held out, and only ever scored.
+    - notes: what a reader did to the rows.
+    - labels: what x and y are, for the axes of figures.
+
+    Raises UserError where the shapes do not match.
     """
 
-    def __init__(self, x, y, name: str = "", fit=None, notes: tuple[str, ...] = (), labels=("x", "y")):
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        name: str = "",
+        fit: ArrayLike | None = None,
+        notes: tuple[str, ...] = (),
+        labels: tuple[str, str] = ("x", "y"),
+    ):
         self.x = np.asarray(x, float)
         self.y = np.asarray(y, float)
         self.name = name
@@ -43,7 +56,18 @@ class Points(NamedTuple):
     weights: np.ndarray  # [n], how often the same row occurs
     center_x: np.ndarray  # scalar or [2]
     center_y: float
-    span: Span
+    extent: Extent
+
+    def anchored(self) -> "Points":
+        """The same rows with the end of the data at the origin: log x = 0, and log y = 0 there."""
+        left, right, low, high, first, last = self.extent
+        return self._replace(
+            log_x=self.log_x - right,
+            log_y=self.log_y - last,
+            center_x=self.center_x + right,
+            center_y=self.center_y + last,
+            extent=Extent(left - right, 0.0, low - last, high - last, first - last, 0.0),
+        )
 
 
 def clean(curve: Curve) -> tuple[Points, list[str]]:
@@ -72,15 +96,17 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
     log_x, log_y = log_x - center_x, log_y - center_y
     if curve.x.ndim == 1:
         log_x, center_x = log_x[:, 0], center_x[0]
-    ends = (
-        (log_y[log_x == log_x.min()].mean(), log_y[log_x == log_x.max()].mean())
-        if log_x.ndim == 1
-        else (0, 0)
-    )
-    span = Span(log_x.min(0), log_x.max(0), float(log_y.min()), float(log_y.max()), *map(float, ends))
+    extent = extent_of(log_x, log_y)
     if log_x.ndim == 1 and len(log_y) >= LEAST_TO_JUDGE:
         notes += _doubts(log_x, log_y + center_y)
-    return Points(log_x, log_y, counts.astype(float), center_x, center_y, span), notes
+    return Points(log_x, log_y, counts.astype(float), center_x, center_y, extent), notes
+
+
+def extent_of(log_x: np.ndarray, log_y: np.ndarray) -> Extent:
+    """Of rows [n] (or [n, 2], whose ends of x have no one y: `first` and `last` are 0)."""
+    left, right = log_x.min(0), log_x.max(0)
+    first, last = (log_y[log_x == end].mean() if log_x.ndim == 1 else 0 for end in (left, right))
+    return Extent(left, right, float(log_y.min()), float(log_y.max()), float(first), float(last))
 
 
 def _doubts(log_x, log_y) -> list[str]:
@@ -96,7 +122,7 @@ def _doubts(log_x, log_y) -> list[str]:
     return []
 
 
-def resample_log(x, y, n: int) -> tuple[np.ndarray, np.ndarray]:
+def resample_log(x: ArrayLike, y: ArrayLike, n: int) -> tuple[np.ndarray, np.ndarray]:
     """n points of a curve, evenly spaced in log x, read off by interpolation in log x and log y.
 
     x, y: [m] positive, in any order; returns x [n], y [n] over the same range. Rows that share an x are

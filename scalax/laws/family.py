@@ -1,15 +1,20 @@
 """What a scaling law is to the fitter: a pure function of log x with a box and starts drawn from the data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
+
+from scalax.laws.flags import Flag
+from scalax.laws.priors import PriorCoordinates
 
 TINY = -20.0  # log of a term, relative to the data, below which it no longer shows
 
 
-class Span(NamedTuple):
+class Extent(NamedTuple):
     """Where a curve's rows to fit lie, in logs: x from `left` to `right`, y from `low` to `high`.
 
     Floats; for a law of two variables `left` and `right` are arrays [2]. `first` and `last` are the
@@ -24,7 +29,7 @@ class Span(NamedTuple):
     last: float
 
     @property
-    def width(self):
+    def width(self) -> Any:
         return self.right - self.left
 
     @property
@@ -32,45 +37,104 @@ class Span(NamedTuple):
         return max(self.high - self.low, 1e-3)
 
     @property
-    def steepness(self):
+    def steepness(self) -> Any:
         """The curve's overall slope, |d log y / d log x|: what exponents are measured in."""
         return self.height / self.width
 
 
-class Family(NamedTuple):
+class ShiftedPower(NamedTuple):
+    """E = a (C + d)^-b + c: what plans that reason about a law, not only follow it, need it to be."""
+
+    a: float
+    b: float
+    c: float = 0.0
+    d: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
     """A law y = f(x), as log y of log x with parameters p [k], some of them logs of the natural ones.
 
     Units cancel: `shift` maps the parameters of a curve moved by (du, dv) in (log x, log y), so the
     fitter works on centred logs and rescaled data give the same fit.
+
+    What a fit needs:
+
+    - name, formula, source: the source is a paper and its equation.
+    - names: of the natural parameters, in the order of p.
+    - to_natural: p [k] -> natural parameters [k], with jax.numpy.
+    - from_natural: its inverse; -inf where p is the log of a zero.
+    - log_y: (p [k], log_x [n]) -> log y [n]; traced by JAX.
+    - log_limit: p [k] -> log of y as x grows without end; -inf where y tends to 0.
+    - shift: (p [..., k], du, dv) -> p [..., k].
+    - box: Extent -> (low [k], high [k]).
+    - starts: (Extent, unit cube points [s, k]) -> p [s, k].
+
+    What it may have besides:
+
+    - inverse: (p [k], log_y [n]) -> log x [n], nan where not reached; without it, x is searched for.
+    - variables: of x; 2 where log_x is [n, 2].
+    - floor: the parameter that is a limit which y stays above, its p being the log of it.
+    - prior: what a prior of it is about, and a wide one. With it the law can be a member of a forecast.
+    - diagnose: (natural parameters by name, (left, right) of the data's log x) -> flags of its own.
+    - as_shifted_power: natural parameters by name -> the same law as a (C + d)^-b + c. With it a run can
+      plan by the law as it goes (`plan.Online`).
+    - parts: (p [k], log_x [n]) -> named curves in log y, what a law is made of, drawn in a figure of its own.
+    - labels: heads of columns by parameter, in the order in which tables show them; `{x}` and `{y}` stand
+      for the units of x and y.
+    - decisive: parameters without which it is not known how the law descends; plans by it say so.
+    - colour: of its line in figures.
     """
 
     name: str
     formula: str
-    source: str  # paper and equation
-    names: tuple[str, ...]  # of the natural parameters
-    to_natural: Callable  # (p [k]) -> natural parameters [k]; traced by JAX
-    from_natural: Callable  # its inverse; -inf where p is the log of a zero
-    log_y: Callable  # (p [k], log_x [n]) -> log y [n]; traced by JAX
-    log_limit: Callable  # (p [k]) -> log of y as x grows without end; -inf where y tends to 0
-    inverse: Callable | None  # (p [k], log_y [n]) -> log x [n], nan where not reached; None: by search
-    shift: Callable  # (p [..., k], du, dv) -> p [..., k]
-    box: Callable  # (Span) -> (low [k], high [k])
-    starts: Callable  # (Span, unit cube points [s, k]) -> p [s, k]
-    parts: Callable | None = None  # (p, log_x) -> dict of named curves, to plot what a law is made of
+    source: str
+    names: tuple[str, ...]
+    to_natural: Callable
+    from_natural: Callable
+    log_y: Callable
+    log_limit: Callable
+    shift: Callable
+    box: Callable[[Extent], tuple[np.ndarray, np.ndarray]]
+    starts: Callable[[Extent, np.ndarray], np.ndarray]
+    inverse: Callable | None = None
     variables: int = 1
-    floor: int | None = None  # which of p is the log of a limit that y stays above
+    floor: str | None = None
+    prior: PriorCoordinates | None = None
+    diagnose: Callable[[dict[str, float], tuple[float, float]], Iterable[Flag]] | None = None
+    as_shifted_power: Callable[[dict[str, float]], ShiftedPower] | None = None
+    parts: Callable | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+    decisive: tuple[str, ...] = ()
+    colour: str = ""
 
-    def natural(self, p) -> dict[str, float]:
+    def natural(self, p: ArrayLike) -> dict[str, float]:
         """Parameters as the formula has them."""
-        return dict(zip(self.names, np.asarray(self.to_natural(p), float).tolist(), strict=True))
+        values = np.asarray(self.to_natural(np.asarray(p, float)), float)
+        return dict(zip(self.names, values.tolist(), strict=True))
 
     def internal(self, natural: dict[str, float]) -> np.ndarray:
         """The p [k] of natural parameters."""
         return np.asarray(self.from_natural([natural[name] for name in self.names]), float)
 
+    def headings(self, x: str = "x", y: str = "y") -> dict[str, str]:
+        """The head of each parameter's column, in the order of a table.
 
-def coordinates(*kinds: str) -> dict[str, Any]:
-    """`to_natural` and `from_natural` one by one: "log" is exp(p), "-log" is -exp(p), "id" is p."""
+        >>> from scalax import laws
+        >>> laws.FAMILIES["shifted_power"].headings(x="FLOPs")
+        {'a': 'a', 'b': 'b', 'c': 'c (limit)', 'd': 'd (FLOPs)'}
+        """
+        labels = self.labels or {name: name for name in self.names}
+        return {name: label.format(x=x, y=y) for name, label in labels.items()}
+
+
+def unpack(p: Any) -> tuple:
+    """The parameters of p [..., k], each [...], to be named: `log_a, log_b = unpack(p)`."""
+    return tuple(p[..., i] for i in range(p.shape[-1]))
+
+
+def transforms(*kinds: str) -> dict[str, Any]:
+    """`to_natural` and `from_natural` by parameter: "log" is exp(p), "-log" is -exp(p), "id" is p."""
 
     def to_natural(p):
         ways = {"log": jnp.exp, "-log": lambda v: -jnp.exp(v), "id": lambda v: v}
@@ -84,12 +148,13 @@ def coordinates(*kinds: str) -> dict[str, Any]:
     return dict(to_natural=to_natural, from_natural=from_natural)
 
 
-def between(low, high, unit):
+def lerp(low: Any, high: Any, unit: Any) -> Any:
+    """From `low` at `unit` 0 to `high` at 1; arrays broadcast."""
     return low + (high - low) * unit
 
 
-def log_excess(log_y, log_floor):
-    """log(y - floor) for y above a floor, in logs; nan below it."""
+def log_excess(log_y: Any, log_floor: Any) -> Any:
+    """log(y - floor) for y above a floor, in logs, with NumPy; nan below it; arrays broadcast."""
     with np.errstate(invalid="ignore", divide="ignore"):
         gap = np.asarray(log_floor - log_y, float)
         return log_y + np.log(np.where(gap < 0, -np.expm1(np.minimum(gap, 0)), np.nan))

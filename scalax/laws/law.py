@@ -6,9 +6,12 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike
 
 from scalax.errors import UserError
 from scalax.laws.family import Family
+
+SEARCHED = 512  # values of y whose x are searched for at once: each takes a row of 64 KB
 
 
 @functools.cache
@@ -21,7 +24,7 @@ def _compiled(family: Family, what: str):
     return jax.jit(one)
 
 
-def evaluate(family: Family, p, log_x, what: str = "log_y") -> np.ndarray:
+def evaluate(family: Family, p: ArrayLike, log_x: ArrayLike, what: str = "log_y") -> np.ndarray:
     """log y [n] (or [r, n] for `samples` of p [r, k], or d log y / d log x for `slope`) in float64.
 
     Pads to a power of two, so that calls of many lengths share few compiled programs.
@@ -52,9 +55,9 @@ class Law:
     def params(self) -> dict[str, float]:
         """Parameters of `family_spec.formula` by name."""
         with jax.enable_x64(True):
-            return self.family_spec.natural(jnp.asarray(self.p))
+            return self.family_spec.natural(self.p)
 
-    def predict(self, x) -> np.ndarray:
+    def predict(self, x: ArrayLike) -> np.ndarray:
         """y at x: [n] -> [n] (x is [n, 2] for a law of two variables); a scalar gives a scalar."""
         x = np.asarray(x, float)
         if x.ndim < self.family_spec.variables:
@@ -62,7 +65,7 @@ class Law:
         with np.errstate(divide="ignore"):
             return np.exp(evaluate(self.family_spec, self.p, np.log(x)))
 
-    def slope(self, x) -> np.ndarray:
+    def slope(self, x: ArrayLike) -> np.ndarray:
         """dy/dx at x by differentiating the law: same shape as x."""
         x = np.asarray(x, float)
         if x.ndim < self.family_spec.variables:
@@ -71,13 +74,13 @@ class Law:
         y = self.predict(x)
         return relative * (y[:, None] if x.ndim == 2 else y) / x
 
-    def inverse(self, y) -> np.ndarray:
+    def inverse(self, y: ArrayLike) -> np.ndarray:
         """x at which the law reaches y: [n] -> [n], nan where it never does; a scalar gives a scalar.
 
         A law that is not monotone is searched from small x upwards for the first crossing.
         """
         if self.family_spec.variables > 1:
-            raise UserError(f"{self.family} has two variables: no single x reaches a given y")
+            raise UserError(f"law {self.family}: it has two variables, so no single x reaches a given y")
         y = np.asarray(y, float)
         if y.ndim == 0:
             return self.inverse(y[None])[0]
@@ -85,7 +88,8 @@ class Law:
             if self.family_spec.inverse:
                 x = np.exp(self.family_spec.inverse(self.p, np.log(y)))
             else:
-                x = np.exp(self._search(np.log(y)))
+                parts = np.array_split(np.log(y), len(y) // SEARCHED + 1)
+                x = np.exp(np.concatenate([self._search(part) for part in parts]))
         return np.where(np.isfinite(x) & (x > 0), x, np.nan)
 
     @property

@@ -1,30 +1,42 @@
-"""`python -m scalax.laws.learn CURVES.csv... --out priors.json`: learn the priors of `auto` anew.
+"""`python -m scalax.laws.learn CURVES.csv... --out priors.json`: learn the priors of forecasts anew.
 
 Empirical Bayes from the rows to fit alone; rows held out are not read.
 """
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from scalax.laws.curves import clean
-from scalax.laws.posterior import COORDINATES, Prior, anchored, ensembles
+from scalax.laws.curves import Curve, clean
+from scalax.laws.forecasting import MEMBERS
+from scalax.laws.posterior import anchored, ensembles, prior_coordinates
+from scalax.laws.priors import Prior
+from scalax.laws.registry import lookup
 
 ROUNDS = 4
 PSEUDO_CURVES = 2.0  # weight of the wide prior's covariance, so that few curves do not make a narrow one
 
 
-def learn(curves, rounds: int = ROUNDS) -> dict[str, Prior]:
-    """A prior per family of `auto` from the rows to fit of many curves: in turn, draw every curve's
-    ensemble under the prior, and give the prior the mean and covariance of all draws together."""
+def learn(
+    curves: Sequence[Curve], members: Sequence[str] = MEMBERS, rounds: int = ROUNDS
+) -> dict[str, Prior]:
+    """A prior for each law from the rows to fit of many curves: in turn, draw every curve's ensemble under
+    the prior, and give the prior the mean and covariance of all draws together.
+
+    - members: names of laws, each with a prior.
+    - rounds: of drawing and learning.
+    """
     data = [anchored(clean(curve)[0]) for curve in curves]
     priors = {}
-    for name, coordinates in COORDINATES.items():
-        prior, wide = coordinates.wide, coordinates.wide
+    for name in members:
+        law = lookup(name)
+        wide = prior_coordinates(law).wide
+        prior = wide
         for _ in range(rounds):
-            draws = [e.coordinates for e in ensembles(name, data, prior)]
+            draws = [e.coordinates for e in ensembles(law, data, prior)]
             centers = np.array([np.median(d, 0) for d in draws])
             mean = centers.mean(0)
             within = sum(np.cov(d.T, bias=True) for d in draws)
@@ -35,7 +47,7 @@ def learn(curves, rounds: int = ROUNDS) -> dict[str, Prior]:
     return priors
 
 
-def main(argv=None) -> None:
+def main(argv: list[str] | None = None) -> None:
     from scalax.laws.readers import read_curves
 
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m scalax.laws.learn")

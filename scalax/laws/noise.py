@@ -28,11 +28,12 @@ def row_noise(points: Points) -> float:
     kept = np.sort(rest)[: int(np.ceil(0.9 * len(rest)))]
     # Cutting a normal's largest tenth leaves a root mean square of 0.77.
     noise = float(np.sqrt(np.mean(kept**2))) * 1.3 if len(rest) > 1 else 0.0
-    return max(noise, FLOOR * points.span.height)
+    return max(noise, FLOOR * points.extent.height)
 
 
 def is_smoothed(points: Points) -> bool:
-    """Rows that (almost) never rise, as no long series of single noisy evaluations does near its end.
+    """Whether the rows almost never rise: a long series of single noisy evaluations would rise now and then,
+    so such rows were smoothed.
 
     A curve that falls by several times its noise from row to row cannot be told from a smoothed one,
     and counts as one: its bands are wider than they need be, never narrower.

@@ -1,4 +1,4 @@
-r"""Ensembles of laws that a curve's rows, a prior and doubt about the law itself leave possible.
+r"""Ensembles of laws that are plausible given a curve's rows, a prior, and the doubt that any law is exact.
 
 log y = law(log x) + discrepancy + noise. The discrepancy is an integrated Wiener process in log x that
 starts at the largest x to fit: no law is exact over decades, so the early part of a curve must not buy
@@ -7,56 +7,25 @@ curve's own height over its width, in logs: a flat curve has a small discrepancy
 """
 
 import functools
-import json
-from collections.abc import Callable
-from importlib import resources
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalax.errors import UserError
+from scalax.laws.batches import in_batches, padded, unit_points
 from scalax.laws.curves import Points
-from scalax.laws.fitting import CHUNK, FAMILIES, padded_size, unit_points
+from scalax.laws.family import Family
+from scalax.laws.law import evaluate
 from scalax.laws.noise import row_noise
+from scalax.laws.priors import Prior, PriorCoordinates
 from scalax.laws.solve import least_squares
 
 DISCREPANCY = 0.18  # least error of inner backtests at twice the x, see README
 MEMBERS, STARTS, POLISHED = 64, 32, 4
 MOST_ROWS = 240  # longer curves are averaged in bins of log x
-
-
-class Prior(NamedTuple):
-    """A Gaussian over a family's free coordinates (see COORDINATES)."""
-
-    mean: np.ndarray  # [m]
-    covariance: np.ndarray  # [m, m]
-
-
-class Coordinates(NamedTuple):
-    """What a prior is about: numbers that rescaling x or y leaves alone, of p anchored at the end."""
-
-    of: Callable  # (p [k], log y at the top) -> [m]; traced
-    wide: Prior  # before any curve was seen
-
-
-def _wide(mean, deviation) -> Prior:
-    return Prior(np.array(mean, float), np.diag(np.square(np.array(deviation, float))))
-
-
-# With the end of the data at log x = log y = 0: limits are relative to the last y, bends to the last x.
-COORDINATES = {
-    "m3": Coordinates(lambda p, top: jnp.stack([p[1], p[2]]), _wide([-2, -1], [2, 1])),
-    "m4": Coordinates(
-        lambda p, top: jnp.stack([p[0], p[1] - top, p[2], p[4]]),
-        _wide([-1, 0.1, 0, -0.5], [1.5, 0.3, 0.7, 0.7]),
-    ),
-    "bnsl": Coordinates(
-        lambda p, top: jnp.stack([p[0], p[2], p[2] + p[3], p[4], p[5]]),
-        _wide([-1.5, 0.1, 0.4, -3, -0.5], [1.5, 0.3, 0.3, 2, 0.8]),
-    ),
-}
-MEMBERS_OF_AUTO = tuple(COORDINATES)
 
 
 class Anchored(NamedTuple):
@@ -68,18 +37,9 @@ class Anchored(NamedTuple):
 
 
 def anchored(points: Points) -> Anchored:
-    right, last, span = points.span.right, points.span.last, points.span
-    moved = span._replace(
-        left=span.left - right, right=0.0, low=span.low - last, high=span.high - last, first=span.first - last
-    )._replace(last=0.0)
-    there = points._replace(
-        log_x=points.log_x - right,
-        log_y=points.log_y - last,
-        center_x=points.center_x + right,
-        center_y=points.center_y + last,
-        span=moved,
-    )
-    return Anchored(_thinned(there), row_noise(points), DISCREPANCY * span.steepness)
+    """The curve as the search for its laws wants it."""
+    there = _thinned(points.anchored())
+    return Anchored(there, row_noise(points), DISCREPANCY * points.extent.steepness)
 
 
 def _thinned(points: Points) -> Points:
@@ -96,7 +56,7 @@ def _thinned(points: Points) -> Points:
     return points._replace(log_x=log_x, log_y=log_y, weights=total[kept])
 
 
-def process_variance(tau: float, distance):
+def process_variance(tau: float, distance: np.ndarray) -> np.ndarray:
     """Variance of the discrepancy at a log distance [n] from the end of the data."""
     return tau**2 * np.maximum(distance, 0) ** 3 / 3
 
@@ -111,19 +71,91 @@ def whitener(a: Anchored) -> np.ndarray:
 
 
 class Ensemble(NamedTuple):
-    """Per curve: the most probable law and draws around it, as p in the data's own units."""
+    """Per curve: the most probable law of a family and draws around it, as p in the data's own units."""
 
+    family: Family
     best: np.ndarray  # [k]
     members: np.ndarray  # [members, k]
     coordinates: np.ndarray  # [members, m], what the prior is about
 
+    def draws(self, log_x: np.ndarray) -> np.ndarray:
+        """log y of every member at log x [n]: [members, n]."""
+        return evaluate(self.family, self.members, log_x, "samples")
+
+    def predict(self, log_x: np.ndarray) -> np.ndarray:
+        """log y [n] of the most probable law at log x [n]."""
+        return evaluate(self.family, self.best, log_x)
+
+    @property
+    def limit(self) -> float:
+        """What the median member tends to as x grows without end."""
+        return float(np.exp(np.median([float(self.family.log_limit(p)) for p in self.members])))
+
+
+def ensembles(
+    family: Family, curves: Sequence[Anchored], prior: Prior, draws: int = MEMBERS
+) -> list[Ensemble]:
+    """Draws by randomised maximum posterior: data and prior mean are perturbed by their own errors, in
+    mirrored pairs, and the law refitted. Exact for a law that is linear in its parameters.
+
+    - family: a law that declares what a prior of it is about.
+    - curves: anchored at their ends.
+    - prior: of the law's coordinates.
+    - draws: members of each ensemble; 0: the most probable law is the only one.
+
+    Raises UserError where the law declares no prior.
+    """
+    about = prior_coordinates(family)
+    unit = unit_points(STARTS, len(family.names), 0)
+    root = np.linalg.inv(np.linalg.cholesky(prior.covariance))
+    search, scatter, coordinates = _programs(family, about.of)
+
+    @functools.cache
+    def errors(size: int) -> np.ndarray:
+        half = np.random.default_rng(0).standard_normal((draws // 2, len(prior.mean) + size))
+        pairs = np.concatenate([half, -half])
+        return np.concatenate([pairs[:, len(prior.mean) :], pairs[:, : len(prior.mean)]], 1)
+
+    def inputs(i: int, size: int) -> tuple[np.ndarray, ...]:
+        points, n = curves[i].points, len(curves[i].points.log_x)
+        white = np.zeros((size, size))
+        white[:n, :n] = whitener(curves[i])
+        own = errors(size).copy()
+        own[:, n:size] = 0
+        low, high = family.box(points.extent)
+        starts, top = family.starts(points.extent, unit), np.asarray(points.extent.high)
+        rows = padded(points.log_x, size), padded(points.log_y, size), white
+        return *rows, low, high, starts, top, prior.mean, root, own
+
+    def program(*data):
+        *data, own = data
+        *_, top, _, _ = data
+        best = search(tuple(data))
+        members = scatter(best, own, tuple(data)) if draws else best[:, None]
+        return best, members, coordinates(members, top)
+
+    found = in_batches([len(a.points.log_x) for a in curves], inputs, program)
+    results = []
+    for a, (best, members, where) in zip(curves, found, strict=True):
+        at = a.points.center_x, a.points.center_y
+        results.append(Ensemble(family, family.shift(best[None], *at)[0], family.shift(members, *at), where))
+    return results
+
+
+def prior_coordinates(family: Family) -> PriorCoordinates:
+    """Raises UserError where the law declares none."""
+    if family.prior is None:
+        raise UserError(
+            f"law {family.name!r} has no prior, so it cannot be a member of a forecast; leave it out"
+        )
+    return family.prior
+
 
 @functools.cache
-def _programs(name: str):
-    """(search, scatter), compiled apart, since a forecast without draws needs only the first. `search`:
-    inputs of curves -> the best p [c, k]; `scatter`: (best, errors [c, draws, n + m], inputs) -> members
-    [c, draws, k]."""
-    family, of = FAMILIES[name], COORDINATES[name].of
+def _programs(family: Family, of: Callable) -> tuple[Callable, Callable, Callable]:
+    """(search, scatter, coordinates), compiled apart, since a forecast without draws needs only the first.
+    `search`: inputs of curves -> the best p [c, k]; `scatter`: (best, errors [c, draws, n + m], inputs) ->
+    members [c, draws, k]; `coordinates`: (members, top [c]) -> [c, draws, m]."""
 
     def solve(p, error, max_steps, data):
         log_x, log_y, white, low, high, _, top, mean, root = data
@@ -135,8 +167,9 @@ def _programs(name: str):
         return least_squares(residual, jnp.ones_like(error), p, low, high, max_steps=max_steps)
 
     def search(data):
-        zero = jnp.zeros(len(data[0]) + len(data[7]))
-        screened = jax.vmap(lambda p: solve(p, zero, 15, data))(data[5])
+        log_x, *_, starts, _, mean, _ = data
+        zero = jnp.zeros(len(log_x) + len(mean))
+        screened = jax.vmap(lambda p: solve(p, zero, 15, data))(starts)
         chosen = screened.p[jnp.argsort(screened.cost)[:POLISHED]]
         polished = jax.vmap(lambda p: solve(p, zero, 60, data))(chosen)
         return polished.p[jnp.argmin(polished.cost)]
@@ -145,60 +178,8 @@ def _programs(name: str):
         best, errors, data = inputs
         return jax.vmap(lambda e: solve(best, e, 20, data).p)(errors)
 
-    return jax.jit(lambda data: jax.lax.map(search, data)), jax.jit(lambda *all: jax.lax.map(scatter, all))
-
-
-@functools.cache
-def _coordinates(name: str):
-    return jax.jit(jax.vmap(jax.vmap(COORDINATES[name].of, (0, None))))
-
-
-def ensembles(name: str, curves: list[Anchored], prior: Prior, draws: int = MEMBERS) -> list[Ensemble]:
-    """Draws by randomised maximum posterior: data and prior mean are perturbed by their own errors, in
-    mirrored pairs, and the law refitted. Exact for a law that is linear in its parameters. With no draws
-    the most probable law is the only member."""
-    family = FAMILIES[name]
-    unit = unit_points(STARTS, len(family.names), 0)
-    root = np.linalg.inv(np.linalg.cholesky(prior.covariance))
-    search, scatter = _programs(name)
-    results: list = [None] * len(curves)
-    sizes = [padded_size(len(a.points.log_x)) for a in curves]
-    for size in sorted(set(sizes)):
-        half = np.random.default_rng(0).standard_normal((draws // 2, len(prior.mean) + size))
-        errors = np.concatenate([half, -half])
-        errors = np.concatenate([errors[:, len(prior.mean) :], errors[:, : len(prior.mean)]], 1)
-        group = [i for i, s in enumerate(sizes) if s == size]
-        for begin in range(0, len(group), CHUNK):
-            chunk = group[begin : begin + CHUNK]
-            rows = [_inputs(family, curves[i], size, unit, prior, root, errors) for i in chunk]
-            rows += rows[:1] * (CHUNK - len(chunk)) if len(chunk) < CHUNK else []
-            with jax.enable_x64(True):
-                *data, own = (jnp.asarray(np.stack(c)) for c in zip(*rows, strict=True))
-                best = search(tuple(data))
-                members = scatter(best, own, tuple(data)) if draws else best[:, None]
-                about = np.asarray(_coordinates(name)(members, data[6]))
-            best, members = np.asarray(best), np.asarray(members)
-            for j, i in enumerate(chunk):
-                at = curves[i].points.center_x, curves[i].points.center_y
-                results[i] = Ensemble(
-                    family.shift(best[j][None], *at)[0], family.shift(members[j], *at), about[j]
-                )
-    return results
-
-
-def _inputs(family, a: Anchored, size, unit, prior, root, errors):
-    n = len(a.points.log_x)
-    log_x, log_y = (np.concatenate([v, np.repeat(v[:1], size - n)]) for v in (a.points.log_x, a.points.log_y))
-    white = np.zeros((size, size))
-    white[:n, :n] = whitener(a)
-    mine = errors.copy()
-    mine[:, n:size] = 0
-    low, high = family.box(a.points.span)
-    starts = family.starts(a.points.span, unit)
-    return log_x, log_y, white, low, high, starts, a.points.span.high, prior.mean, root, mine
-
-
-def load_priors() -> dict[str, Prior]:
-    """The priors that come with the package, learned by `python -m scalax.laws.learn`."""
-    data = json.loads(resources.files("scalax.laws").joinpath("priors.json").read_text())["priors"]
-    return {name: Prior(np.array(p["mean"]), np.array(p["covariance"])) for name, p in data.items()}
+    return (
+        jax.jit(lambda data: jax.lax.map(search, data)),
+        jax.jit(lambda *all: jax.lax.map(scatter, all)),
+        jax.jit(jax.vmap(jax.vmap(of, (0, None)))),
+    )

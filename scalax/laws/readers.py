@@ -1,6 +1,6 @@
 """Learning curves from files: CSV, JSON lines, Weights & Biases exports, and scalax's own records.
 
-A file is read whole or refused with one line that names the file, the row and the column. Numbers that
+A file is read whole or rejected with one line that names the file, the row and the column. Numbers that
 cannot be part of a curve (not positive, not finite) are left out, and the curve's notes say so.
 """
 
@@ -8,26 +8,37 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
+from scalax import metrics
 from scalax.errors import UserError, suggest
 from scalax.laws.curves import Curve
 
 BENCHMARK_X, BENCHMARK_Y, BENCHMARK_SPLIT = "Seen Examples", "Loss", "Training"
 BENCHMARK_BY = ("Domain", "Task", "Model")
-OWN_METRICS = ("val_error", "val_loss", "fewshot_error")
 LARGEST_CELL = 10_000  # characters; a longer one is not a number or a name
 TRUE, FALSE = {"1", "1.0", "true", "fit", "train"}, {"0", "0.0", "false", "held out", "test"}
 
 
-def read_curves(path, x=None, y=None, by=(), split=None) -> list[Curve]:
+def read_curves(
+    path: str | Path,
+    x: str | None = None,
+    y: str | None = None,
+    by: Sequence[str] = (),
+    split: str | None = None,
+) -> list[Curve]:
     """Curves of one file, in order of first appearance.
 
-    x, y: columns. by: columns whose values name a curve. split: column that says which rows are to fit
-    (1) and which are held out (0). With none given, the benchmark's columns, scalax's `metrics.jsonl`
+    - path: a CSV or JSONL file.
+    - x, y: columns.
+    - by: columns whose values name a curve.
+    - split: column that says which rows are to fit (1) and which are held out (0).
+
+    With no column given, the benchmark's columns, scalax's `metrics.jsonl`
     (flops against val_error, by run) and plain `x,y[,fit]` are recognised. In a Weights & Biases export,
     y names the metric and every column 'RUN - METRIC' is a curve. A column of accuracies (its name has
     'acc', its values lie in 0..1 or 0..100 and rise) is turned into errors, and noted.
@@ -84,7 +95,8 @@ def _table(path: Path) -> tuple[list[dict], list[int], list[str]]:
         ) from None
     if "\0" in text:
         raise UserError(
-            f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}, column 1: holds a null byte"
+            f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}, column 1: holds a null byte; give"
+            " a CSV or JSONL file"
         )
     if not text.strip():
         raise UserError(f"{path}, row 1, column 1: the file is empty")
@@ -138,7 +150,7 @@ def _json_lines(path: Path, text: str):
                 break  # a killed run tears its last line
             at = getattr(e, "colno", 1)
             raise UserError(
-                f"{path}, row {number}, column {at}: not a JSON object; fix or remove it"
+                f"{path}, row {number}, column {at}: not a JSON object; repair or remove it"
             ) from None
         if not isinstance(row, dict):
             raise UserError(
@@ -159,8 +171,7 @@ def _columns(path, columns, rows, x, y, by, split):
             x, y, by = BENCHMARK_X, BENCHMARK_Y, by or BENCHMARK_BY
             split = split or (BENCHMARK_SPLIT if BENCHMARK_SPLIT in columns else None)
         elif {"run", "step", "flops"} <= set(columns):
-            metric = next((m for m in OWN_METRICS if m in columns), None)
-            x, y, by = "flops", metric or "val_error", by or ("run",)
+            x, y, by = "flops", next(iter(metrics.compared(columns)), "val_error"), by or ("run",)
         elif {"x", "y"} <= set(columns):
             x, y, split = "x", "y", split or ("fit" if "fit" in columns else None)
     for name in (x, y, *by, *([split] if split else [])):
@@ -169,9 +180,9 @@ def _columns(path, columns, rows, x, y, by, split):
                 f"{path}, row 1: no column {name!r}{suggest(name, [c[:40] for c in columns[:50]])}"
             )
     if x is None or y is None:
-        missing = "--x and --y" if x is None and y is None else "--x" if x is None else "--y"
+        missing = " and ".join(f"`{name}`" for name, column in (("x", x), ("y", y)) if column is None)
         shown = ", ".join(repr(c[:30]) for c in columns[:8])
-        raise UserError(f"{path}, row 1: say which columns to use with {missing}; the file has {shown}")
+        raise UserError(f"{path}, row 1: say which columns to use by {missing}; the file has {shown}")
     return x, y, by, split
 
 
@@ -244,6 +255,6 @@ def _curve(path, name, points, x, y) -> Curve | None:
         top = 1.0 if ys.max() <= 1 else 100.0
         rising = np.polyfit(np.log(xs), ys, 1)[0] > 0 if np.ptp(xs) > 0 else False
         if ys.max() <= top and rising:
-            notes.append(f"column {y!r} holds accuracies: turned into errors, {top:g} - y")
+            notes.append(f"column {y!r} holds accuracies; they are used as errors, {top:g} - y")
             ys, y = top - ys, f"{top:g} - {y}"
     return Curve(xs, ys, name or Path(path).stem, fit.astype(bool), tuple(notes), (x, y))

@@ -6,7 +6,8 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.laws.curves import Curve
-from scalax.laws.fitting import Fit, fit
+from scalax.laws.fit_result import Fit
+from scalax.laws.fitting import fit
 
 TAIL = 0.2  # share of the rows to fit, those of largest x, that choices are judged by
 CROPS = (0.0, 0.25, 0.5)  # shares of the rows, those of smallest x, to try without
@@ -26,10 +27,14 @@ def choose_breaks(curve: Curve, most: int = 2, starts: int = 64, seed: int = 0) 
     """Fit BNSL with 0..most breaks to the first rows, from several crop points, and keep what predicts
     the last fifth of the rows to fit best. Held-out rows are not seen.
 
+    - most: breaks, 0 to 4.
+    - starts: of each fit.
+    - seed: of the starts.
+
     Raises UserError where `most` is not 0..4 or there are fewer than ten rows to fit.
     """
     if not 0 <= most <= 4:
-        raise UserError(f"most must be 0 to 4 breaks, got {most}")
+        raise UserError(f"`most` must be 0 to 4 breaks, got {most}")
     order = np.argsort(curve.x[curve.fit], kind="stable")
     x, y = curve.x[curve.fit][order], curve.y[curve.fit][order]
     if len(x) < 10:

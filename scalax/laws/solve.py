@@ -17,12 +17,12 @@ class Solution(NamedTuple):
     steps: Array  # int
 
 
-def squared(r):
+def squared(r: Array) -> tuple[Array, Array]:
     """Loss r^2 and the weight its Gauss-Newton step gives a residual."""
     return r**2, jnp.ones_like(r)
 
 
-def huber(r, delta: float = 1e-3):
+def huber(r: Array, delta: float = 1e-3) -> tuple[Array, Array]:
     """r^2 within delta, and linear beyond: twice Huber's loss, so that small residuals count the same."""
     size = jnp.abs(r)
     return jnp.where(size < delta, r**2, delta * (2 * size - delta)), delta / jnp.maximum(size, delta)
@@ -38,10 +38,25 @@ def solve_positive(h: Array, g: Array) -> Array:
     return table[:, -1]
 
 
-def least_squares(residual: Callable, weights, start, low, high, *, loss=squared, max_steps=100) -> Solution:
+def least_squares(
+    residual: Callable[[Array], Array],
+    weights: Array,
+    start: Array,
+    low: Array,
+    high: Array,
+    *,
+    loss: Callable[[Array], tuple[Array, Array]] = squared,
+    max_steps: int = 100,
+) -> Solution:
     """Minimise sum(weights * loss(residual(p))) over low <= p <= high by Levenberg-Marquardt.
 
-    residual: [k] -> [n]; weights [n]; start, low, high [k]. A coordinate at its bound that the gradient
+    - residual: p [k] -> [n].
+    - weights: [n].
+    - start, low, high: [k].
+    - loss: of residuals [n] -> losses, and the weights that a Gauss-Newton step gives the residuals.
+    - max_steps: after which it stops, settled or not.
+
+    A coordinate at its bound that the gradient
     pushes outward is held there for the step. Starts that turn non-finite end with cost inf.
     """
 

@@ -1,11 +1,14 @@
 """BiT: pre-activation ResNets with group norm and weight standardisation."""
 
 import re
+from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scalax.models.family import Family
 from scalax.models.layers import Dtype
 
 # Blocks per stage: "Big Transfer" (Kolesnikov et al. 2020), section 3; xN multiplies all widths by N.
@@ -73,7 +76,8 @@ class Bit(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False):
+    def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, dict[str, jax.Array]]:
+        chex.assert_rank(images, 4)
         x = StdConv(64 * self.width, 7, 2, self.dtype, name="stem")(images)
         # BiT pads its pooling by zeros, where max_pool would by -inf; the input is signed, so it matters.
         x = nn.max_pool(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), (2, 2))
@@ -89,16 +93,23 @@ class Bit(nn.Module):
         return head(x).astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 
-NAMES = [f"bit-r{depth}x{width}" for depth in VARIANTS for width in WIDTHS]
-OPTIONS = ["dtype"]
+NAMES = tuple(f"bit-r{depth}x{width}" for depth in VARIANTS for width in WIDTHS)
 
 
-def parse(name: str) -> dict | None:
+def parse(name: str) -> dict[str, Any] | None:
     """Shape of 'bit-r50x1', as fields of Bit, or None for any other name."""
     found = re.fullmatch(r"bit-r(\d+)x(\d+)", name) if name in NAMES else None
     return {"stages": VARIANTS[found[1]], "width": int(found[2])} if found else None
 
 
-def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> Bit:
-    """The module of a `shape` that `parse` gave; any image size will do."""
-    return Bit(num_classes=num_classes, **shape, **options)
+FAMILY = Family(
+    name="BiT",
+    title="BiT ResNet",
+    module=Bit,
+    parse=parse,
+    build=lambda name, fields, outputs, size, options: Bit(outputs, **fields, **options),
+    names=NAMES,
+    examples=("bit-r50x1",),
+    options=(),
+    embedding=("stem",),
+)

@@ -16,24 +16,24 @@ Initializer = Callable[..., jax.Array]
 
 
 class Dropout(nn.Module):
-    """Zero entries of x [b, ...] at probability `rate`; without `positions` none.
+    """Zero entries of x [b, ...] at probability `rate`; without `example_ids` none.
 
-    positions: [b] numbers of the images in their whole batch. An image's mask comes from its own, so that it
-    is the same however the batch is split over devices and micro-batches.
+    example_ids: [b] numbers of the examples in their whole batch. An example's mask comes from its own, so
+    that it is the same however the batch is split over devices and micro-batches.
     """
 
     rate: float
 
-    def __call__(self, x: jax.Array, positions: jax.Array | None) -> jax.Array:
-        if not self.rate or positions is None:
+    def __call__(self, x: jax.Array, example_ids: jax.Array | None) -> jax.Array:
+        if not self.rate or example_ids is None:
             return x
-        kept = keep_masks(self.make_rng("dropout"), positions, 1 - self.rate, x.shape[1:])
+        kept = keep_masks(self.make_rng("dropout"), example_ids, 1 - self.rate, x.shape[1:])
         return jnp.where(kept, x / (1 - self.rate), 0).astype(x.dtype)
 
 
-def keep_masks(key: jax.Array, positions: jax.Array, keep: jax.Array | float, shape: tuple) -> jax.Array:
-    """bool [b, *shape], True at probability `keep`, for images with numbers `positions` [b]."""
-    keys = jax.vmap(functools.partial(jax.random.fold_in, key))(positions)
+def keep_masks(key: jax.Array, example_ids: jax.Array, keep: jax.Array | float, shape: tuple) -> jax.Array:
+    """bool [b, *shape], True at probability `keep`, for examples with numbers `example_ids` [b]."""
+    keys = jax.vmap(functools.partial(jax.random.fold_in, key))(example_ids)
     return jax.vmap(lambda key: jax.random.bernoulli(key, keep, shape))(keys)
 
 
@@ -48,7 +48,7 @@ class Mlp(nn.Module):
     bias_init: Initializer = nn.initializers.normal(1e-6)
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, example_ids: jax.Array | None = None) -> jax.Array:
         dense = functools.partial(
             nn.Dense,
             dtype=self.dtype,
@@ -57,7 +57,7 @@ class Mlp(nn.Module):
         )
         d = x.shape[-1]
         x = nn.gelu(dense(self.hidden, name="in")(x), approximate=not self.exact_gelu)
-        x = Dropout(self.dropout)(x, positions)
+        x = Dropout(self.dropout)(x, example_ids)
         return dense(d, name="out")(x)
 
 
@@ -69,12 +69,14 @@ class Attention(nn.Module):
 
     Kernels stand as in the published checkpoints: query, key, value [d, heads, d / heads], out [heads,
     d / heads, d]. `attention` is einsum, fused (jax.nn.dot_product_attention, by cuDNN's kernel where that
-    fits) or auto, which is fused where cuDNN's kernel fits and einsum elsewhere.
+    fits) or auto, which is fused where cuDNN's kernel fits and einsum elsewhere. With `causal` a query sees
+    no key after its own place.
     """
 
     heads: int
     dtype: Dtype = jnp.float32
     attention: str = "einsum"
+    causal: bool = False
 
     @nn.compact
     def __call__(self, queries: jax.Array, keys: jax.Array) -> jax.Array:
@@ -86,11 +88,15 @@ class Attention(nn.Module):
         v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
         cudnn = fits_cudnn(self.dtype, split[1])
         if self.attention == "fused" or (self.attention == "auto" and cudnn):
-            x = jax.nn.dot_product_attention(q, k, v, implementation="cudnn" if cudnn else "xla")
+            kind = "cudnn" if cudnn else "xla"
+            x = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal, implementation=kind)
         else:
             # cost.model finds the recomputation of fused attention by this name.
             with jax.named_scope("attention_scores"):
                 scores = jnp.einsum("bqhc,bkhc->bhqk", q * split[1] ** -0.5, k)
+            if self.causal:
+                seen = jnp.tri(*scores.shape[-2:], dtype=bool)
+                scores = jnp.where(seen, scores, jnp.finfo(scores.dtype).min)
             weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
             x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
         return nn.DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
@@ -105,6 +111,44 @@ def fits_cudnn(dtype: Dtype, head_dim: int) -> bool:
     if device.platform != "gpu" or "cuda" not in device.client.platform_version:
         return False
     return float(device.compute_capability) >= 8.0
+
+
+class Block(nn.Module):
+    """Pre-norm transformer block [b, n, d] -> [b, n, d]; returns its output twice, as a scan body does.
+
+    With `branch_scalars` each residual branch has a scalar factor that starts at 0 (ReZero, Bachlechner et
+    al. 2021), so that a block put into a trained network leaves its function as it was. In training,
+    `example_ids` [b] number the examples for their dropout; else they are None. `causal` as of Attention.
+    """
+
+    heads: int
+    mlp_dim: int
+    exact_gelu: bool = False
+    dropout: float = 0.0
+    branch_scalars: bool = False
+    attention: str = "einsum"
+    causal: bool = False
+    dtype: Dtype = jnp.float32
+
+    @nn.compact
+    def __call__(
+        self, x: jax.Array, drop_path: jax.Array | None, example_ids: jax.Array | None
+    ) -> tuple[jax.Array, jax.Array]:
+        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
+        h = Attention(self.heads, self.dtype, self.attention, self.causal, name="attn")(h, h)
+        x = x + self.branch(h, "scale1", drop_path, example_ids)
+        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
+        h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, example_ids)
+        x = x + self.branch(h, "scale2", drop_path, example_ids)
+        return x, x
+
+    def branch(
+        self, h: jax.Array, scale: str, drop_path: jax.Array | None, example_ids: jax.Array | None
+    ) -> jax.Array:
+        h = Dropout(self.dropout)(h, example_ids)
+        if self.branch_scalars:
+            h = h * self.param(scale, nn.initializers.zeros, ()).astype(h.dtype)
+        return drop_branch(self, h, drop_path, example_ids)
 
 
 class MapHead(nn.Module):
@@ -149,18 +193,12 @@ class PatchEmbedding(nn.Module):
 
 
 def drop_branch(
-    module: nn.Module, h: jax.Array, rate: jax.Array | float | None, positions: jax.Array | None
+    module: nn.Module, h: jax.Array, rate: jax.Array | float | None, example_ids: jax.Array | None
 ) -> jax.Array:
-    """Stochastic depth (Huang et al. 2016): zero the branch h [b, ...] of an image at probability `rate`;
-    without a rate or `positions` (see Dropout) of none."""
-    if rate is None or positions is None:
+    """Stochastic depth (Huang et al. 2016): zero the branch h [b, ...] of an example at probability
+    `rate`; without a rate or `example_ids` (see Dropout) of none."""
+    if rate is None or example_ids is None:
         return h
     keep = 1.0 - rate
-    kept = keep_masks(module.make_rng("dropout"), positions, keep, (1,) * (h.ndim - 1))
+    kept = keep_masks(module.make_rng("dropout"), example_ids, keep, (1,) * (h.ndim - 1))
     return h * (kept / keep).astype(h.dtype)
-
-
-def patch_error(where: str, patch: int, image_size: int) -> UserError:
-    """What to raise where `patch` does not divide the image; names the divisor nearest to it."""
-    near = min((p for p in range(1, image_size + 1) if image_size % p == 0), key=lambda p: abs(p - patch))
-    return UserError(f"{where}: patch {patch} does not divide the image of {image_size} px; try {near}")

@@ -1,13 +1,19 @@
 """MLP-Mixer."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from scalax.errors import UserError
-from scalax.models.layers import Dtype, Mlp, PatchEmbedding, drop_branch, patch_error
+from scalax.models.checks import patch_error
+from scalax.models.family import Family
+from scalax.models.growth import Growth, one_stage
+from scalax.models.layers import Dtype, Mlp, PatchEmbedding, drop_branch
 
 # Width, depth, widths of the channel and token MLPs: "MLP-Mixer" (Tolstikhin et al. 2021), table 1.
 VARIANTS = {
@@ -30,16 +36,16 @@ class MixerBlock(nn.Module):
     dtype: Dtype
 
     @nn.compact
-    def __call__(self, x: jax.Array, positions: jax.Array | None) -> jax.Array:
+    def __call__(self, x: jax.Array, example_ids: jax.Array | None) -> jax.Array:
         rate = self.drop_path or None
         init = {"kernel_init": nn.initializers.lecun_normal(), "bias_init": nn.initializers.zeros}
         fields = {"exact_gelu": self.exact_gelu, "dtype": self.dtype, **init}
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x).swapaxes(1, 2)
         h = Mlp(self.token_dim, name="token_mlp", **fields)(h).swapaxes(1, 2)
-        x = x + drop_branch(self, h, rate, positions)
+        x = x + drop_branch(self, h, rate, example_ids)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
         h = Mlp(self.channel_dim, name="channel_mlp", **fields)(h)
-        return x + drop_branch(self, h, rate, positions)
+        return x + drop_branch(self, h, rate, example_ids)
 
 
 class Mixer(nn.Module):
@@ -47,8 +53,8 @@ class Mixer(nn.Module):
 
     Intermediates are 'block00', ... [b, tokens, width] and 'pre_logits' [b, width]. The token MLPs fix the
     number of tokens, hence the image size; the kernel of the embedding is held at `base_patch` and resized.
-    Parameters: embedding, block00/{norm1, token_mlp, norm2, channel_mlp}, ..., norm, head. `positions` as in
-    models.vit.
+    Parameters: embedding, block00/{norm1, token_mlp, norm2, channel_mlp}, ..., norm, head. `example_ids` as
+    in models.vit.
     """
 
     num_classes: int
@@ -63,29 +69,28 @@ class Mixer(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False, positions: jax.Array | None = None):
+    def __call__(
+        self, images: jax.Array, train: bool = False, example_ids: jax.Array | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        chex.assert_rank(images, 4)
         x = PatchEmbedding(self.width, self.patch, self.base_patch, self.dtype, name="embedding")(images)
         x = x.reshape(x.shape[0], -1, self.width)
-        if positions is None:
-            positions = jnp.arange(x.shape[0])
-        positions = positions if train else None
+        if example_ids is None:
+            example_ids = jnp.arange(x.shape[0])
+        example_ids = example_ids if train else None
         intermediates = {}
         for index in range(self.depth):
             rate = self.drop_path * index / max(self.depth - 1, 1)
             block = MixerBlock(
                 self.channel_dim, self.token_dim, rate, self.exact_gelu, self.dtype, name=f"block{index:02d}"
             )
-            x = intermediates[f"block{index:02d}"] = block(x, positions)
+            x = intermediates[f"block{index:02d}"] = block(x, example_ids)
         x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x).mean(1)
         head = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
         return head(x).astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 
-NAMES = [f"mixer-{variant}/{patch}" for variant in VARIANTS for patch in (16, 32)] + ["M64-4/8"]
-OPTIONS = ["base_patch", "drop_path", "exact_gelu", "dtype"]
-
-
-def parse(name: str) -> dict | None:
+def parse(name: str) -> dict[str, Any] | None:
     """Shape of 'mixer-b/16' or 'M64-4/8' (width-depth/patch): fields of Mixer, or None for any other name."""
     if found := re.fullmatch(rf"mixer-({'|'.join(VARIANTS)})/([1-9]\d*)", name):
         fields = ("width", "depth", "channel_dim", "token_dim")
@@ -97,7 +102,9 @@ def parse(name: str) -> dict | None:
     return None
 
 
-def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> Mixer:
+def build(
+    name: str, shape: Mapping[str, Any], outputs: int, image_size: int, options: dict[str, Any]
+) -> Mixer:
     """The module of a `shape` that `parse` gave; its base_patch is its patch unless given."""
     where = f"model {name!r}"
     if image_size % shape["patch"]:
@@ -107,4 +114,26 @@ def build(name: str, shape: dict, num_classes: int, image_size: int, options: di
     fields = {"base_patch": shape["patch"], **options}
     if fields["base_patch"] < 1:
         raise UserError(f"{where}: base_patch must be at least 1, got {fields['base_patch']}")
-    return Mixer(num_classes=num_classes, **shape, **fields)
+    return Mixer(outputs, **shape, **fields)
+
+
+FAMILY = Family(
+    name="M",
+    title="MLP-Mixer",
+    module=Mixer,
+    parse=parse,
+    build=build,
+    names=(*(f"mixer-{variant}/{patch}" for variant in VARIANTS for patch in (16, 32)), "M64-4/8"),
+    examples=("mixer-b/16", "M64-4/8"),
+    options=("base_patch", "drop_path", "exact_gelu"),
+    growth=Growth(
+        axes={"patch": ("patch",), "width": ("width", "channel_dim", "token_dim"), "depth": ("depth",)},
+        free=("drop_path", "dtype"),
+        stages=one_stage,
+        branch_ends=lambda module: (("token_mlp", "out"), ("channel_mlp", "out")),
+        grid_readers=(("token_mlp", "in", "kernel"),),
+        grid_writers=(("token_mlp", "out", "kernel"), ("token_mlp", "out", "bias")),
+        # Token MLPs would have to map zero to the mean of their outputs.
+        zero="",
+    ),
+)

@@ -4,10 +4,14 @@ import functools
 import re
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scalax.errors import UserError
+from scalax.models.family import Family
+from scalax.models.growth import Growth, Path
 from scalax.models.layers import Dtype
 
 # Blocks per stage, bottleneck or basic: "Deep Residual Learning" (He et al. 2016), table 1. v1.5 strides in
@@ -117,7 +121,8 @@ class ResNet(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False):
+    def __call__(self, images: jax.Array, train: bool = False) -> tuple[jax.Array, dict[str, jax.Array]]:
+        chex.assert_rank(images, 4)
         x = conv(self.width, 7, 2, self.dtype, "stem")(images)
         x = nn.relu(BatchNorm(self.axis_name, self.dtype, name="stem_norm")(x, train))
         one: Any = ((1, 1), (1, 1))
@@ -135,19 +140,38 @@ class ResNet(nn.Module):
         return logits.astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 
-NAMES = [f"resnet{variant}" for variant in VARIANTS] + [f"R64-{variant}" for variant in VARIANTS]
-OPTIONS = ["axis_name", "dtype"]
-
-
-def parse(name: str) -> dict | None:
+def parse(name: str) -> dict[str, Any] | None:
     """Shape of 'resnet50' or 'R64-50' (width-depth), as fields of ResNet, or None for any other name."""
-    found = re.fullmatch(rf"(?:resnet|R([1-9]\d*)-)({'|'.join(VARIANTS)})", name)
+    found = re.fullmatch(r"(?:resnet|R([1-9]\d*)-)(\d+)", name)
     if not found:
         return None
-    stages, bottleneck = VARIANTS[found[2]]
-    return {"stages": stages, "bottleneck": bottleneck, "width": int(found[1] or 64)}
+    width, variant = found[1] or 64, found[2]
+    if variant not in VARIANTS:
+        raise UserError(f"model {name!r}: depth {variant} of a ResNet is none of {', '.join(VARIANTS)}")
+    stages, bottleneck = VARIANTS[variant]
+    return {"stages": stages, "bottleneck": bottleneck, "width": int(width)}
 
 
-def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> ResNet:
-    """The module of a `shape` that `parse` gave; any image size will do."""
-    return ResNet(num_classes=num_classes, **shape, **options)
+def branch_ends(module: ResNet) -> tuple[Path, ...]:
+    return (("norm3",),) if module.bottleneck else (("norm2",),)
+
+
+FAMILY = Family(
+    name="R",
+    title="ResNet",
+    module=ResNet,
+    parse=parse,
+    build=lambda name, fields, outputs, size, options: ResNet(outputs, **fields, **options),
+    names=(*(f"resnet{variant}" for variant in VARIANTS), *(f"R64-{variant}" for variant in VARIANTS)),
+    examples=("resnet50", "R64-50"),
+    options=("axis_name",),
+    growth=Growth(
+        axes={"width": ("width",), "depth": ("stages",)},
+        free=("axis_name", "dtype"),
+        stages=lambda module: module.stages,
+        first_copied=1,  # the first block of a stage strides and projects
+        branch_ends=branch_ends,
+        zero="channels",
+    ),
+    embedding=("stem", "stem_norm"),
+)

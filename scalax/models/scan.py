@@ -1,10 +1,23 @@
-"""Parameters of a looped ViT as those of a scanned one, and back."""
+"""Parameters of a model whose blocks are looped over as those of a scanned one, and back.
+
+A module that can do either has a field `scan`; scanned, it holds all blocks as one, 'blocks'.
+"""
 
 import re
 from collections.abc import Callable, Mapping
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
+
+
+def is_scanned(module: nn.Module) -> bool:
+    return getattr(module, "scan", False)
+
+
+def looped(module: nn.Module) -> nn.Module:
+    """The same model with a loop over its blocks."""
+    return module.clone(scan=False) if is_scanned(module) else module
 
 
 def stack_blocks(params: Mapping, stack: Callable = jnp.stack) -> dict:

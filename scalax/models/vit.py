@@ -3,25 +3,26 @@
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalax.errors import UserError, suggest
+from scalax.errors import UserError
+from scalax.models.checks import check_choice, checked_heads, heads_of, patch_error
+from scalax.models.family import Family
+from scalax.models.growth import Growth, Path, one_stage
 from scalax.models.layers import (
     ATTENTION,
-    Attention,
+    Block,
     Dropout,
     Dtype,
     MapHead,
-    Mlp,
     PatchEmbedding,
-    drop_branch,
-    patch_error,
 )
 from scalax.models.resize import resize_positions
 
@@ -40,39 +41,6 @@ VARIANTS = {
 }
 POOLS = ("gap", "cls", "map")
 POSITIONS = ("learned", "sincos")
-
-
-class Block(nn.Module):
-    """Pre-norm transformer block [b, n, d] -> [b, n, d]; returns its output twice, as a scan body does.
-
-    With `branch_scalars` each residual branch has a scalar factor that starts at 0 (ReZero, Bachlechner et
-    al. 2021), so that a block put into a trained network leaves its function as it was. In training,
-    `positions` [b] number the images for their dropout; else they are None.
-    """
-
-    heads: int
-    mlp_dim: int
-    exact_gelu: bool = False
-    dropout: float = 0.0
-    branch_scalars: bool = False
-    attention: str = "einsum"
-    dtype: Dtype = jnp.float32
-
-    @nn.compact
-    def __call__(self, x: jax.Array, drop_path: jax.Array | None, positions: jax.Array | None):
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
-        h = Attention(self.heads, self.dtype, self.attention, name="attn")(h, h)
-        x = x + self.branch(h, "scale1", drop_path, positions)
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
-        h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, positions)
-        x = x + self.branch(h, "scale2", drop_path, positions)
-        return x, x
-
-    def branch(self, h: jax.Array, scale: str, drop_path, positions: jax.Array | None) -> jax.Array:
-        h = Dropout(self.dropout)(h, positions)
-        if self.branch_scalars:
-            h = h * self.param(scale, nn.initializers.zeros, ()).astype(h.dtype)
-        return drop_branch(self, h, drop_path, positions)
 
 
 def sincos_positions(grid: tuple[int, int], base_grid: int, width: int) -> np.ndarray:
@@ -100,7 +68,7 @@ class ViT(nn.Module):
     `representation` puts a dense layer and tanh before the head, as checkpoints with 'pre_logits' have it.
     `attention` is that of layers.Attention: how it is computed, not what (its costs are einsum's).
     `scan` holds all blocks as one, 'blocks', with a leading axis of depth (models.scan converts).
-    `positions` [b] number the images of a part of a batch, so that it trains with the dropout masks (by the
+    `example_ids` [b] number the images of a part of a batch, so that it trains with the dropout masks (by the
     key 'dropout') that it has in the whole; left out they are 0, 1, ...
     """
 
@@ -126,12 +94,15 @@ class ViT(nn.Module):
     dtype: Dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False, positions: jax.Array | None = None):
+    def __call__(
+        self, images: jax.Array, train: bool = False, example_ids: jax.Array | None = None
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
+        chex.assert_rank(images, 4)
         x = PatchEmbedding(self.width, self.patch, self.base_patch, self.dtype, name="embedding")(images)
         b, h, w, _ = x.shape
-        if positions is None:
-            positions = jnp.arange(b)
-        positions = positions if train else None
+        if example_ids is None:
+            example_ids = jnp.arange(b)
+        example_ids = example_ids if train else None
         x = x + self.position_grid((h, w)).astype(self.dtype)
         x = x.reshape(b, h * w, self.width)
         if self.class_token:
@@ -139,8 +110,8 @@ class ViT(nn.Module):
             cls = cls + self.param("cls_position", nn.initializers.normal(self.width**-0.5), (self.width,))
             cls = jnp.broadcast_to(cls, (b, 1, self.width))
             x = jnp.concatenate([cls.astype(self.dtype), x], 1)
-        x = Dropout(self.dropout)(x, positions)
-        x, intermediates = self.encode(x, positions)
+        x = Dropout(self.dropout)(x, example_ids)
+        x, intermediates = self.encode(x, example_ids)
         x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
         x = self.pooled(x)
         if self.representation:
@@ -157,7 +128,7 @@ class ViT(nn.Module):
         shape = (self.base_grid, self.base_grid, self.width)
         return resize_positions(self.param("pos_embedding", init, shape), grid)
 
-    def encode(self, x: jax.Array, positions: jax.Array | None) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def encode(self, x: jax.Array, example_ids: jax.Array | None) -> tuple[jax.Array, dict[str, jax.Array]]:
         kind: Callable = Block
         if self.remat:
             kind = nn.remat(kind, prevent_cse=not self.scan)
@@ -184,12 +155,12 @@ class ViT(nn.Module):
         )
         names = [f"block{index:02d}" for index in range(self.depth)]
         if self.scan:
-            x, outputs = block(name="blocks")(x, rates, positions)
+            x, outputs = block(name="blocks")(x, rates, example_ids)
             return x, {name: outputs[index] for index, name in enumerate(names)}
         intermediates = {}
         for index, name in enumerate(names):
             rate = None if rates is None else rates[index]
-            x, intermediates[name] = block(name=name)(x, rate, positions)
+            x, intermediates[name] = block(name=name)(x, rate, example_ids)
         return x, intermediates
 
     def pooled(self, x: jax.Array) -> jax.Array:
@@ -200,28 +171,24 @@ class ViT(nn.Module):
         return (x[:, 1:] if self.class_token else x).mean(1)
 
 
-NAMES = [f"vit-{variant}/{patch}" for variant in VARIANTS for patch in (8, 14, 16, 32)] + ["V192-12/8"]
-OPTIONS = [
-    field.name
-    for field in dataclasses.fields(ViT)
-    if field.name not in {"num_classes", "width", "depth", "heads", "mlp_dim", "patch", "parent", "name"}
-] + ["head_dim"]
-HEAD_DIM = 64
+SHAPE = {"num_classes", "width", "depth", "heads", "mlp_dim", "patch"}
+MODULE_FIELDS = {"parent", "name", "dtype"}
+OPTIONS = tuple(f.name for f in dataclasses.fields(ViT) if f.name not in SHAPE | MODULE_FIELDS)
 
 
-def parse(name: str) -> dict | None:
+def parse(name: str) -> dict[str, Any] | None:
     """Shape of 'vit-b/16' or 'V192-12/8' (width-depth/patch): fields of ViT, or None for any other name."""
     if found := re.fullmatch(rf"vit-({'|'.join(VARIANTS)})/(\d+)", name):
         width, depth, mlp_dim, heads = VARIANTS[found[1]]
         return {"width": width, "depth": depth, "mlp_dim": mlp_dim, "heads": heads, "patch": int(found[2])}
     if found := re.fullmatch(r"V(\d+)-(\d+)/(\d+)", name):
         width, depth, patch = map(int, found.groups())
-        heads = max(1, width // HEAD_DIM)
-        return {"width": width, "depth": depth, "mlp_dim": 4 * width, "heads": heads, "patch": patch}
+        fields = {"width": width, "depth": depth, "mlp_dim": 4 * width, "heads": heads_of(width)}
+        return {**fields, "patch": patch}
     return None
 
 
-def build(name: str, shape: dict, num_classes: int, image_size: int, options: dict) -> ViT:
+def build(name: str, shape: Mapping[str, Any], outputs: int, image_size: int, options: dict[str, Any]) -> ViT:
     """The module of a `shape` that `parse` gave.
 
     'vit-*' pool by their class token, as published; 'V*' average their tokens and have no class token.
@@ -229,31 +196,62 @@ def build(name: str, shape: dict, num_classes: int, image_size: int, options: di
     """
     where = f"model {name!r}"
     width, patch = shape["width"], shape["patch"]
-    fields = {"pool": "cls" if name.startswith("vit-") else "gap", **options}
+    fields = {"pool": "cls" if name.startswith("vit-") else "gap", **shape, **options}
     fields.setdefault("class_token", fields["pool"] == "cls")
-    head_dim = fields.pop("head_dim", None)
-    if head_dim is not None:
-        if head_dim < 1:
-            raise UserError(f"{where}: head_dim must be at least 1, got {head_dim}")
-        shape = {**shape, "heads": max(1, width // head_dim)}
+    if not (width and fields["depth"] and patch):
+        raise UserError(f"{where}: width, depth and patch must be at least 1")
+    fields["heads"] = checked_heads(where, width, fields["heads"], fields.pop("head_dim", None))
     for key, allowed in (("pool", POOLS), ("positions", POSITIONS), ("attention", ATTENTION)):
-        if fields.get(key, allowed[0]) not in allowed:
-            raise UserError(f"{where}: unknown {key} {fields[key]!r}{suggest(fields[key], allowed)}")
+        check_choice(where, key, fields.get(key, allowed[0]), allowed)
     if fields["pool"] == "cls" and not fields["class_token"]:
         raise UserError(f"{where}: pool 'cls' needs class_token=True; or use pool 'gap' or 'map'")
-    if not (width and shape["depth"] and patch):
-        raise UserError(f"{where}: width, depth and patch must be at least 1")
     if image_size % patch:
         raise patch_error(where, patch, image_size)
-    if width % shape["heads"]:
-        raise UserError(
-            f"{where}: its {shape['heads']} heads do not divide width {width};"
-            f" try {width // shape['heads'] * shape['heads']}"
-        )
     if fields.get("positions") == "sincos" and (width % 4 or width < 8):
         raise UserError(f"{where}: sin-cos positions need a width of 8 or more that 4 divides, got {width}")
     fields.setdefault("base_patch", patch)
-    fields.setdefault("base_grid", image_size // fields["base_patch"])
+    fields.setdefault("base_grid", image_size // max(1, fields["base_patch"]))
     if fields["base_patch"] < 1 or fields["base_grid"] < 1:
         raise UserError(f"{where}: base_patch and base_grid must be at least 1 on images of {image_size} px")
-    return ViT(num_classes=num_classes, **shape, **fields)
+    return ViT(outputs, **fields)
+
+
+def branch_ends(module: ViT) -> tuple[Path, ...]:
+    return (("scale1",), ("scale2",)) if module.branch_scalars else (("attn", "out"), ("mlp", "out"))
+
+
+def unserved(module: ViT, mode: str) -> str:
+    if mode != "normal" and module.positions == "sincos":
+        return "sin-cos positions change with the width; only morph.width normal serves them"
+    if mode == "zero" and (module.pool == "map" or module.representation):
+        return "morph.width zero serves no map head or representation; use copy or normal"
+    return ""
+
+
+FAMILY = Family(
+    name="V",
+    title="Vision Transformer",
+    module=ViT,
+    parse=parse,
+    build=build,
+    names=(*(f"vit-{variant}/{patch}" for variant in VARIANTS for patch in (8, 14, 16, 32)), "V192-12/8"),
+    examples=("vit-b/16", "V192-12/8"),
+    options=(*OPTIONS, "head_dim"),
+    growth=Growth(
+        axes={"patch": ("patch",), "width": ("width", "heads", "mlp_dim"), "depth": ("depth",)},
+        free=("scan", "remat", "dropout", "drop_path", "attention", "dtype"),
+        stages=one_stage,
+        branch_ends=branch_ends,
+        queries=("query",),
+        keys=("key",),
+        values=("value",),
+        norms=("norm1", "norm2", "norm"),
+        readers=("in", "head"),
+        zero="stream",
+        unserved=unserved,
+    ),
+    embedding=("embedding", "pos_embedding", "cls", "cls_position"),
+    head=("head", "representation"),
+    # The source of the V models' published counts has the transformer blocks alone.
+    apart=lambda name: ("embedding", "head") if name.startswith("V") else ("head",),
+)

@@ -1,23 +1,23 @@
 """One model's training state as another's: patch size first, then width, then depth."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from scalax import models
 from scalax.config import MorphConfig
 from scalax.errors import UserError
+from scalax.models import Family, Growth
+from scalax.models.scan import is_scanned, looped
 from scalax.morph import depth, patch, trees, width
 from scalax.morph.moments import map_moments
 from scalax.morph.trees import Flat
-
-# The shape, and what parameters do not depend on.
-MAY_DIFFER = {"patch", "width", "depth", "stages", "heads", "mlp_dim", "channel_dim", "token_dim"} | {
-    *("scan", "remat", "dropout", "drop_path", "dtype", "axis_name", "parent", "name")
-}
 
 
 class Step(NamedTuple):
@@ -35,22 +35,26 @@ def change(
     opt_state: Any,
     key: jax.Array,
     config: MorphConfig,
-    image_shape: tuple[int, ...],
+    example: jax.ShapeDtypeStruct,
 ) -> tuple[Any, Any, Any]:
-    """(params, model_state, opt_state) of `before` as those of `after`; image_shape: (H, W, C).
+    """(params, model_state, opt_state) of `before` as those of `after`.
 
-    The modules are of one family and differ in patch, width or depth (models.build). model_state holds the
-    collections that are not trained ({'batch_stats': ...} or {}). Structure, shapes and dtypes are those of a
-    new state of `after`. All that is random comes from `key`. Pure: jit it with the modules, config and
-    image_shape closed over, and with out_shardings, to place the result. Where a ViT's patch alone changes,
+    - before, after: of one family; they differ in patch, width or depth (models.build).
+    - params, opt_state: as before.init and an optimiser of optax give them.
+    - model_state: the collections that are not trained, {'batch_stats': ...} or {}.
+    - key: all that is random comes from it.
+    - example: one example of the models' input, without the batch axis.
+
+    Structure, shapes and dtypes are those of a new state of `after`. Pure: jit it with the modules, config
+    and example closed over, and with out_shardings, to place the result. Where a ViT's patch alone changes,
     all comes back as it is.
 
     Raises UserError where the models differ in more than that, or shrink in width or depth.
     """
     if type(before) is not type(after):
         raise UserError(f"cannot turn a {type(before).__name__} into a {type(after).__name__}")
-    steps = _steps(before, after, config, image_shape)
-    scans = [bool(getattr(module, "scan", False)) for module in (before, after)]
+    steps = _steps(before, after, config, example)
+    scans = [is_scanned(module) for module in (before, after)]
     if not steps and scans[0] == scans[1]:
         return params, model_state, opt_state
 
@@ -64,56 +68,69 @@ def change(
 
     opt_state = map_moments(opt_state, params, moments, restart=bool(steps) and config.moments == "zeros")
     flat = trees.flatten({"params": params, **model_state}, scans[0])
+    chex.assert_trees_all_equal_shapes(flat, trees.shapes(looped(before), example))
     for index, step in enumerate(steps):
         flat = step.variables(flat, jax.random.fold_in(key, index))
+    chex.assert_trees_all_equal_shapes(flat, trees.shapes(looped(after), example))
     variables = trees.unflatten(flat, scans[1])
     return variables.pop("params"), variables, opt_state
 
 
-def _steps(before: Any, after: Any, config: MorphConfig, image_shape) -> list[Step]:
+def _steps(
+    before: nn.Module, after: nn.Module, config: MorphConfig, example: jax.ShapeDtypeStruct
+) -> list[Step]:
     """Those changes of patch, width and depth, in this order, that do something."""
-    _check_fields(before, after)
-    loop = {"scan": False} if hasattr(after, "scan") else {}
-    before, after = before.clone(**loop), after.clone(**loop)
-    patched = before.clone(patch=after.patch) if hasattr(after, "patch") else before
-    blocks = {name: getattr(before, name) for name in ("depth", "stages") if hasattr(before, name)}
+    family = models.family_of(before)
+    _check_fields(family, before, after)
+    growth = family.growth
+    before, after = looped(before), looped(after)
+    patched = _with_axis(before, after, growth, "patch")
     old, at_patch, at_width, new = (
-        trees.shapes(module, image_shape) for module in (before, patched, after.clone(**blocks), after)
+        trees.shapes(module, example)
+        for module in (before, patched, _with_axis(after, before, growth, "depth"), after)
     )
     steps = []
     if at_patch != old:
         scaled = config.moments == "scaled"
         steps.append(
             Step(
-                lambda flat, key: patch.resize_tokens(flat, at_patch),
-                lambda flat, second: patch.resize_token_moments(flat, at_patch, second, scaled),
+                lambda flat, key: patch.resize_tokens(flat, at_patch, growth),
+                lambda flat, second: patch.resize_token_moments(flat, at_patch, growth, second, scaled),
             )
         )
     if at_width != at_patch:
-        width.check_width(at_patch, at_width, before, after, config.width)
+        width.check_width(at_patch, at_width, before, after, growth, config.width)
         steps.append(
             Step(
-                lambda flat, key: width.widen(flat, at_width, before, config, key),
-                lambda flat, second: width.widen_moments(flat, at_width, before, config, second),
+                lambda flat, key: width.widen(flat, at_width, growth, config, key),
+                lambda flat, second: width.widen_moments(flat, at_width, growth, config, second),
             )
         )
     if new != at_width:
-        order = depth.block_order(before, after, config)
+        order = depth.block_order(growth.stages(before), growth.stages(after), growth.first_copied, config)
+        ends = growth.branch_ends(after)
         steps.append(
             Step(
-                lambda flat, key: depth.add_blocks(flat, order, after, image_shape, key, config),
-                lambda flat, second: depth.add_block_moments(flat, order, after, new, second, config),
+                lambda flat, key: depth.add_blocks(flat, order, ends, after, example, key, config),
+                lambda flat, second: depth.add_block_moments(flat, order, ends, new, second, config),
             )
         )
     return steps
 
 
-def _check_fields(before: nn.Module, after: nn.Module) -> None:
+def _with_axis(module: nn.Module, source: nn.Module, growth: Growth, axis: str) -> nn.Module:
+    """`module` with the fields of `axis` as those of `source`."""
+    return module.clone(**{name: getattr(source, name) for name in growth.axes.get(axis, ())})
+
+
+def _check_fields(family: Family, before: nn.Module, after: nn.Module) -> None:
     """Raises UserError where the models differ in what no change of shape can turn into another."""
-    names = {field.name for field in dataclasses.fields(before)} - MAY_DIFFER
-    for name in sorted(names):
+    growth = family.growth
+    may_differ = {"parent", "name", *growth.free, *itertools.chain(*growth.axes.values())}
+    for name in sorted({field.name for field in dataclasses.fields(before)} - may_differ):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
+            only = f"only {', '.join(family.axes)} may" if family.axes else "its shape cannot change"
             raise UserError(
-                f"change of shape: {name} would go from {old} to {new}; only patch, width and depth may"
+                f"change of shape of a {family.title}: {name} would go from {old} to {new}; {only}"
             )

@@ -3,7 +3,7 @@
 identity: the function is unchanged. In a ViT with branch scalars those of a new block are 0, as they are in a
 new model (ReZero); the old blocks keep theirs. In models without them the last layer of each branch starts at
 zero: attn/out and mlp/out, of a Mixer token_mlp/out and channel_mlp/out, of a ResNet the last norm of the
-block. The rest of a new block is drawn as in a new model.
+block (models.Growth.branch_ends). The rest of a new block is drawn as in a new model.
 
 copy (progressive stacking, Gong et al. 2019): the function changes. New blocks at the end repeat the old ones
 from the first on; interleaved, each repeats the old block before it. Their moments come along.
@@ -23,38 +23,43 @@ from flax.traverse_util import flatten_dict
 
 from scalax.config import MorphConfig
 from scalax.errors import UserError
-from scalax.morph.trees import Flat, Path, block_index, is_masked
+from scalax.morph.trees import Flat, Path, Shapes, block_index, is_masked
 
-LAST = {("attn", "out"), ("mlp", "out"), ("token_mlp", "out"), ("channel_mlp", "out")}
+Order = list[int | None]
 
 
-def block_order(before: nn.Module, after: nn.Module, config: MorphConfig) -> list[int | None]:
-    """For each block of `after`: the block of `before` that it was or copies, or None if it is drawn.
+def block_order(old: tuple[int, ...], new: tuple[int, ...], first_copied: int, config: MorphConfig) -> Order:
+    """For each block of a deeper model: the block of the old one that it was or copies, None if it is drawn.
 
-    config.depth: end puts new blocks last (of each stage), interleaved puts old block i of m at i * n // m.
+    - old, new: blocks of each stage.
+    - first_copied: the first block of a stage that may be copied.
+    - config: depth 'end' puts new blocks last (of each stage), 'interleaved' puts old block i of m at
+      i * n // m; blocks says whether they are drawn ('identity') or copied.
+
     Raises UserError where a stage would shrink, or has no block to copy.
     """
     order, first = [], 0
-    for old, new in zip(_stages(before), _stages(after), strict=True):
-        if new < old:
-            raise UserError(
-                f"depth {_stages(before)} -> {_stages(after)}: depth only grows; blocks cannot go"
-            )
-        places = range(old) if config.depth == "end" else [i * new // old for i in range(old)]
-        stage: list[int | None] = [None] * new
+    for m, n in zip(old, new, strict=True):
+        if n < m:
+            raise UserError(f"depth {old} -> {new}: depth only grows; give a depth that does not shrink")
+        places = range(m) if config.depth == "end" else [i * n // m for i in range(m)]
+        stage: Order = [None] * n
         for index, place in enumerate(places):
             stage[place] = index
         if config.blocks != "identity":
-            stage = _copied(stage, old, config.depth == "end", first=1 if hasattr(before, "stages") else 0)
+            stage = _copied(stage, m, config.depth == "end", first_copied)
         order += [None if block is None else first + block for block in stage]
-        first += old
+        first += m
     return order
 
 
-def _copied(stage: list[int | None], old: int, at_end: bool, first: int) -> list[int | None]:
-    """`stage` with the block to copy for each new one; first: the first block that may be copied."""
+def _copied(stage: Order, old: int, at_end: bool, first: int) -> Order:
+    """`stage`, with the number of the block to copy in place of each None. first: the first block that may be
+    copied."""
     if None in stage and old == first:
-        raise UserError(f"depth: a stage of {old} block has none to copy; use morph.blocks identity")
+        raise UserError(
+            f"depth: a stage of {old} block(s) has no block that can be copied; use morph.blocks identity"
+        )
     copied, last = [], 0
     for index, block in enumerate(stage):
         last = last if block is None else block
@@ -65,41 +70,48 @@ def _copied(stage: list[int | None], old: int, at_end: bool, first: int) -> list
 
 def add_blocks(
     flat: Flat,
-    order: list[int | None],
+    order: Order,
+    ends: tuple[Path, ...],
     after: nn.Module,
-    image_shape: tuple[int, ...],
+    example: jax.ShapeDtypeStruct,
     key: jax.Array,
     config: MorphConfig,
 ) -> Flat:
-    """Variables of `after`: those of `flat` with the new blocks of `order` among them."""
+    """Variables of `after`: those of `flat` with the new blocks of `order` among them.
+
+    ends: what ends a branch (models.Growth.branch_ends). example, key: as in `change`.
+    """
     moved = _moved(flat, order)
 
     def shared(path: Path, leaf):
         index = block_index(path)
-        if config.blocks == "copy" or index is None or not _ends_branch(path, after):
+        if config.blocks == "copy" or index is None or not ends_branch(path, ends):
             return leaf
         return leaf / order.count(order[index])
 
     if config.blocks != "identity":
         return {path: shared(path, leaf) for path, leaf in moved.items()}
-    image = jnp.zeros((1, *image_shape), jnp.float32)
-    fresh: Flat = flatten_dict(dict(after.init(key, image)))
+    batch = jnp.zeros((1, *example.shape), example.dtype)
+    fresh: Flat = flatten_dict(dict(after.init(key, batch)))
     new = {index for index, old in enumerate(order) if old is None}
     drawn = {path: leaf for path, leaf in fresh.items() if block_index(path) in new}
-    return moved | {path: jnp.zeros_like(x) if _ends_branch(path, after) else x for path, x in drawn.items()}
+    return moved | {path: jnp.zeros_like(x) if ends_branch(path, ends) else x for path, x in drawn.items()}
 
 
-def _ends_branch(path: Path, module: nn.Module) -> bool:
+def ends_branch(path: Path, ends: tuple[Path, ...]) -> bool:
     """Whether this is a variable of a block in proportion to which one of its branches adds to the stream."""
     if path[0] != "params" or block_index(path) is None:
         return False
-    if hasattr(module, "stages"):
-        return path[2] == ("norm3" if getattr(module, "bottleneck", False) else "norm2")
-    return path[-1] in ("scale1", "scale2") if getattr(module, "branch_scalars", False) else path[2:4] in LAST
+    return any(path[2 : 2 + len(end)] == end for end in ends)
 
 
 def add_block_moments(
-    flat: Flat, order: list[int | None], after: nn.Module, shapes: dict, second: bool, config: MorphConfig
+    flat: Flat,
+    order: Order,
+    ends: tuple[Path, ...],
+    shapes: Shapes,
+    second: bool,
+    config: MorphConfig,
 ) -> Flat:
     """First moments of drawn blocks are 0, second ones the mean of that weight's in the old block before.
     Those of copies are the old ones; scaled (scalax.morph.moments), what feeds a branch that was split among
@@ -113,7 +125,7 @@ def add_block_moments(
         if order[index] is not None:
             k = order.count(order[index])
             scaled = config.blocks == "split" and config.moments == "scaled" and not is_masked(moved[path])
-            if scaled and not _ends_branch(path, after):
+            if scaled and not ends_branch(path, ends):
                 moved[path] = moved[path] / (k**2 if second else k)
             continue
         donor = flat.get((path[0], f"block{before[index]:02d}", *path[2:]))
@@ -125,11 +137,7 @@ def add_block_moments(
     return moved
 
 
-def _stages(module) -> tuple[int, ...]:
-    return getattr(module, "stages", None) or (module.depth,)
-
-
-def _moved(flat: Flat, order: list[int | None]) -> Flat:
+def _moved(flat: Flat, order: Order) -> Flat:
     """Old blocks under their new names, and under those of their copies."""
     moved = {path: leaf for path, leaf in flat.items() if block_index(path) is None}
     for place, old in enumerate(order):

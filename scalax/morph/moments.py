@@ -30,11 +30,14 @@ SECOND = {"nu", "nu_max", "sum_of_squares"}
 COUNT = "count"
 
 
-def map_moments(opt_state, params, moments: Callable[[Any, bool], Any], restart: bool):
-    """`opt_state` with each tree like `params` mapped by moments(tree, is second moments).
+def map_moments(opt_state: Any, params: Any, moments: Callable[[Any, bool], Any], restart: bool) -> Any:
+    """`opt_state` with each tree like `params` mapped.
 
-    Masked parameters (optax.masked) stay masked. `restart` sets the counts beside moments to zero. Raises
-    UserError on arrays that are no such trees and on trees whose name says nothing of their meaning.
+    - moments: (tree, whether it holds second moments) -> tree.
+    - restart: set the counts beside moments to zero.
+
+    Masked parameters (optax.masked) stay masked. Raises UserError on arrays that are no
+    such trees and on trees whose name says nothing of their meaning.
     """
     structure = jax.tree.structure(params)
     sizes = [leaf.shape for leaf in jax.tree.leaves(params)]
@@ -47,8 +50,8 @@ def map_moments(opt_state, params, moments: Callable[[Any, bool], Any], restart:
         whole = all(is_masked(x) or x.shape == size for x, size in zip(leaves, sizes, strict=True))
         if name not in FIRST | SECOND or not whole:
             raise UserError(
-                f"optimiser state {owner}.{name} does not follow a change of shape;"
-                f" use moments by the names {', '.join(sorted(FIRST | SECOND))}, as Adam, SGD and Lion have"
+                f"optimiser state {owner}.{name} cannot follow a change of shape; only moments named"
+                f" {', '.join(sorted(FIRST | SECOND))} can, as Adam, SGD and Lion name theirs"
             )
         return moments(tree, name in SECOND)
 

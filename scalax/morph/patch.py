@@ -9,23 +9,32 @@ between see others. Measured on CIFAR-10 (M32-2, patch 8 -> 4, three seeds, from
 lost at once, 0.02 after 5% more FLOPs, nothing after 10%.
 """
 
+from collections.abc import Callable
 from math import isqrt
 
 import jax
 import jax.numpy as jnp
 
+from scalax.models import Growth
 from scalax.models.resize import resize_patch_kernel, resize_positions
-from scalax.morph.trees import Flat, Path, is_masked
-
-READS, WRITES = ("token_mlp", "in", "kernel"), ("token_mlp", "out")
+from scalax.morph.trees import Flat, Path, Shapes, is_masked
 
 
-def resize_tokens(flat: Flat, shapes: dict) -> Flat:
-    """Parameters on the grid that `shapes` asks for."""
-    return {path: _resized(path, leaf, shapes[path].shape) for path, leaf in flat.items()}
+def resize_tokens(flat: Flat, shapes: Shapes, growth: Growth) -> Flat:
+    """Parameters on the grid that `shapes` asks for; `growth` says which of them read or write it."""
+
+    def resized(path: Path, leaf: jax.Array):
+        target = shapes[path].shape
+        if leaf.shape == target:
+            return leaf
+        if not reads_grid(path, growth):
+            return _on_grid(leaf, -1, target, resize_positions)
+        return _on_grid(leaf, 0, target, lambda x, g: resize_patch_kernel(x[:, :, None], g[0])[:, :, 0])
+
+    return {path: resized(path, leaf) for path, leaf in flat.items()}
 
 
-def resize_token_moments(flat: Flat, shapes: dict, second: bool, scaled: bool) -> Flat:
+def resize_token_moments(flat: Flat, shapes: Shapes, growth: Growth, second: bool, scaled: bool) -> Flat:
     """First or second moments on that grid, interpolated: the gradients of `in` and `out` are signals on it.
 
     `scaled`: with n tokens in place of m, each token's share of the loss, and with it the gradient of `out`,
@@ -36,7 +45,7 @@ def resize_token_moments(flat: Flat, shapes: dict, second: bool, scaled: bool) -
         target = shapes[path].shape
         if is_masked(leaf) or leaf.shape == target:
             return leaf
-        reads = path[-3:] == READS
+        reads = reads_grid(path, growth)
         moved = _on_grid(leaf, 0 if reads else -1, target, resize_positions)
         tokens, before = (target[0], leaf.shape[0]) if reads else (target[-1], leaf.shape[-1])
         ratio = before / tokens if scaled and not reads else 1.0
@@ -45,15 +54,22 @@ def resize_token_moments(flat: Flat, shapes: dict, second: bool, scaled: bool) -
     return {path: moments(path, leaf) for path, leaf in flat.items()}
 
 
-def _resized(path: Path, leaf: jax.Array, target: tuple[int, ...]) -> jax.Array:
-    if leaf.shape == target:
-        return leaf
-    if path[-3:] == READS:
-        return _on_grid(leaf, 0, target, lambda x, grid: resize_patch_kernel(x[:, :, None], grid[0])[:, :, 0])
-    return _on_grid(leaf, -1, target, resize_positions)
+def reads_grid(path: Path, growth: Growth) -> bool:
+    """Whether this weight sums over the grid of tokens; else it writes a signal on it.
+
+    Raises ValueError where the family declares neither.
+    """
+    reads, writes = (
+        any(path[-len(end) :] == end for end in ends) for ends in (growth.grid_readers, growth.grid_writers)
+    )
+    if not reads and not writes:
+        raise ValueError(
+            f"{'/'.join(path)} changes with the patch and is in neither grid_readers nor grid_writers"
+        )
+    return reads
 
 
-def _on_grid(leaf: jax.Array, axis: int, target: tuple[int, ...], resize) -> jax.Array:
+def _on_grid(leaf: jax.Array, axis: int, target: tuple[int, ...], resize: Callable) -> jax.Array:
     """Apply `resize` to the axis of tokens as a square grid: [g, g, rest] -> [g', g', rest]."""
     tokens_last = jnp.moveaxis(leaf, axis, 0)
     g, new = isqrt(tokens_last.shape[0]), isqrt(target[axis])

@@ -20,63 +20,59 @@ copy (Net2Net, Chen et al. 2016): the function stays, for whole factors k. All u
 
 from itertools import accumulate
 from math import prod, sqrt
-from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from scalax.config import MorphConfig
 from scalax.errors import UserError
-from scalax.morph.trees import Flat, Path, is_masked
-
-PROJECTIONS = ("query", "key", "value")
-NORMS = ("norm1", "norm2", "norm")
-READERS = (*PROJECTIONS, *NORMS, "in", "head")  # of a ViT's stream; all else writes to it
+from scalax.models import Growth
+from scalax.morph.trees import Flat, Path, Shapes, is_masked
 
 
-def check_width(flat: Flat, shapes: dict, before: Any, after: Any, mode: str) -> None:
-    """Raises UserError where the width shrinks, heads would, or the mode does not serve this model."""
-    what = f"width {before.width} -> {after.width}"
+def check_width(
+    flat: Shapes, shapes: Shapes, before: nn.Module, after: nn.Module, growth: Growth, mode: str
+) -> None:
+    """Raises UserError where the width shrinks, heads would, or the mode does not serve this model.
+
+    flat, shapes: of the variables before and after.
+    """
+    old, new = (getattr(module, growth.axes["width"][0]) for module in (before, after))
+    what = f"width {old} -> {new}"
     for path, leaf in flat.items():
-        if any(new < old for new, old in zip(shapes[path].shape, leaf.shape, strict=True)):
-            if path[-2] in PROJECTIONS and after.width >= before.width:
+        if any(n < m for n, m in zip(shapes[path].shape, leaf.shape, strict=True)):
+            if path[-2] in growth.projections and new >= old:
                 sizes = f"{leaf.shape[-2:]} -> {shapes[path].shape[-2:]}"
                 raise UserError(
                     f"{what}: (heads, size) {sizes} would shrink; set model.head_dim to keep the size"
                 )
-            raise UserError(f"{what}: width only grows")
-    if mode == "normal":
-        return
-    if getattr(before, "positions", "learned") == "sincos":
-        raise UserError(
-            f"{what}: sin-cos positions change with the width; only morph.width normal serves them"
-        )
-    if mode == "copy":
-        for path, leaf in flat.items():
-            if any(new % old for new, old in zip(shapes[path].shape, leaf.shape, strict=True)):
-                raise UserError(
-                    f"{what}: morph.width copy needs whole factors, {'/'.join(path)} would go from"
-                    f" {leaf.shape} to {shapes[path].shape}; use zero or normal"
-                )
-    elif not hasattr(before, "stages") and not hasattr(before, "heads"):
-        raise UserError(f"{what}: morph.width zero does not serve a Mixer; use copy or normal")
-    elif getattr(before, "pool", "gap") == "map" or getattr(before, "representation", False):
-        raise UserError(f"{what}: morph.width zero serves no map head or representation; use copy or normal")
+            raise UserError(f"{what}: width only grows; give a width that does not shrink")
+    if mode == "zero" and not growth.zero:
+        kind = type(before).__name__
+        raise UserError(f"{what}: morph.width zero does not serve a {kind}; use copy or normal")
+    if why := growth.unserved(before, mode):
+        raise UserError(f"{what}: {why}")
+    for path, leaf in flat.items() if mode == "copy" else ():
+        if any(n % m for n, m in zip(shapes[path].shape, leaf.shape, strict=True)):
+            raise UserError(
+                f"{what}: morph.width copy needs whole factors, {'/'.join(path)} would go from"
+                f" {leaf.shape} to {shapes[path].shape}; use zero or normal"
+            )
 
 
-def widen(flat: Flat, shapes: dict, before: Any, config: MorphConfig, key: jax.Array) -> Flat:
+def widen(flat: Flat, shapes: Shapes, growth: Growth, config: MorphConfig, key: jax.Array) -> Flat:
     """Variables of the shapes given, by config.width and config.gamma."""
-    silenced = _silenced_resnet if hasattr(before, "stages") else _silenced_vit
 
     def wider(path: Path, leaf: jax.Array, noise: jax.Array) -> jax.Array:
-        leaf = leaf * _factor(path, leaf.shape, noise.shape, before, config.width)
+        leaf = leaf * _factor(path, leaf.shape, noise.shape, growth, config.width)
         noise = jnp.sqrt(config.gamma * leaf.var()) * noise
         if config.width == "copy":
-            return _copied(path, leaf, noise)
+            return _copied(path, leaf, noise, growth)
         if path[0] == "batch_stats":
             return _corner(jnp.full(noise.shape, leaf.mean(), leaf.dtype), leaf)
         drawn = _corner(leaf.mean() + noise, leaf)
-        return drawn if config.width == "normal" else silenced(path, leaf, drawn)
+        return drawn if config.width == "normal" else SILENCED[growth.zero](path, leaf, drawn, growth)
 
     wide = dict(flat)
     grown = sorted(path for path, leaf in flat.items() if leaf.shape != shapes[path].shape)
@@ -89,7 +85,7 @@ def widen(flat: Flat, shapes: dict, before: Any, config: MorphConfig, key: jax.A
     return wide
 
 
-def widen_moments(flat: Flat, shapes: dict, before: Any, config: MorphConfig, second: bool) -> Flat:
+def widen_moments(flat: Flat, shapes: Shapes, growth: Growth, config: MorphConfig, second: bool) -> Flat:
     """First or second moments that follow `widen`, by config.moments (scalax.morph.moments)."""
 
     def wider(path: Path, leaf):
@@ -98,9 +94,9 @@ def widen_moments(flat: Flat, shapes: dict, before: Any, config: MorphConfig, se
         target = shapes[path].shape
         ratio = 1.0
         if config.moments == "scaled":
-            ratio /= _factor(path, leaf.shape, target, before, config.width)
+            ratio /= _factor(path, leaf.shape, target, growth, config.width)
             if config.width == "copy":
-                ratio /= prod(_growth(leaf.shape, target)) / _copies_read(path, leaf.shape, target)
+                ratio /= prod(_growth(leaf.shape, target)) / _copies_read(path, leaf.shape, target, growth)
         leaf = leaf * (ratio**2 if second else ratio)
         if config.width == "copy":
             return jnp.tile(leaf, _growth(leaf.shape, target))
@@ -110,12 +106,12 @@ def widen_moments(flat: Flat, shapes: dict, before: Any, config: MorphConfig, se
     return {path: wider(path, leaf) for path, leaf in flat.items()}
 
 
-def _factor(path: Path, shape: tuple[int, ...], target: tuple[int, ...], before: Any, mode: str) -> float:
+def _factor(path: Path, shape: tuple[int, ...], target: tuple[int, ...], growth: Growth, mode: str) -> float:
     """What an old weight is multiplied by, besides the division among copies."""
-    if path[-2] == "query":  # scores are q k / sqrt(size of a head); copies within a head add up in q k
+    if path[-2] in growth.queries:  # scores are q k / sqrt(size of a head); copies in a head add up in q k
         size = target[-1] / shape[-1]
         return 1 / sqrt(size) if mode == "copy" else sqrt(size)
-    if mode == "zero" and not hasattr(before, "stages") and path[-2] in NORMS and path[-1] == "scale":
+    if mode == "zero" and path[-2] in growth.norms and path[-1] == "scale":
         return sqrt(shape[0] / target[0])
     return 1.0
 
@@ -124,49 +120,52 @@ def _growth(shape: tuple[int, ...], target: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(new // old for new, old in zip(target, shape, strict=True))
 
 
-def _reads(path: Path, ndim: int) -> tuple[int, ...]:
+def _reads(path: Path, ndim: int, growth: Growth) -> tuple[int, ...]:
     """The axes of a weight over which it sums its input; the others are those of its output."""
     if path[-1] != "kernel":
         return ()
-    return (0,) if path[-2] in PROJECTIONS else tuple(range(ndim - 1))
+    return (0,) if path[-2] in growth.projections else tuple(range(ndim - 1))
 
 
-def _copies_read(path: Path, shape: tuple[int, ...], target: tuple[int, ...]) -> int:
+def _copies_read(path: Path, shape: tuple[int, ...], target: tuple[int, ...], growth: Growth) -> int:
     grown = _growth(shape, target)
-    return prod(grown[axis] for axis in _reads(path, len(target)))
+    return prod(grown[axis] for axis in _reads(path, len(target), growth))
 
 
-def _copied(path: Path, leaf: jax.Array, noise: jax.Array) -> jax.Array:
+def _copied(path: Path, leaf: jax.Array, noise: jax.Array, growth: Growth) -> jax.Array:
     """`leaf` repeated to the shape of `noise`, which is added less its mean over the copies read."""
-    grown, copies = _growth(leaf.shape, noise.shape), _copies_read(path, leaf.shape, noise.shape)
+    grown, copies = _growth(leaf.shape, noise.shape), _copies_read(path, leaf.shape, noise.shape, growth)
     whole = jnp.tile(leaf, grown)
     if copies == 1:
         return whole
     by_copy = noise.reshape([n for pair in zip(grown, leaf.shape, strict=True) for n in pair])
-    over = tuple(2 * axis for axis in _reads(path, noise.ndim))
+    over = tuple(2 * axis for axis in _reads(path, noise.ndim, growth))
     return (whole + (by_copy - by_copy.mean(over, keepdims=True)).reshape(noise.shape)) / copies
 
 
-def _silenced_vit(path: Path, leaf: jax.Array, drawn: jax.Array) -> jax.Array:
-    """For `zero`: new channels of the stream hold its mean, new heads and hidden units write nothing."""
-    if path[-2] in NORMS and path[-1] == "bias":
+def _silenced_stream(path: Path, leaf: jax.Array, drawn: jax.Array, growth: Growth) -> jax.Array:
+    """New channels of the stream hold its mean, new heads and hidden units write nothing."""
+    if path[-2] in growth.norms and path[-1] == "bias":
         return _corner(jnp.zeros_like(drawn), leaf)
-    if path[-2] == "key":  # what an old head's new channels add to its scores
+    if path[-2] in growth.keys:  # what an old head's new channels add to its scores
         heads, size = leaf.shape[-2:]
         return drawn.at[..., :heads, size:].set(0)
-    if path[-2] in READERS:
+    if path[-2] in (*growth.projections, *growth.norms, *growth.readers):
         return drawn
     new = drawn.shape[-1] - leaf.shape[-1]
     means = jnp.broadcast_to(leaf.mean(-1, keepdims=True), (*leaf.shape[:-1], new))
     return _corner(jnp.zeros_like(drawn), jnp.concatenate([leaf, means], -1))
 
 
-def _silenced_resnet(path: Path, leaf: jax.Array, drawn: jax.Array) -> jax.Array:
-    """Entries for `zero`: old channels and the head read nothing of the new ones."""
+def _silenced_channels(path: Path, leaf: jax.Array, drawn: jax.Array, growth: Growth) -> jax.Array:
+    """Old channels and the head read nothing of the new ones."""
     if path[-1] != "kernel":
         return drawn
     reads, writes = leaf.shape[-2:]
     return drawn.at[..., reads:, :writes].set(0)
+
+
+SILENCED = {"stream": _silenced_stream, "channels": _silenced_channels}  # by Growth.zero
 
 
 def _corner(whole: jax.Array, leaf: jax.Array) -> jax.Array:

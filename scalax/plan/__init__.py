@@ -2,34 +2,48 @@
 
 from scalax.plan.baselines import BASELINES, baseline
 from scalax.plan.cheap import CheapPlan, cheap_plans
-from scalax.plan.compare import best_static, flops_to_reach, mean_so_far, target_values
-from scalax.plan.effects import Effect, Effects, Law, grows, no_effect
-from scalax.plan.fitting import check_measured, fit_laws, measured_error, measured_flops, truncated
+from scalax.plan.compare import Trajectory, best_static, flops_to_reach, mean_so_far, target_values
+from scalax.plan.effects import Effect, Effects, ErrorLaw, grows, no_effect
+from scalax.plan.fitting import (
+    LAW,
+    Trajectories,
+    check_measured,
+    fit_laws,
+    measured_error,
+    measured_flops,
+    truncated,
+)
 from scalax.plan.follow import best_law, flops_needed, follow
 from scalax.plan.isoflop import FrontierPoint, IsoFlop, frontier, frontier_ratio, isoflop, values_at
 from scalax.plan.online import Online, OnlineSettings, OnlineState
-from scalax.plan.runs import Runs, read_runs
+from scalax.plan.runs import StaticRuns, read_runs
 from scalax.plan.simulate import simulate
 from scalax.plan.steepest import Plan, Transition, steepest_descent
+from scalax.plan.study import PlanSettings, StudyPlan, plan_study
 from scalax.plan.switches import Switch, SwitchEffects, effects_of, measure_switches
 from scalax.plan.uncertainty import Spread, TransitionSpread, spread
 
 __all__ = [
     "BASELINES",
+    "LAW",
     "CheapPlan",
     "Effect",
     "Effects",
+    "ErrorLaw",
     "FrontierPoint",
     "IsoFlop",
-    "Law",
     "Online",
     "OnlineSettings",
     "OnlineState",
     "Plan",
-    "Runs",
+    "PlanSettings",
     "Spread",
+    "StaticRuns",
+    "StudyPlan",
     "Switch",
     "SwitchEffects",
+    "Trajectories",
+    "Trajectory",
     "Transition",
     "TransitionSpread",
     "baseline",
@@ -51,6 +65,7 @@ __all__ = [
     "measured_error",
     "measured_flops",
     "no_effect",
+    "plan_study",
     "read_runs",
     "simulate",
     "spread",

@@ -54,10 +54,15 @@ BASELINES: dict[str, Callable[[Sequence[Shape], float, float, int], Schedule]] =
 def baseline(
     name: str, shapes: Sequence[Shape], budget_flops: float, first_flops: float, seed: int = 0
 ) -> Schedule:
-    """A baseline by name: one of BASELINES, or that of a static shape, e.g. 'V64-4/8'.
+    """A schedule that knows no laws.
 
-    shapes: from the cheapest to the dearest. first_flops: where logarithmic spacing begins. seed: of
-    'random'. Raises UserError for an unknown name.
+    - name: one of BASELINES, or of a static shape, e.g. 'V64-4/8'.
+    - shapes: from the cheapest to the dearest.
+    - budget_flops: of the schedule.
+    - first_flops: where logarithmic spacing begins.
+    - seed: of 'random'.
+
+    Raises UserError for an unknown name.
     """
     if not shapes:
         raise ValueError("a baseline needs shapes")

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from scalax.errors import UserError
-from scalax.plan.effects import Effects, Law, no_effect
-from scalax.plan.fitting import Curves, fit_laws, spent_flops, truncated
+from scalax.laws import Family
+from scalax.plan.effects import Effects, ErrorLaw, no_effect
+from scalax.plan.fitting import LAW, Trajectories, fit_laws, spent_flops, truncated
 from scalax.plan.follow import best_law, flops_needed
 from scalax.plan.steepest import Plan, steepest_descent
 from scalax.schedule import Shape
@@ -30,34 +31,40 @@ class CheapPlan(NamedTuple):
 
 
 def cheap_plans(
-    curves: Curves,
-    referee: Mapping[Shape, Law],
+    trajectories: Trajectories,
+    referee: Mapping[Shape, ErrorLaw],
     budget_flops: float,
     first_flops: float,
     *,
     shares: Sequence[float] = SHARES,
     free: bool = False,
     effects: Effects = no_effect,
+    law: str | Family = LAW,
 ) -> list[CheapPlan]:
-    """Plan for the whole budget from the first of each of `shares` of every run.
+    """Plan for the whole budget from the first part of every run.
 
-    referee: laws of the whole runs. They stand for the truth, so the plan from all of the runs is judged
-    by the laws that it was made from. The others go beyond the data they were made from. Evaluations before
-    `first_flops`, at a share of it, are left out. The best static shape is taken as known for nothing.
+    The referee's laws count as the truth, so the plan from whole runs is judged by its own laws, and the
+    other plans are extrapolations. Finding the best static shape is not charged.
+
+    - trajectories: of each shape.
+    - referee: laws of the whole runs.
+    - budget_flops: to plan for.
+    - first_flops: evaluations before it, at a share of it, are left out.
+    - shares: of each run to plan from.
+    - free, effects: as in `steepest_descent`.
+    - law: its form, as in `fit_laws`.
     """
     _, level = best_law(referee, budget_flops=budget_flops)
     found = []
     for share in shares:
-        used = truncated(curves, share)
-        planning = share * spent_flops(curves)
+        used = truncated(trajectories, share)
+        planning = share * spent_flops(trajectories)
         try:
-            fits = fit_laws(used, share * first_flops)
-            planned = steepest_descent(fits, budget_flops, share * first_flops, free=free, effects=effects)
+            fits = fit_laws(used, share * first_flops, law=law)
+            plan = steepest_descent(fits, budget_flops, share * first_flops, free=free, effects=effects)
         except UserError as e:
             found.append(CheapPlan(share, planning, None, float("nan"), float("nan"), str(e)))
             continue
-        ours = flops_needed(referee, planned.schedule, level, effects)
-        found.append(
-            CheapPlan(share, planning, planned, budget_flops / ours, budget_flops / (ours + planning))
-        )
+        ours = flops_needed(referee, plan.schedule, level, effects)
+        found.append(CheapPlan(share, planning, plan, budget_flops / ours, budget_flops / (ours + planning)))
     return found

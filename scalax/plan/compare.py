@@ -1,10 +1,13 @@
-"""FLOPs to reach a target, for measured curves."""
+"""FLOPs to reach a target, for measured runs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
-Curve = tuple[np.ndarray, np.ndarray]  # training FLOPs [n] increasing, values [n] positive, lower is better
+# A run: training FLOPs [n] increasing, and values [n] positive, of which lower is better.
+Trajectory = tuple[np.ndarray, np.ndarray]
+Key = TypeVar("Key")
 
 
 def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> float:
@@ -24,12 +27,9 @@ def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> floa
     return float(np.exp(np.log(flops[i - 1]) + share * np.log(flops[i] / flops[i - 1])))
 
 
-def best_static(curves: Mapping, target: float):
-    """(key, FLOPs) of the curve that reaches `target` first; (None, nan) where none does.
-
-    curves: key -> (flops [n], values [n]).
-    """
-    needed = {key: flops_to_reach(flops, values, target) for key, (flops, values) in curves.items()}
+def best_static(trajectories: Mapping[Key, Trajectory], target: float) -> tuple[Key | None, float]:
+    """(key, FLOPs) of the trajectory that reaches `target` first; (None, nan) where none does."""
+    needed = {key: flops_to_reach(flops, values, target) for key, (flops, values) in trajectories.items()}
     finite = {key: value for key, value in needed.items() if np.isfinite(value)}
     if not finite:
         return None, float("nan")
@@ -37,26 +37,29 @@ def best_static(curves: Mapping, target: float):
     return key, finite[key]
 
 
-def target_values(seeds: Sequence[Mapping], count: int, first_share: float) -> np.ndarray:
-    """`count` values spaced evenly in log from what the best shape has reached at `first_share` of its
-    FLOPs down to the best that any reaches, such that every seed's best shape reaches them; that best alone
-    where all reach it so early.
+def target_values(seeds: Sequence[Mapping[Any, Trajectory]], count: int, first_share: float) -> np.ndarray:
+    """`count` values, evenly spaced in log.
 
-    seeds: for each, key -> (flops [n], positive values [n]).
+    They begin at what the best shape has reached at `first_share` of its FLOPs, and end at the lowest value
+    that the best shape of every seed reaches. Where all seeds reach that value by then, it is the only one.
+
+    - seeds: for each, the trajectory of every shape.
+    - count: of targets.
+    - first_share: of each run's FLOPs, where the targets begin.
     """
 
     def early(flops: np.ndarray, values: np.ndarray) -> float:
         return float(np.min(values[flops <= max(first_share * flops[-1], flops[0])]))
 
-    start = min(early(*curve) for curves in seeds for curve in curves.values())
-    end = max(min(float(np.min(values)) for _, values in curves.values()) for curves in seeds)
+    start = min(early(*run) for runs in seeds for run in runs.values())
+    end = max(min(float(np.min(values)) for _, values in runs.values()) for runs in seeds)
     if start <= end:
         return np.array([end])
     return np.maximum(np.geomspace(start, end, count + 1)[1:], end)
 
 
-def mean_so_far(curve: Curve, first_flops: float, last_flops: float) -> float:
+def mean_so_far(trajectory: Trajectory, first_flops: float, last_flops: float) -> float:
     """Geometric mean of the least value so far, over FLOPs spaced evenly in log."""
-    flops, values = curve
+    flops, values = trajectory
     at = np.geomspace(max(first_flops, flops[0]), last_flops, 200)
     return float(np.exp(np.interp(np.log(at), np.log(flops), np.log(np.minimum.accumulate(values))).mean()))

@@ -9,7 +9,7 @@ import numpy as np
 from scalax.schedule import Shape
 
 
-class Law(Protocol):
+class ErrorLaw(Protocol):
     """Error against training FLOPs of one shape: decreasing, with an inverse (nan where unreachable)."""
 
     @property
@@ -22,9 +22,9 @@ class Effect(NamedTuple):
     """What a change of shape does to a run.
 
     recovery_share: FLOPs until the error is back to that before the change, as a share of all FLOPs
-    spent by then. pace: how many times faster than the new shape's own law the error falls from there
-    (below 1: slower), for a change between `earliest` and `latest` FLOPs; it is not known elsewhere, and a
-    plan makes no such change there.
+    spent by then. pace: how many times faster than the new shape's law the error falls after that; below 1
+    is slower. It is known for changes between `earliest` and `latest` FLOPs only, and a plan makes this
+    change nowhere else.
     """
 
     recovery_share: float = 0.0

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalax.errors import UserError
-from scalax.plan.effects import Effect, Effects, Law, no_effect
+from scalax.plan.effects import Effect, Effects, ErrorLaw, no_effect
 from scalax.schedule import Schedule, Shape
 
 
@@ -14,7 +14,7 @@ class _Leg(NamedTuple):
     """A stage on its law: at `first_flops` of the run, the law stands at `law_flops` and the error at
     `error`; it is back there after `idle_flops`, and then falls `pace` times as fast as the law."""
 
-    law: Law
+    law: ErrorLaw
     first_flops: float
     last_flops: float
     law_flops: float
@@ -35,13 +35,17 @@ class _Leg(NamedTuple):
 
 
 def follow(
-    laws: Mapping[Shape, Law], schedule: Schedule, flops: np.ndarray, effects: Effects = no_effect
+    laws: Mapping[Shape, ErrorLaw], schedule: Schedule, flops: np.ndarray, effects: Effects = no_effect
 ) -> np.ndarray:
-    """Least error so far of a run by `schedule` at `flops` [n] -> [n]; its last stage goes on beyond its end.
+    """Least error so far of a run by a schedule, whose last stage goes on beyond its end: [n].
 
-    A change of shape goes on at its error on the law of the new shape, with what `effects` say of it (at pace
-    1 where the pace is not known). A
-    shape whose law ends above that error stays there. Raises UserError where a stage has no law.
+    - laws: of each shape.
+    - schedule: of the run.
+    - flops: [n], where the error is wanted.
+    - effects: of changes of shape, at pace 1 where the pace is not known.
+
+    A change of shape goes on at its error on the law of the new shape. A shape whose law ends above that
+    error stays there. Raises UserError where a stage has no law.
     """
     flops = np.asarray(flops, float)
     errors = np.empty_like(flops)
@@ -52,10 +56,18 @@ def follow(
 
 
 def flops_needed(
-    laws: Mapping[Shape, Law], schedule: Schedule, target: float, effects: Effects = no_effect
+    laws: Mapping[Shape, ErrorLaw], schedule: Schedule, target: float, effects: Effects = no_effect
 ) -> float:
-    """FLOPs at which a run by `schedule` first has the error `target`, the last stage going on beyond its
-    end; inf where it never has. Raises UserError where a stage has no law."""
+    """FLOPs at which a run by a schedule, whose last stage goes on beyond its end, first has an error; inf
+    where it never has.
+
+    - laws: of each shape.
+    - schedule: of the run.
+    - target: the error.
+    - effects: of changes of shape.
+
+    Raises UserError where a stage has no law.
+    """
     needed = np.inf
     for leg in _legs(laws, schedule, effects):
         needed = leg.flops_at(target)
@@ -65,10 +77,14 @@ def flops_needed(
 
 
 def best_law(
-    laws: Mapping[Shape, Law], *, budget_flops: float | None = None, target: float | None = None
+    laws: Mapping[Shape, ErrorLaw], *, budget_flops: float | None = None, target: float | None = None
 ) -> tuple[Shape, float]:
-    """The static shape with the least error at a budget, and that error; or the one that needs the least
-    FLOPs to a target, and those FLOPs (inf where none reaches it)."""
+    """The best static shape, and what makes it so.
+
+    - laws: of each shape.
+    - budget_flops: the shape with the least error there, and that error.
+    - target: instead, the shape that needs the least FLOPs to it, and those FLOPs (inf: none reaches it).
+    """
     if target is None:
         values = {s: float(law.predict(np.array([budget_flops]))[0]) for s, law in laws.items()}
     else:
@@ -77,12 +93,12 @@ def best_law(
     return best, values[best]
 
 
-def _legs(laws: Mapping[Shape, Law], schedule: Schedule, effects: Effects) -> Iterator[_Leg]:
+def _legs(laws: Mapping[Shape, ErrorLaw], schedule: Schedule, effects: Effects) -> Iterator[_Leg]:
     first, error, before = 0.0, np.inf, None
     for stage in schedule.stages:
         if stage.patches or stage.shape not in laws:
             what = "patches drawn at random" if stage.patches else f"{stage.shape}"
-            raise UserError(f"there is no law of {what}: it cannot be predicted")
+            raise UserError(f"no law of {what}: a schedule with it cannot be predicted")
         law = laws[stage.shape]
         effect = effects(before, stage.shape) if before else Effect()
         at = _law_flops(law, error) if before else 0.0
@@ -95,7 +111,7 @@ def _legs(laws: Mapping[Shape, Law], schedule: Schedule, effects: Effects) -> It
         first, before = stage.until_flops, stage.shape
 
 
-def _law_flops(law: Law, error: float) -> float:
+def _law_flops(law: ErrorLaw, error: float) -> float:
     """FLOPs at which the law has the error: 0 above where it begins, inf below where it ends."""
     at = float(law.inverse(np.array([error]))[0])
     if np.isfinite(at):

@@ -5,19 +5,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalax.plan.compare import Curve, best_static
+from scalax.plan.compare import Trajectory, best_static
 from scalax.schedule import Shape
 
 
-def values_at(curve: Curve, flops: np.ndarray) -> np.ndarray:
+def values_at(trajectory: Trajectory, flops: np.ndarray) -> np.ndarray:
     """Best value so far at FLOPs [k] -> [k], by log-log interpolation; nan outside the measurements.
 
     At FLOPs measured twice, the change of shape of a run, the value before it counts unless the later one
     is lower.
     """
-    measured, inverse = np.unique(np.asarray(curve[0], float), return_inverse=True)
+    measured_flops, values = trajectory
+    measured, inverse = np.unique(np.asarray(measured_flops, float), return_inverse=True)
     best = np.full(len(measured), np.inf)
-    np.minimum.at(best, inverse, np.asarray(curve[1], float))
+    np.minimum.at(best, inverse, np.asarray(values, float))
     best = np.minimum.accumulate(best)
     log_values = np.interp(np.log(flops), np.log(measured), np.log(best), left=np.nan, right=np.nan)
     return np.exp(log_values)
@@ -36,12 +37,16 @@ class IsoFlop(NamedTuple):
 
 
 def isoflop(
-    curves: Mapping[Shape, Curve], sizes: Mapping[Shape, float], flops: Sequence[float]
+    trajectories: Mapping[Shape, Trajectory], sizes: Mapping[Shape, float], flops: Sequence[float]
 ) -> list[IsoFlop]:
-    """An isoFLOP curve for each of `flops`. sizes: what the shapes are laid out by, positive, e.g.
-    parameters or FLOPs for an image."""
-    shapes = list(curves)
-    table = np.array([values_at(curves[s], np.asarray(flops, float)) for s in shapes])  # [shapes, k]
+    """An isoFLOP curve for each of `flops`.
+
+    - trajectories: a run of each shape.
+    - sizes: what the shapes are laid out by, positive, e.g. parameters or FLOPs for an example.
+    - flops: budgets to compare the shapes at.
+    """
+    shapes = list(trajectories)
+    table = np.array([values_at(trajectories[s], np.asarray(flops, float)) for s in shapes])  # [shapes, k]
     found = []
     for at, column in zip(flops, table.T, strict=True):
         known = np.isfinite(column)
@@ -63,11 +68,11 @@ def _lowest_of_parabola(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     return float(np.exp(lowest)), float(np.exp(level - slope**2 / (4 * curvature)))
 
 
-def frontier(curves: Sequence[Curve]) -> Curve:
+def frontier(trajectories: Sequence[Trajectory]) -> Trajectory:
     """The lower hull of all the runs: the least value that any has reached within so many FLOPs, at every
     measurement that lowers it. -> FLOPs [m] increasing, values [m] decreasing."""
-    flops = np.concatenate([np.asarray(f, float) for f, _ in curves])
-    values = np.concatenate([np.asarray(v, float) for _, v in curves])
+    flops = np.concatenate([np.asarray(f, float) for f, _ in trajectories])
+    values = np.concatenate([np.asarray(v, float) for _, v in trajectories])
     order = np.lexsort((values, flops))
     flops, values = flops[order], values[order]
     lower = values < np.concatenate([[np.inf], np.minimum.accumulate(values)[:-1]])
@@ -86,12 +91,17 @@ class FrontierPoint(NamedTuple):
 
 
 def frontier_ratio(
-    static: Mapping[Shape | str, Curve], scheduled: Mapping[str, Curve], points: int = 20
+    static: Mapping[Shape | str, Trajectory], scheduled: Mapping[str, Trajectory], points: int = 20
 ) -> list[FrontierPoint]:
-    """How many times the FLOPs of the best of `scheduled` (runs by name) the best static shape needs, at
-    `points` values spaced evenly in log, from where every run was first measured or below, down to
-    the least that both reach; none where there is no such value. FLOPs are read off each run by itself,
-    in log-log, so that no run gains from the measurements of another."""
+    """FLOPs that the best static shape needs, over those of the best of `scheduled`.
+
+    - static: a run of each shape.
+    - scheduled: runs by name.
+    - points: values that it is given at, evenly spaced in log, from the first that every run was measured at
+      to the lowest that both reach; empty where no such value exists.
+
+    FLOPs are read off each run by itself, in log-log, so that no run gains from the measurements of another.
+    """
     start = min(float(v[0]) for part in (static, scheduled) for _, v in part.values())
     end = max(min(float(np.min(v)) for _, v in part.values()) for part in (static, scheduled))
     found = []

@@ -9,6 +9,7 @@ import numpy as np
 
 from scalax import laws
 from scalax.errors import UserError
+from scalax.plan.fitting import LAW
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 
@@ -16,11 +17,17 @@ EXPONENTS = (0.05, 1.0)  # range of a measured limit exponent
 
 
 class OnlineSettings(NamedTuple):
-    """limit_exponent: before a change was seen, a shape that costs k times as much an image is taken to end
-    at k^-limit_exponent times the error. recovery_share: FLOPs that a change costs, as a share of those
-    spent, before one was seen. hysteresis: how much steeper the next shape must be. least: evaluations of a
-    stage before it is judged. patience: evaluations in a row that must be for the change. resamples: of
-    each law. agree: an evaluation is for the change where more than this share of them is."""
+    """How an online plan decides.
+
+    - limit_exponent: before a change was seen, a shape that costs k times as much an example is taken to end
+      at k^-limit_exponent times the error.
+    - recovery_share: FLOPs that a change costs, as a share of those spent, before one was seen.
+    - hysteresis: how much steeper the next shape must be.
+    - least: evaluations of a stage before it is judged.
+    - patience: evaluations in a row that must be for the change.
+    - resamples: of each law.
+    - agree: an evaluation is for the change where more than this share of the resamples is.
+    """
 
     limit_exponent: float = 0.25
     recovery_share: float = 0.05
@@ -32,9 +39,16 @@ class OnlineSettings(NamedTuple):
 
 
 class OnlineState(NamedTuple):
-    """Plain data. rows: FLOPs since the stage began and metric, of its evaluations once it has recovered.
-    before: the metric just before the change (None in the first stage). limit: of the law of the stage now,
-    previous_limit: of the one before. votes: evaluations in a row that were for a change."""
+    """Plain data.
+
+    - at: the stage.
+    - start_flops: where it began.
+    - before: the metric just before the change (None in the first stage).
+    - rows: FLOPs since the stage began and metric, of its evaluations once it has recovered.
+    - votes: evaluations in a row that were for a change.
+    - recovery_share: that the last change took.
+    - limit: of the law of the stage; previous_limit: of the one before.
+    """
 
     at: int = 0
     start_flops: float = 0.0
@@ -50,7 +64,7 @@ class Online:
     """Shapes from the cheapest to the dearest, each entered when it is predicted to descend more steeply.
 
     The law E = a (C + d)^-b + c of the running shape is fitted to the evaluations of the stage. The next
-    shape, which costs k times as much an image, is predicted to learn as much of each image, towards a
+    shape, which costs k times as much an example, is predicted to learn as much of each example, towards a
     lower limit c': its law is the present one stretched by k in FLOPs, with c' for c. So at the present
     error E it is steeper once ((E - c') / (E - c))^((b + 1) / b) > k: when the present shape is near enough
     to its limit. c' / c is k^-limit_exponent at first, later by the exponent of the last change. A change
@@ -63,15 +77,33 @@ class Online:
     def __init__(
         self,
         shapes: Sequence[Shape],
-        image_flops: Mapping[Shape, float],
+        example_flops: Mapping[Shape, float],
         budget_flops: float,
         metric: str = "val_error",
         settings: OnlineSettings | None = None,
         state: OnlineState | None = None,
+        law: str | laws.Family = LAW,
     ):
-        """image_flops: training FLOPs of each shape for an image. Raises UserError where they do not
-        increase along `shapes`."""
-        costs = [image_flops[shape] for shape in shapes]
+        """
+        - shapes: from the cheapest to the dearest.
+        - example_flops: training FLOPs of each shape for an example.
+        - budget_flops: of the run.
+        - metric: that the law describes.
+        - settings: how it decides.
+        - state: to go on from.
+        - law: of a stage; one that can be read as a (C + d)^-b + c.
+
+        Raises UserError where `example_flops` do not increase along `shapes`, or for another law.
+        """
+        self.law = laws.lookup(law)
+        if self.law.as_shifted_power is None:
+            able = ", ".join(name for name, other in laws.FAMILIES.items() if other.as_shifted_power)
+            raise UserError(
+                f"`law` {self.law.name!r} has no form a (C + d)^-b + c, by which online plans decide;"
+                f" choose one of {able}"
+            )
+        self.read = self.law.as_shifted_power
+        costs = [example_flops[shape] for shape in shapes]
         if not costs or any(not a < b for a, b in itertools.pairwise(costs)):
             raise UserError(f"online shapes must go from the cheapest to the dearest, got {costs} FLOPs")
         self.shapes, self.costs = tuple(shapes), costs
@@ -85,7 +117,12 @@ class Online:
     def observe(self, record: RunRecord) -> None:
         """Take in the next evaluation of the run. Raises UserError where it is not of the shape decided."""
         if Shape.of(record) != self.decide():
-            raise UserError(f"{record.run}, step {record.step}: {Shape.of(record)} was not decided on")
+            raise UserError(
+                f"{record.run}, step {record.step}: its shape is {Shape.of(record)}, and the plan decided on"
+                f" {self.decide()}; remove the run and make it again"
+            )
+        if self.metric not in record.metrics:
+            return  # an evaluation that takes part in a few only
         value, state = float(record.metrics[self.metric]), self.state
         since = record.flops - state.start_flops
         if not state.rows and state.before is not None:
@@ -106,17 +143,18 @@ class Online:
         try:
             return OnlineState(**{**data, "rows": tuple((float(f), float(v)) for f, v in data["rows"])})
         except (KeyError, TypeError, ValueError) as e:
-            raise UserError(f"online state: {type(e).__name__} {e}") from None
+            raise UserError(f"online state: {type(e).__name__} {e}; make the run again") from None
 
     def _judge(self, state: OnlineState, flops: float) -> OnlineState:
         """Fit the law of the stage and count a vote; with enough of them, begin the next stage."""
         settings = self.settings
         x, y = np.array(state.rows).T
         [fit] = laws.fit(
-            [laws.Curve(x, y)], ["shifted_power"], objective="huber", starts=32, resamples=settings.resamples
+            [laws.Curve(x, y)], [self.law], objective="huber", starts=32, resamples=settings.resamples
         )
-        found = fit["shifted_power"].resamples or (fit["shifted_power"],)
-        limit = float(np.median([law.params["c"] for law in found]))
+        fitted = fit[self.law.name]
+        found = fitted.resamples or (fitted,)
+        limit = float(np.median([self.read(law.params).c for law in found]))
         state = state._replace(limit=limit)
         exponent = self._exponent(state)
         agree = np.mean([self._pays(law, x[-1], flops, state, exponent) for law in found])
@@ -141,17 +179,17 @@ class Online:
     def _pays(self, law: laws.Law, at: float, flops: float, state: OnlineState, exponent: float) -> bool:
         """Whether, by one law of the stage, the next shape descends more steeply at the error now, and
         ends lower at the budget, its recovery paid."""
-        b, c, d = (law.params[name] for name in ("b", "c", "d"))
+        _, b, c, d = self.read(law.params)
         ratio = self.costs[state.at + 1] / self.costs[state.at]
         lower = c * ratio**-exponent
         share = state.recovery_share if state.recovery_share is not None else self.settings.recovery_share
         left = self.budget_flops - flops
         error, stay = law.predict(np.array([at, at + left]))
-        if not error > c or left <= share * flops:
+        if not error > c or not b > 0 or left <= share * flops:
             return False
         farther = math.log((error - lower) / (error - c))
         if farther * (b + 1) / b <= math.log(ratio * (1 + self.settings.hysteresis)):
             return False
-        log_images = math.log(at + d) - farther / b  # in FLOPs of the shape now: where the next law stands
-        more = np.logaddexp(0.0, math.log((left - share * flops) / ratio) - log_images)
+        log_examples = math.log(at + d) - farther / b  # in FLOPs of the shape now: where the next law stands
+        more = np.logaddexp(0.0, math.log((left - share * flops) / ratio) - log_examples)
         return bool((error - lower) * math.exp(-b * more) + lower < stay)

@@ -1,116 +1,122 @@
-"""Runs on disk, as plans want them: curves of static runs, and records of those that changed shape."""
+"""Runs on disk, as plans want them: the static ones, and records of those that changed shape."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
 from etils import epath
 
-from scalax import config as configs
-from scalax import records
+from scalax import metrics, records
 from scalax.errors import UserError, suggest
-from scalax.plan.compare import Curve
+from scalax.plan.compare import Trajectory
 from scalax.records import RunRecord
-from scalax.schedule import Schedule, Shape, Stage
+from scalax.schedule import Shape, Stage
+from scalax.settings import differences, upgraded
 
 AXES = Shape._fields
 
 
-class Runs(NamedTuple):
-    """curves: of the static runs by shape, the cheapest shape first. stages: the stage of each shape, with
-    the settings that it was trained by. image_flops: training FLOPs of each shape for an image. changing:
-    records of each run with changes of shape. notes: which runs were left out, and why."""
+class StaticRuns(NamedTuple):
+    """The finished runs of a study.
 
-    curves: dict[Shape, list[Curve]]
+    - trajectories: of the static runs by shape, the cheapest shape first.
+    - stages: the stage of each shape, with the settings that it was trained by.
+    - example_flops: training FLOPs of each shape for an example.
+    - changing: records of each run with changes of shape.
+    - notes: which runs were left out, and why, in words.
+    """
+
+    trajectories: dict[Shape, list[Trajectory]]
     stages: dict[Shape, Stage]
-    image_flops: dict[Shape, float]
+    example_flops: dict[Shape, float]
     changing: list[list[RunRecord]]
     notes: tuple[str, ...]
 
 
-def read_runs(directory, metric: str, axes: Sequence[str]) -> Runs:
-    """The finished runs of `directory`/runs, static ones along `axes` (of patch, width, depth).
+def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> StaticRuns:
+    """The finished runs of a study, where they have the metric. Where nothing is wrong, half a target counts
+    as wrong (metrics.least).
 
-    An error of no image wrong counts as half an image, since laws live in logarithms. Raises UserError
-    where there are fewer than two static shapes, they differ in another axis, the runs of a shape differ in
-    their settings, or a file is missing or lacks the metric.
+    - directory: its runs are in `directory`/runs.
+    - metric: its values; lower is better.
+    - axes: along which the static runs may differ, of patch, width and depth.
+
+    Raises UserError where there are fewer than two static shapes, they differ in another axis, the runs of a
+    shape differ in their settings, a file is missing or lacks the metric, or the metric rises as a run
+    improves.
     """
+    if metric.rpartition("/")[2] in metrics.METRICS and not metrics.planned([metric]):
+        raise UserError(f"`metric` {metric!r}: plans are made for what falls towards 0; choose another")
     for axis in axes:
         if axis not in AXES:
             raise UserError(f"axis {axis!r} is unknown{suggest(axis, AXES)}")
     if not (epath.Path(directory) / "runs").is_dir():
         raise UserError(f"{directory}: has no runs/; name the directory of a study")
-    curves, stages, image_flops, settings, changing, notes = {}, {}, {}, {}, [], []
+    trajectories, stages, example_flops, settings, changing, notes = {}, {}, {}, {}, [], []
     for where in sorted((epath.Path(directory) / "runs").iterdir()):
-        if not (where / "run.json").exists():
+        if not records.is_run(where):
             continue
-        info = _info(where / "run.json")
-        if not info.get("finished"):
+        info = records.read_info(where)
+        if not info.finished:
             notes.append(f"{where.name} is not finished: left out")
             continue
-        if any(stage.patches for stage in Schedule.from_json(info["schedule"]).stages):
+        if any(stage.patches for stage in info.schedule.stages):
             notes.append(f"{where.name} draws its patch at each step: left out")
             continue
-        run = _records(where / "metrics.jsonl", metric)
+        run = _measured(where, metric)
         shapes = {Shape.of(record) for record in run}
         if len(shapes) > 1:
             changing.append(run)
             continue
-        shape = shapes.pop()
-        stages.setdefault(shape, Schedule.from_json(info["schedule"]).stages[0])
-        own = {**info["config"], **info["schedule"]["stages"][0], "until_flops": None}
-        if different := configs.differences(settings.setdefault(shape, own), own):
+        shape, stage = shapes.pop(), info.schedule.stages[0]
+        stages.setdefault(shape, stage)
+        trained_by = info.schedule.to_json()["stages"][0]
+        own = {**upgraded(info.config), **trained_by, "until_flops": None}
+        own.pop("morph", None)  # nothing changed: an online run may stay with its first shape
+        if different := differences(settings.setdefault(shape, own), own):
             raise UserError(
-                f"{where}: runs of {shape} differ in their settings: {different[0]}; keep one kind"
+                f"{where}: runs of {shape} have different settings: {different[0]}; keep the runs of one"
+                " setting"
             )
         flops = np.array([record.flops for record in run])
-        least = 0.5 / info["data"]["validation"]
+        least = metrics.least(metric, info.data["validation"] * info.data.get("targets", 1))
         values = np.maximum([record.metrics[metric] for record in run], least)
-        curves.setdefault(shape, []).append((flops, values))
-        image_flops[shape] = run[-1].flops / run[-1].images
-    _check_axes(directory, curves, axes)
-    order = sorted(curves, key=image_flops.__getitem__)
-    return Runs(
-        {s: curves[s] for s in order}, stages, {s: image_flops[s] for s in order}, changing, tuple(notes)
+        trajectories.setdefault(shape, []).append((flops, values))
+        example_flops[shape] = run[-1].flops / run[-1].examples
+    _check_axes(directory, trajectories, axes)
+    order = sorted(trajectories, key=example_flops.__getitem__)
+    return StaticRuns(
+        {s: trajectories[s] for s in order},
+        stages,
+        {s: example_flops[s] for s in order},
+        changing,
+        tuple(notes),
     )
 
 
-def _check_axes(directory, curves, axes: Sequence[str]) -> None:
-    if len(curves) < 2:
+def _check_axes(
+    directory: str | PathLike, trajectories: Mapping[Shape, list[Trajectory]], axes: Sequence[str]
+) -> None:
+    if len(trajectories) < 2:
         raise UserError(
             f"{directory}: a plan needs finished static runs of two shapes or more, found"
-            f" {', '.join(map(str, curves)) or 'none'}"
+            f" {', '.join(map(str, trajectories)) or 'none'}"
         )
     for axis in AXES:
-        values = sorted({getattr(shape, axis) for shape in curves})
+        values = sorted({getattr(shape, axis) for shape in trajectories})
         if axis not in axes and len(values) > 1:
             raise UserError(
-                f"{directory}: the static runs differ in {axis} too ({', '.join(map(str, values))});"
-                f" plan along it as well: --axis {','.join([*axes, axis])}"
+                f"{directory}: the static runs also differ in {axis} ({', '.join(map(str, values))});"
+                f" add it: `axes` {','.join([*axes, axis])}"
             )
 
 
-def _info(path) -> dict:
-    info = {}
-    try:
-        info = json.loads(path.read_text())
-        whole = {"schedule", "config"} <= info.keys() and info["data"]["validation"] > 0
-    except (ValueError, KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise UserError(f"{path}: not the description of a run of scalax")
-    return info
-
-
-def _records(path, metric: str) -> list[RunRecord]:
-    try:
-        run = records.read(path)
-    except OSError as e:
-        raise UserError(f"{path}: cannot read it ({e.strerror or e})") from None
+def _measured(directory: epath.Path, metric: str) -> list[RunRecord]:
+    run = records.read_run(directory).records
     if not run:
-        raise UserError(f"{path}: holds no record")
-    for record in run:
-        if record.metrics.get(metric) is None:
-            raise UserError(f"{path}: no metric {metric!r}{suggest(metric, record.metrics)}")
-    return run
+        raise UserError(f"{directory}: holds no record; remove the run, or make it again")
+    measured = records.measured(run, metric)
+    if not measured:
+        raise UserError(f"{directory}: no metric {metric!r}{suggest(metric, run[-1].metrics)}")
+    return measured

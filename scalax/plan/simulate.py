@@ -4,25 +4,31 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from scalax.plan.effects import Effects, no_effect
+from scalax.plan.effects import Effects, ErrorLaw, no_effect
 from scalax.plan.follow import follow
 from scalax.plan.online import Online
 from scalax.records import RunRecord
-from scalax.schedule import Schedule, Stage
+from scalax.schedule import Schedule, Shape, Stage
 
 JUMP = 0.3  # of the error just after a change, relative; it is gone after the recovery
 
 
 def simulate(
     online: Online,
-    laws: Mapping,
+    laws: Mapping[Shape, ErrorLaw],
     evaluations: np.ndarray,
     effects: Effects = no_effect,
     noise: float = 0.0,
     seed: int = 0,
 ) -> tuple[Schedule, list[RunRecord]]:
-    """Let `online` decide on runs that follow `laws` (shape -> Law) and `effects`, evaluated at FLOPs
-    [n] up to its budget, each with normal noise of so much in the log of the error.
+    """Let an online plan decide on a run that follows known laws.
+
+    - online: as at the start of a run.
+    - laws: of each shape.
+    - evaluations: FLOPs [n] up to the budget.
+    - effects: of changes of shape.
+    - noise: standard deviation of an evaluation, in the log of the error.
+    - seed: of the noise.
 
     -> the schedule it made, and the records it saw; a change is recorded before and after, as by a run.
     """

@@ -7,16 +7,16 @@ from typing import NamedTuple
 import numpy as np
 
 from scalax.errors import UserError
-from scalax.plan.effects import Effects, Law, grows, no_effect
+from scalax.plan.effects import Effects, ErrorLaw, grows, no_effect
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.units import flops_text
 
 LEVELS = 4000
-POINTS = 200  # of the planned curve, kept
+POINTS = 200  # of the curve that a plan predicts, kept
 
 
 class Transition(NamedTuple):
-    """At `error`, after `flops` of the planned run, `after` starts to descend faster than `before`."""
+    """At `error`, after `flops` of the run, `after` starts to descend faster than `before`."""
 
     before: Shape
     after: Shape
@@ -28,7 +28,7 @@ class Transition(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """errors and flops: the planned curve, from the first level down to where the budget ends."""
+    """errors and flops: the curve that the laws predict, from the first level to where the budget ends."""
 
     schedule: Schedule
     transitions: tuple[Transition, ...]
@@ -45,7 +45,7 @@ class Plan(NamedTuple):
         return f"no change of shape pays: {only} descends fastest throughout, so train it alone"
 
     def curve(self) -> tuple[list[float], list[float]]:
-        """FLOPs and errors of the planned curve, thinned to be kept in a file."""
+        """FLOPs and errors of the predicted curve, thinned to be kept in a file."""
         thin = max(1, len(self.flops) // POINTS)
         return self.flops[::thin].tolist(), self.errors[::thin].tolist()
 
@@ -58,7 +58,7 @@ class _Node(NamedTuple):
 
 
 def steepest_descent(
-    laws: Mapping[Shape, Law],
+    laws: Mapping[Shape, ErrorLaw],
     budget_flops: float | None,
     first_flops: float,
     *,
@@ -74,9 +74,17 @@ def steepest_descent(
     besides is up to `effects`. The cheapest partition of the error axis is found by dynamic programming.
     Shapes follow in the order given, and to patches no larger than before: what a model has learnt of small
     ones is lost on large ones, which laws of static runs do not know. With `free` they follow in any order,
-    and may return. Width and depth never shrink. budget_flops: give it, or None and a target. first_flops:
-    where the laws' data begin; before it, shapes do not change. levels: of the error axis. Raises UserError
-    where no law descends, or none reaches the target.
+    and may return. Width and depth never shrink.
+
+    - laws: of each shape, in the order in which they may follow.
+    - budget_flops: to plan for; None with a target.
+    - first_flops: where the laws' data begin; before it, shapes do not change.
+    - target: the error to reach with the fewest FLOPs.
+    - free: shapes follow in any order.
+    - effects: what changes of shape do.
+    - levels: of the error axis.
+
+    Raises UserError where no law descends, or none reaches the target.
     """
     if (budget_flops is None) == (target is None):
         raise ValueError(f"give a budget or a target, got {budget_flops} and {target}")
@@ -100,8 +108,8 @@ def steepest_descent(
             raise UserError(f"no schedule of these shapes reaches {target:g}; choose a higher target")
         if best[last] <= first_flops:
             raise UserError(
-                f"target {target:g} is reached before {flops_text(first_flops)}, where the laws' data begin;"
-                " choose a lower target"
+                f"target {target:g} is reached at fewer FLOPs than the first that the laws were fitted to"
+                f" ({flops_text(first_flops)}); choose a lower target"
             )
         budget_flops = _rounded(best[last])
     path = [int(np.argmin(totals[last]))]
@@ -117,7 +125,7 @@ def steepest_descent(
     return Plan(Schedule(stages), transitions, errors[: last + 1], flops)
 
 
-def _error_axis(laws: Mapping[Shape, Law], budget_flops, first_flops, target, levels) -> np.ndarray:
+def _error_axis(laws: Mapping[Shape, ErrorLaw], budget_flops, first_flops, target, levels) -> np.ndarray:
     """Errors [levels] from where the laws' data begin down to the target, or to what the budget may reach."""
     start = max(float(law.predict(np.array([first_flops]))[0]) for law in laws.values())
     # Nothing is free: where a law starts at 0 FLOPs below that, the errors that all laws pay for begin there.
@@ -126,7 +134,8 @@ def _error_axis(laws: Mapping[Shape, Law], budget_flops, first_flops, target, le
     if target is not None:
         if not lowest < target < start:
             raise UserError(
-                f"target {target:g} is not between where the laws end ({lowest:.4g}) and begin ({start:.4g})"
+                f"target {target:g} does not lie between the end of the laws ({lowest:.4g}) and their begin"
+                f" ({start:.4g}); choose one that does"
             )
         floor = max(target / 2, lowest)
         return floor + np.geomspace(start - floor, target - floor, levels)
@@ -134,12 +143,13 @@ def _error_axis(laws: Mapping[Shape, Law], budget_flops, first_flops, target, le
     floor = max(end / 2, lowest)
     if budget_flops <= first_flops or not floor < end < start:
         raise UserError(
-            f"no law descends between {flops_text(first_flops)} and {flops_text(budget_flops)}; train longer"
+            f"no law falls between {flops_text(first_flops)} and {flops_text(budget_flops)}; train the static"
+            " runs longer"
         )
     return floor + np.geomspace(start - floor, (end - floor) * 1e-2, levels)
 
 
-def _flops_at(law: Law, errors: np.ndarray) -> np.ndarray:
+def _flops_at(law: ErrorLaw, errors: np.ndarray) -> np.ndarray:
     """FLOPs at which the law reaches each error: inf below where it ends."""
     flops = np.asarray(law.inverse(errors), float)
     return np.where(np.isfinite(flops), np.maximum(flops, 0.0), np.inf)

@@ -1,4 +1,4 @@
-"""What changes of shape did to runs that were already made, for plans to reckon with."""
+"""What changes of shape did to runs that were already made, for plans to take into account."""
 
 import itertools
 import math
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalax.plan.compare import flops_to_reach
-from scalax.plan.effects import Effect, Law
+from scalax.plan.effects import Effect, ErrorLaw
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 
@@ -21,10 +21,10 @@ class Switch(NamedTuple):
 
     jump: the metric just after less that just before, at the same step. recovery_flops: from the change
     until the metric is back below that before it; where the stage ends first (`recovered` is False), the
-    FLOPs of the stage, which is the least it can be. pace: FLOPs in which the new shape's own law falls from
-    the metric before the change to the least in the stage, over those that the run took from its recovery on
-    (nan without a law, a recovery, or a further fall). Where the law falls by FALL of that or more up to the
-    run's last FLOPs, as far as it was measured, it is followed no further than there.
+    FLOPs of the stage, which is the least it can be. pace: how many times faster than the new shape's law
+    the run fell after it recovered: the law's FLOPs from the metric before the change to the least of the
+    stage, over the run's. nan without a law, a recovery or a further fall. The law is not followed beyond
+    the FLOPs that it was measured to, if it falls by a share FALL or more by then.
     """
 
     run: str
@@ -61,15 +61,23 @@ class SwitchEffects(NamedTuple):
 
 
 def measure_switches(
-    records: Sequence[RunRecord], metric: str, laws: Mapping[Shape, Law] | None = None, least: float = 1e-9
+    records: Sequence[RunRecord],
+    metric: str,
+    laws: Mapping[Shape, ErrorLaw] | None = None,
+    least: float = 1e-9,
 ) -> list[Switch]:
-    """Every change of shape in the records of one run, in order; metric: lower is better, and taken to be at
-    least `least`, for it is read in its log.
+    """Every change of shape in the records of one run, in order.
+
+    - records: of the run.
+    - metric: lower is better.
+    - laws: of each shape, for the pace.
+    - least: what the metric is taken to be at least, for it is read in its log.
 
     Between evaluations the metric is read off in its log and that of the FLOPs since the change (one step
     more, so that the change itself has a log): evaluate densely after a change to measure it well.
     """
-    stages = [list(stage) for _, stage in itertools.groupby(records, Shape.of)]
+    measured = [record for record in records if metric in record.metrics]
+    stages = [list(stage) for _, stage in itertools.groupby(measured, Shape.of)]
     found = []
     for old, new in itertools.pairwise(stages):
         start, value = old[-1].flops, max(float(old[-1].metrics[metric]), least)
@@ -101,7 +109,7 @@ def measure_switches(
 
 
 def _pace(
-    law: Law, law_flops: float, flops: np.ndarray, values: np.ndarray, back: float, value: float
+    law: ErrorLaw, law_flops: float, flops: np.ndarray, values: np.ndarray, back: float, value: float
 ) -> float:
     """As in Switch; the law was measured up to `law_flops`."""
     least, measured = float(values.min()), float(law.predict(np.array([law_flops]))[0])
@@ -117,8 +125,8 @@ def _pace(
 def effects_of(switches: Iterable[Switch], pace: bool = False) -> SwitchEffects:
     """Medians over the switches of each pair of shapes, and the FLOPs to recover over all.
 
-    pace: reckon with it too (1 where it was not measured). It holds near where it was measured, so that a
-    plan may make such a change at most REACH times earlier or later. Raises ValueError without a switch.
+    pace: include it (1 where it was not measured). It holds near where it was measured, so that a plan may
+    make such a change at most REACH times earlier or later. Raises ValueError without a switch.
     """
     switches = list(switches)
     if not switches:

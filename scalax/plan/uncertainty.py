@@ -28,8 +28,8 @@ class TransitionSpread(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """win: share of resamples under whose laws the plan, as it stands, does better than the best static
-    shape of that resample: a lower error at the budget, or fewer FLOPs to the target. savings: quantiles of
+    """win: the share of resamples in which the plan, unchanged, beats that resample's best static shape: it
+    has a lower error at the budget, or needs fewer FLOPs to the target. savings: quantiles of
     the FLOPs that this static shape takes to its own error at the budget (or to the target), over those
     that the plan takes to it. error: quantiles of the plan's error at its end."""
 
@@ -42,23 +42,29 @@ class Spread(NamedTuple):
 
 def spread(
     fits: Mapping[Shape, Fit],
-    planned: Plan,
+    plan: Plan,
     first_flops: float,
     *,
     target: float | None = None,
     free: bool = False,
     effects: Effects = no_effect,
 ) -> Spread:
-    """Judge a plan under each of the fits' bootstrap resamples; the other arguments are those it was made
-    with. The evaluations of a run share its noise, so the true spread is wider. Raises ValueError without
-    resamples."""
+    """Judge a plan under each of the fits' bootstrap resamples. The evaluations of a run share its noise, so
+    the true spread is wider.
+
+    - fits: the law of each shape, with resamples.
+    - plan: to judge.
+    - first_flops, target, free, effects: what it was made with, see `steepest_descent`.
+
+    Raises ValueError without resamples.
+    """
     draws = [
         dict(zip(fits, drawn, strict=True))
         for drawn in zip(*(fit.resamples for fit in fits.values()), strict=True)
     ]
     if not draws:
         raise ValueError("the laws have no resamples: fit them with resamples=")
-    schedule, budget_flops = planned.schedule, planned.schedule.budget_flops
+    schedule, budget_flops = plan.schedule, plan.schedule.budget_flops
     seen: dict[tuple[Shape, Shape], list[tuple[float, float]]] = {}
     wins, savings, ends = [], [], []
     for laws in draws:
@@ -76,7 +82,7 @@ def spread(
         for pair, at in _own_transitions(laws, budget_flops, first_flops, target, free, effects).items():
             seen.setdefault(pair, []).append(at)
     spreads = []
-    for t in planned.transitions:
+    for t in plan.transitions:
         found = seen.get((t.before, t.after), [])
         flops, error = (
             (tuple(_quantiles(column)) for column in zip(*found, strict=True)) if found else ((), ())

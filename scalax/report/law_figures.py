@@ -1,6 +1,7 @@
 """Figures of fitted and forecast learning curves, log-log, as PNG files."""
 
 import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -10,16 +11,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from scalax.laws import Curve, Fit, Forecast
+from scalax.laws import FAMILIES, Curve, Fit, Forecast
 
-# Okabe and Ito's colours, told apart by the colour-blind too; a law has the same one in every figure.
+# Okabe and Ito's colours, told apart by the colour-blind too. A law that declares one has it in every figure.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
-LAWS = ("m1", "m2", "m3", "m4", "bnsl", "auto")
+AUTO = {"auto": "#56B4E9"}  # of the average, where it is drawn beside laws
 SIZE = (7.6, 4.4)  # inches; the legend stands beside the axes
 
 
-def draw_fits(curve: Curve, fits: dict[str, Fit], path: Path) -> None:
-    """The curve's points, each law's line, and its limit as a dotted line of the same colour."""
+def draw_fits(curve: Curve, fits: Mapping[str, Fit], path: Path) -> None:
+    """The curve's points, each law's line, and its limit as a dotted line of the same colour.
+
+    - curve: whose points are drawn.
+    - fits: by law.
+    - path: of the PNG file.
+    """
     figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
@@ -35,14 +41,20 @@ def draw_fits(curve: Curve, fits: dict[str, Fit], path: Path) -> None:
 
 
 def draw_parts(curve: Curve, fitted: Fit, path: Path) -> None:
-    """A law and what it is made of: its limit and its terms, or the segments of a broken law."""
+    """A law and what it is made of, for one that declares its parts, as a broken law its segments.
+
+    - curve: whose points are drawn.
+    - fitted: the law.
+    - path: of the PNG file.
+    """
     spec = fitted.family_spec
     figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     frame = axes.get_ylim()
     x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
     axes.plot(x, fitted.predict(x), color="0.6", lw=3, label=spec.name)
-    for i, (name, log_y) in enumerate((spec.parts(fitted.p, np.log(x)) if spec.parts else {}).items()):
+    parts = spec.parts(fitted.p, np.log(x)) if spec.parts else {}
+    for i, (name, log_y) in enumerate(parts.items()):
         with np.errstate(over="ignore"):
             axes.plot(x, np.exp(log_y), color=COLOURS[i % len(COLOURS)], ls="--", lw=1.2, label=name)
     axes.set_ylim(frame[0] / 1.5, frame[1] * 1.2)
@@ -50,7 +62,13 @@ def draw_parts(curve: Curve, fitted: Fit, path: Path) -> None:
 
 
 def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | None = None) -> None:
-    """The points, the median with its bands beyond the data, each law's median and limit."""
+    """The points, the median with its bands beyond the data, each law's median and limit.
+
+    - curve: whose points are drawn.
+    - forecast: of the curve.
+    - path: of the PNG file.
+    - target: y whose x is marked (None: none).
+    """
     figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     low, _ = axes.get_ylim()
@@ -70,8 +88,13 @@ def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | 
     _finish(figure, axes, curve, curve.name, path)
 
 
-def draw_bench(rows: list[dict], methods: tuple[str, ...], path: Path) -> None:
-    """Each curve's held-out RMSLE by method, log scale; the bar and the number are the mean."""
+def draw_bench(rows: Sequence[Mapping], methods: Sequence[str], path: Path) -> None:
+    """Each curve's held-out RMSLE by method, log scale; the bar and the number are the mean.
+
+    - rows: of laws.benchmark.Bench.
+    - methods: columns of the rows that are drawn.
+    - path: of the PNG file.
+    """
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     rng = np.random.default_rng(0)
     names = []
@@ -86,10 +109,12 @@ def draw_bench(rows: list[dict], methods: tuple[str, ...], path: Path) -> None:
     _finish(figure, axes, None, f"{len(rows)} curves; bars and numbers are means", path)
 
 
-def _colours(names) -> list[str]:
-    """Each law's own colour; other laws get those that are left, in turn."""
-    spare = itertools.cycle([c for law, c in zip(LAWS, COLOURS, strict=True) if law not in names] or COLOURS)
-    return [COLOURS[LAWS.index(name)] if name in LAWS else next(spare) for name in names]
+def _colours(names: Iterable[str]) -> list[str]:
+    """Each law's own colour; other laws get those that none here has, in turn."""
+    names = list(names)
+    own = {name: FAMILIES[name].colour if name in FAMILIES else AUTO.get(name, "") for name in names}
+    spare = itertools.cycle([colour for colour in COLOURS if colour not in own.values()] or COLOURS)
+    return [own[name] or next(spare) for name in names]
 
 
 def _points(axes, curve: Curve) -> None:

@@ -1,115 +1,96 @@
-"""What `scalax fit`, `forecast` and `bench` share: arguments, a late progress bar, files and tables."""
+"""What `scalax fit`, `forecast` and `bench` leave in a directory: JSON, CSV and figures."""
 
-import argparse
 import csv
-import math
 import re
-import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from scalax.errors import UserError
-
-AFTER_S = 2.0  # a command that is done sooner shows no bar
-
-
-def add_curve_arguments(parser: argparse.ArgumentParser, out: str, example: bool = True) -> None:
-    parser.add_argument("files", nargs="*", metavar="CURVES", help="CSV or JSONL files of learning curves")
-    if example:
-        parser.add_argument("--example", action="store_true", help="use three curves that come with scalax")
-    parser.add_argument("--x", metavar="COL", help="column of x, e.g. examples seen or FLOPs")
-    parser.add_argument("--y", metavar="COL", help="column of y, e.g. loss or error")
-    parser.add_argument("--by", metavar="COL,COL", default="", help="columns whose values name a curve")
-    parser.add_argument("--split", metavar="COL", help="column: 1 for a row to fit, 0 for one held out")
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"directory for results ({out})")
+from scalax.laws import Curve, Fit, Forecast
+from scalax.laws.benchmark import METHODS, Bench
+from scalax.records import dumps, write_atomically
+from scalax.report import law_figures
 
 
-def curves_of(args: argparse.Namespace) -> list:
-    """The curves the arguments name. Raises UserError without any, or where `--out` is a file."""
-    from scalax import laws
+def write_fits(out: Path, curves: Sequence[Curve], fits: Sequence[Mapping[str, Fit]]) -> None:
+    """fit.json, fit.csv and a figure of each curve, with one of every law that shows its parts.
 
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"--out {args.out}: is a file, want a directory")
-    if getattr(args, "example", False):
-        return laws.example_curves()
-    if not args.files:
-        raise UserError("no file of curves given" + ("; try --example" if hasattr(args, "example") else ""))
-    by = tuple(column for column in args.by.split(",") if column)
-    found = [c for file in args.files for c in laws.read_curves(file, args.x, args.y, by, args.split)]
-    names = [curve.name for curve in found]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"two curves are named {twice[0]!r}; tell them apart with --by")
-    return found
-
-
-class LateBar:
-    """A progress bar that appears once the work has taken two seconds; `update(n)` adds finished parts."""
-
-    def __init__(self, what: str, total: int):
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.bar.add_task(what, total=total)
-        self.timer = threading.Timer(AFTER_S, self.bar.start)
-
-    def update(self, parts: int) -> None:
-        self.bar.advance(self.task, parts)
-
-    def __enter__(self) -> "LateBar":
-        self.timer.daemon = True
-        self.timer.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.timer.cancel()
-        if self.bar.live.is_started:
-            self.bar.stop()
+    - out: directory to write to.
+    - curves: that were fitted.
+    - fits: of each curve, by law.
+    """
+    named = [(curve, fit) for curve, each in zip(curves, fits, strict=True) for fit in each.values()]
+    write_json(out / "fit.json", [{"curve": curve.name, **fit.to_json()} for curve, fit in named])
+    write_csv(out / "fit.csv", [_fit_row(curve, fit) for curve, fit in named])
+    for slug, curve, each in zip(slugs([c.name for c in curves]), curves, fits, strict=True):
+        if curve.x.ndim == 1:
+            law_figures.draw_fits(curve, each, out / "figures" / f"{slug}.png")
+            for name, fit in each.items():
+                if fit.family_spec.parts:
+                    law_figures.draw_parts(curve, fit, out / "figures" / f"{slug}-{name}.png")
 
 
-def write_csv(path: Path, rows: list[dict]) -> None:
+def _fit_row(curve: Curve, fit: Fit) -> dict[str, Any]:
+    scores = ("rmsle", "rsle", "rmsle_held_out", "rsle_held_out")
+    row = {"curve": curve.name, "law": fit.family, **{name: getattr(fit, name) for name in scores}}
+    params = {f"param {i}": f"{k}={v:.8g}" for i, (k, v) in enumerate(fit.params.items(), 1)}
+    return {**row, "limit": fit.asymptote, **params}
+
+
+def write_forecasts(
+    out: Path, curves: Sequence[Curve], forecasts: Sequence[Forecast], target: float | None
+) -> list[dict[str, Any]]:
+    """forecast.json, forecast.csv and a figure of each curve; returns the rows of the CSV.
+
+    - out: directory to write to.
+    - curves: that were forecast.
+    - forecasts: of each curve.
+    - target: y whose x is wanted (None: none).
+    """
+    reached = [None if target is None else f.reach(target).to_json() for f in forecasts]
+    data = [{**f.to_json(), "target": reach} for f, reach in zip(forecasts, reached, strict=True)]
+    rows = [row for f in forecasts for row in forecast_rows(f)]
+    write_json(out / "forecast.json", data)
+    write_csv(out / "forecast.csv", rows)
+    for slug, curve, f in zip(slugs([c.name for c in curves]), curves, forecasts, strict=True):
+        law_figures.draw_forecast(curve, f, out / "figures" / f"{slug}.png", target)
+    return rows
+
+
+def forecast_rows(forecast: Forecast) -> list[dict[str, Any]]:
+    """A row for each x: median, the ends of each interval, and every law's own median."""
+    families, rows = forecast.by_family(forecast.x), []
+    for i, x in enumerate(forecast.x):
+        row = {"curve": forecast.name, "x": float(x), "median": float(forecast.median[i])}
+        for level, (low, high) in forecast.intervals.items():
+            row |= {f"low{level * 100:.0f}": float(low[i]), f"high{level * 100:.0f}": float(high[i])}
+        rows.append(row | {name: float(y[i]) for name, y in families.items()})
+    return rows
+
+
+def write_bench(out: Path, result: Bench) -> None:
+    """bench.csv, bench.json and a figure."""
+    write_csv(out / "bench.csv", result.rows)
+    write_json(out / "bench.json", result.summary)
+    law_figures.draw_bench(result.rows, METHODS, out / "figures" / "bench.png")
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Columns in the order in which they first occur; a row may lack some."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
+    path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
 
 
-def write_json(path: Path, data) -> None:
-    from scalax.records import dumps, write_atomically
-
+def write_json(path: Path, data: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, dumps(data, indent=1) + "\n")
 
 
-def print_table(title: str, columns: list[str], rows: list[list]) -> None:
-    """Text left, numbers right."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for i, column in enumerate(columns):
-        numeric = all(not isinstance(row[i], str) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
-    for row in rows:
-        table.add_row(*(cell if isinstance(cell, str) else number(cell) for cell in row))
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    console.print(table)
-
-
-def number(value) -> str:
-    """Four digits, '-' for a number that does not exist."""
-    return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
-
-
-def print_notes(named: dict[str, list[str]]) -> None:
-    for name, notes in named.items():
-        for note in notes:
-            print(f"  {name}: {note}")
-
-
-def slugs(names: list[str]) -> list[str]:
+def slugs(names: Sequence[str]) -> list[str]:
     """File names of curves, each its own."""
     out: list[str] = []
     for name in names:

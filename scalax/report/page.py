@@ -19,7 +19,7 @@ pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}
 
 
 class Page:
-    """Collects parts in order; `save` writes the page."""
+    """Collects parts in order; `render` gives the page as HTML."""
 
     def __init__(self, title: str):
         self.title = title

@@ -1,29 +1,27 @@
 """Laws of static runs, the path that a plan takes over them, and how sure its transitions are."""
 
-from collections.abc import Mapping
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from etils import epath
 from matplotlib.axes import Axes
 
-from scalax.plan import Law, Plan, Spread
-from scalax.plan.fitting import Curves
-from scalax.report.style import INK, METRICS, figure, log_axes, looks, mark_transition
-from scalax.schedule import Shape
+from scalax import metrics
+from scalax.plan import StudyPlan
+from scalax.report.style import INK, figure, log_axes, looks, mark_transition
 
 
-def draw(
-    path, curves: Curves, laws: Mapping[Shape, Law], planned: Plan, spread: Spread | None, metric: str
-) -> None:
+def draw(path: Path, made: StudyPlan) -> None:
     """Points: evaluations of static runs; lines: their laws, dotted beyond the data; black: the plan."""
+    plan, spread, trajectories = made.plan, made.spread, made.runs.trajectories
     with figure(epath.Path(path), (7.2, 4.8)) as axes:
-        first = min(float(flops[0]) for runs in curves.values() for flops, _ in runs)
-        _statics(axes, curves, laws, max(planned.flops[-1], *(c[-1][0][-1] for c in curves.values())))
-        shown = planned.flops >= first
+        first = min(float(flops[0]) for runs in trajectories.values() for flops, _ in runs)
+        _statics(axes, made)
+        shown = plan.flops >= first
         path_look = {"color": INK, "lw": 2.4, "ls": (0, (3, 1)), "label": "planned"}
-        axes.plot(planned.flops[shown], planned.errors[shown], **path_look)
-        for i, transition in enumerate(planned.transitions):
+        axes.plot(plan.flops[shown], plan.errors[shown], **path_look)
+        for i, transition in enumerate(plan.transitions):
             mark_transition(axes, transition.flops, transition.error, str(transition.after))
             drawn = spread.transitions[i] if spread else None
             if drawn and drawn.flops:
@@ -31,16 +29,18 @@ def draw(
                 axes.vlines(transition.flops, drawn.error[0], drawn.error[-1], color=INK, lw=1.2, zorder=5)
         low, high = axes.get_ylim()
         axes.set_ylim(0.95 * low, high)  # room for what is written below the last transition
-        log_axes(axes, "training compute (FLOPs)", METRICS.get(metric, metric))
+        log_axes(axes, "training compute (FLOPs)", metrics.label(made.settings.metric))
         if spread and any(t.flops for t in spread.transitions):
             axes.plot([], [], color=INK, lw=1.2, label="10 to 90% of resamples")
         axes.legend(loc="upper right", fontsize=9)
 
 
-def _statics(axes: Axes, curves: Curves, laws: Mapping[Shape, Law], last_flops: float) -> None:
-    for look, (shape, law) in zip(looks(), laws.items(), strict=False):
-        flops = np.concatenate([flops for flops, _ in curves[shape]])
-        for at, values in curves[shape]:
+def _statics(axes: Axes, made: StudyPlan) -> None:
+    trajectories = made.runs.trajectories
+    last_flops = max(made.plan.flops[-1], *(runs[-1][0][-1] for runs in trajectories.values()))
+    for look, (shape, law) in zip(looks(), made.fits.items(), strict=False):
+        flops = np.concatenate([flops for flops, _ in trajectories[shape]])
+        for at, values in trajectories[shape]:
             axes.plot(at, values, look.marker, ms=3.5, alpha=0.7, color=look.colour)
         ranges = [flops.min(), flops.max(), max(last_flops, flops.max())]
         for (low, high), line, label in zip(

@@ -58,7 +58,7 @@ class Display(Hook):
         left = (total_flops - done_flops) * (now - self.began) / gained if gained > 0 else float("nan")
         what = f"{progress.run} {progress.shape}"
         spent = f"{flops_text(progress.flops)} of {flops_text(progress.budget_flops)}"
-        speed = f"{progress.images_per_s:,.0f} images/s"
+        speed = f"{progress.examples_per_s:,.0f} {progress.unit}/s"
         remaining = f"{seconds_text(left)} left"
         self.bar.update(
             self.task,

@@ -15,11 +15,6 @@ from matplotlib.axes import Axes
 
 from scalax.units import flops_text
 
-METRICS = {
-    "val_error": "validation error (share of images)",
-    "val_loss": "validation loss (cross-entropy, nats)",
-    "fewshot_error": "few-shot error (share of images)",
-}
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
 LINES = ["-", (0, (5, 1.5)), (0, (1, 1))]
 MARKERS = ["o", "s", "^"]
@@ -53,12 +48,17 @@ def looks() -> Iterator[Look]:
 
 
 @contextmanager
-def figure(path: epath.Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator[Axes]:
-    """Axes to draw on; saved to `path` as PNG at the end."""
+def panels(path: epath.Path, count: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+    """Axes to draw on, side by side; saved as PNG at the end.
+
+    - path: of the file.
+    - count: of panels.
+    - size: of all of them, in inches.
+    """
     with plt.rc_context(RC):
-        drawing, axes = plt.subplots(figsize=size, layout="constrained")
+        drawing, axes = plt.subplots(1, count, figsize=size, layout="constrained", squeeze=False)
         try:
-            yield axes
+            yield list(axes[0])
             picture = io.BytesIO()
             drawing.savefig(picture, format="png")
             path.write_bytes(picture.getvalue())
@@ -66,8 +66,20 @@ def figure(path: epath.Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator
             plt.close(drawing)
 
 
+@contextmanager
+def figure(path: epath.Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator[Axes]:
+    """The same with one axes."""
+    with panels(path, 1, size) as (axes,):
+        yield axes
+
+
 def mark_transition(axes: Axes, flops: float, value: float, after: str) -> None:
-    """A diamond where a plan changes to the shape `after`, and what it is."""
+    """A diamond where a plan changes its shape, and which shape it changes to.
+
+    - axes: to draw on.
+    - flops, value: where the change is.
+    - after: the new shape.
+    """
     axes.plot(flops, value, "D", ms=7, color=INK, mfc="white", zorder=6)
     axes.annotate(
         f"to {after}\nat {value:.3g}, {flops_text(flops)}",
@@ -82,8 +94,14 @@ def mark_transition(axes: Axes, flops: float, value: float, after: str) -> None:
 
 
 def log_axes(axes: Axes, x_label: str, y_label: str) -> None:
-    """Log-log, with the y axis labelled in plain numbers: 1, 2, 5 a decade, denser over a short range, and at
-    round steps over one so short that it is nearly linear."""
+    """Log-log axes with plain numbers on the y axis.
+
+    - axes: to set.
+    - x_label, y_label: of the axes.
+
+    The numbers are 1, 2, 5 a decade, denser over a short range, and round steps over one so short that it is
+    nearly linear.
+    """
     axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
     low, high = axes.get_ylim()
     if high / low < 1.6:

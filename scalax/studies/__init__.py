@@ -1,1 +1,130 @@
-"""The papers' experiments: which runs, which analysis."""
+"""The papers' experiments. A study is a module or package here, or registered from outside (Study).
+
+Its directory holds study.json, the typed result that every report is written from. Commands, notebooks and
+tests know studies by the functions of this file alone.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from etils import epath
+
+from scalax import typed
+from scalax.errors import UserError
+from scalax.records import dumps, write_atomically
+from scalax.registry import Registry
+from scalax.studies.protocol import Study as Study
+from scalax.studies.protocol import deferred as deferred
+
+FILE = "study.json"
+STUDIES: Registry[Study] = Registry("study", "scalax.studies", "STUDY")
+register, get = STUDIES.register, STUDIES.get
+
+
+def of(config: Any) -> Study:
+    """The study whose Config the config is. Raises UserError where there is none."""
+    found = [study for study in STUDIES if isinstance(config, study.Config)]
+    if not found:
+        raise UserError(
+            f"no study has a config of class {type(config).__name__}; register one (studies.register)"
+        )
+    return max(found, key=lambda study: len(study.Config.__mro__))  # a subclass may have a study of its own
+
+
+def run_directories() -> list[str]:
+    """Directories of a study that hold runs, of all kinds: a study under way has not said of which it is."""
+    names = dict.fromkeys(name for study in STUDIES for name in study.directories)
+    return sorted(names, key=lambda name: name == "runs")
+
+
+def run(
+    config: Any, out: Any, hooks: Sequence[Any] = (), say: Callable[[str], None] = lambda line: None
+) -> Any:
+    """Do what is missing of the config's study in directory `out`, and leave its result in study.json.
+
+    - config: of a registered study.
+    - out: directory of the study, local or in an object store.
+    - hooks: train.Hook of all training.
+    - say: shows a line of text.
+
+    Returns the study's Result. Raises UserError where `out` holds another study, and what the study raises.
+    """
+    study = of(config)
+    _check_free(study, out)
+    result = study.run(config, out, hooks, say)
+    from scalax.train import distributed
+
+    if distributed.is_primary():
+        save(study, result, out)
+    return result
+
+
+def save(study: Study, result: Any, out: Any) -> None:
+    """Write study.json.
+
+    - study: whose result it is.
+    - result: a study.Result.
+    - out: directory of the study.
+
+    Raises TypeError where the result is none that can be kept.
+    """
+    if not (dataclasses.is_dataclass(result) or isinstance(result, tuple)):
+        raise TypeError(f"study {study.name!r}: its result must be a {study.Result.__name__}, got {result!r}")
+    data = {"study": study.name, "version": study.version, **typed.to_json(result)}
+    epath.Path(out).mkdir(parents=True, exist_ok=True)
+    write_atomically(epath.Path(out) / FILE, dumps(data, indent=1) + "\n")
+
+
+def load(out: Any) -> tuple[Study, Any]:
+    """The study in directory `out` and its result.
+
+    Raises UserError where there is none, or it cannot be read: of another version, or damaged.
+    """
+    path = epath.Path(out) / FILE
+    again = "run the study's launch command again to rewrite it"
+    try:
+        data = json.loads(path.read_text())
+    except OSError:
+        raise UserError(
+            f"{path}: no such file; finish the study with python -m scalax.launch first"
+        ) from None
+    except ValueError:
+        raise UserError(f"{path}: not JSON; {again}") from None
+    if not isinstance(data, dict) or not isinstance(data.get("study"), str):
+        raise UserError(f"{path}: holds no study; give the directory of one")
+    if data["study"] not in STUDIES:
+        raise UserError(
+            f"{path}: study {data['study']!r} is unknown; name the file that registers it:"
+            " scalax --import FILE"
+        )
+    study = get(data["study"])
+    if data.get("version") != study.version:
+        raise UserError(f"{path}: has version {data.get('version')}, want {study.version}; {again}")
+    try:
+        return study, typed.from_json(study.Result, data, str(path))
+    except UserError as e:
+        raise UserError(f"{e}; {again}, or name the file that registers it: scalax --import FILE") from None
+
+
+def report(out: Any) -> str:
+    """Write report.html and figures of the study in directory `out`; returns the text for the terminal.
+
+    Raises UserError where there is no finished study.
+    """
+    study, result = load(out)
+    return study.report(result, out)
+
+
+def _check_free(study: Study, out: Any) -> None:
+    """Raises UserError where the result of another study would be lost."""
+    try:
+        data = json.loads((epath.Path(out) / FILE).read_text())
+        other, version = data["study"], data["version"]  # files from before versions cannot be read any more
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if other != study.name:
+        raise UserError(
+            f"{out} holds a study of kind {other!r} (version {version}); choose another directory"
+        )

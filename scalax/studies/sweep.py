@@ -1,29 +1,82 @@
-"""Runs side by side: every shape, learning rate, decay and seed, or a given schedule for every seed."""
+"""Runs side by side: every shape, learning rate, weight decay and seed."""
 
 import dataclasses
-import hashlib
-import json
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from etils import epath
+from scalax import metrics
+from scalax.config import OptimConfig, RunConfig, at_least, positive
+from scalax.errors import UserError
+from scalax.schedule import Schedule, Shape, Stage
+from scalax.studies import naming, side_by_side
+from scalax.studies.protocol import Study
+from scalax.studies.side_by_side import RunsResult
 
-from scalax import data, records, train
-from scalax.config_sweep import SweepConfig
-from scalax.schedule import Schedule, Stage
-from scalax.studies.evaluation import make_evaluator
-from scalax.studies.runs import Planned, execute
-from scalax.train import distributed
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig:
+    """Runs of every shape with every learning rate, weight decay and seed, and what they reach.
+
+    Attributes:
+      run: what all runs share.
+      name: names the default output directory, runs/NAME.
+      patches: patch sizes in pixels, of each model in model.names (1 for ResNets).
+      lrs: learning rates; empty takes optim.lr.
+      weight_decays: empty takes optim.weight_decay.
+      seeds: each is a run of its own.
+      metric: what the report shows (scalax.metrics).
+    """
+
+    run: RunConfig = dataclasses.field(default_factory=RunConfig)
+    name: str = "sweep"
+    patches: tuple[int, ...] = (4,)
+    lrs: tuple[float, ...] = ()
+    weight_decays: tuple[float, ...] = ()
+    seeds: tuple[int, ...] = (0,)
+    metric: str = "val_error"
+
+    def __post_init__(self):
+        for lr in self.lrs:
+            positive("lrs", lr)
+        for decay in self.weight_decays:
+            at_least("weight_decays", decay, 0)
+        for name in ("patches", "lrs", "weight_decays", "seeds"):
+            values = getattr(self, name)
+            if len(set(values)) < len(values):
+                raise UserError(f"{name} must be different values, got {values}")
+        for name in ("patches", "seeds"):
+            if not getattr(self, name):
+                raise UserError(f"{name} is empty; name at least one")
+        metrics.get(self.metric)
+        self.shapes()
+
+    def shapes(self) -> list[Shape]:
+        model = self.run.model
+        return [model.shape(name, patch) for name, patch in itertools.product(model.names, self.patches)]
+
+    def optims(self) -> list[OptimConfig]:
+        optim = self.run.optim
+        values = itertools.product(self.lrs or (optim.lr,), self.weight_decays or (optim.weight_decay,))
+        return [dataclasses.replace(optim, lr=lr, weight_decay=decay) for lr, decay in values]
 
 
 def run(
-    config: SweepConfig, out, hooks: Sequence[train.Hook] = (), tell: Callable[[str], None] = print
-) -> dict:
-    """Do what is missing in directory `out`; returns what it wrote to sweep.json."""
-    planned = [
-        Planned(
-            f"{shape}_lr{optim.lr:g}_decay{optim.weight_decay:g}_seed{seed}".replace("/", "_patch"),
-            Schedule((Stage(shape, config.budget_flops),)),
+    config: SweepConfig, out: Any, hooks: Sequence[Any] = (), say: Callable[[str], None] = print
+) -> RunsResult:
+    """Do what is missing in directory `out` (see Study.run).
+
+    - config: of the study.
+    - out: its directory.
+    - hooks: train.Hook of all training.
+    - say: shows a line of text.
+    """
+    from scalax.train import RunSpec
+
+    specs = [
+        RunSpec(
+            naming.swept_run(shape, optim, seed),
+            Schedule((Stage(shape, config.run.budget_flops),)),
             seed,
             optim,
         )
@@ -31,41 +84,7 @@ def run(
         for optim in config.optims()
         for seed in config.seeds
     ]
-    return _make(config, planned, out, hooks, tell)
+    return side_by_side.make(config, specs, out, hooks, say)
 
 
-def run_schedule(
-    config: Any,
-    schedule: Schedule,
-    out,
-    hooks: Sequence[train.Hook] = (),
-    tell: Callable[[str], None] = print,
-) -> dict:
-    """The same for one run by `schedule` for each of config.seeds; config: of any study that trains."""
-    key = hashlib.sha256(json.dumps(schedule.to_json()).encode()).hexdigest()[:8]
-    planned = [Planned(f"scheduled-{key}_seed{seed}", schedule, seed) for seed in config.seeds]
-    return _make(config, planned, out, hooks, tell)
-
-
-def _make(config: Any, planned: Sequence[Planned], out, hooks, tell) -> dict:
-    out = epath.Path(out)
-    splits = data.load(config.data)
-    setup = train.Setup(config, splits)
-    results = execute(setup, make_evaluator(config, splits), planned, out / "runs", hooks, tell)
-    sweep = {
-        "name": config.name,
-        "metric": config.metric,
-        "config": dataclasses.asdict(config),
-        **train.environment(),
-        "runs": {
-            run.name: {
-                "schedule": run.schedule.to_json(),
-                "records": [record.to_json() for record in results[run.name].records],
-                "timing": results[run.name].info["timing"],
-            }
-            for run in planned
-        },
-    }
-    if distributed.is_primary():
-        records.write_atomically(out / "sweep.json", records.dumps(sweep, indent=1) + "\n")
-    return sweep
+STUDY = Study("sweep", SweepConfig, RunsResult, run, side_by_side.report)

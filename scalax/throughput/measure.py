@@ -13,7 +13,7 @@ from scalax.throughput.feeding import Feeding
 from scalax.throughput.pytorch import Timm
 from scalax.throughput.spec import Spec, alternate, compare
 from scalax.throughput.timm_models import timm_model
-from scalax.throughput.training import Training, make_setup
+from scalax.throughput.training import Training, open_random
 
 
 class Measured(NamedTuple):
@@ -26,12 +26,17 @@ class Measured(NamedTuple):
 def training(
     spec: Spec, *, steps: int, rounds: int, against: str | None = None, peak_flops: float | None = None
 ) -> Measured:
-    """Train, alternating with `against` (timm or flax-reference) if given.
+    """Train, alternating with another implementation where one is named.
 
-    peak_flops: of one device in FLOP/s; left out, that of its kind, where it is known. Times are medians over
-    `rounds` of `steps`. Raises UserError for a bad name, image or batch, and where `against` cannot be had.
+    - spec: what is trained.
+    - steps: in each round.
+    - rounds: times are medians over these.
+    - against: timm or flax-reference; None measures scalax alone.
+    - peak_flops: of one device in FLOP/s; None takes that of its kind, where it is known.
+
+    Raises UserError for a bad name, image or batch, and where `against` cannot be had.
     """
-    setup = make_setup(spec)
+    experiment = open_random(spec)
     device = jax.devices()[0]
     known = find_device(device.device_kind)
     peak_flops = peak_flops or (known.peak_flops if known else None)
@@ -40,11 +45,11 @@ def training(
     with contextlib.ExitStack() as stack:
         theirs: Any = None
         if against == "timm":
-            theirs = stack.enter_context(contextlib.closing(_timm(spec, setup.precision)))
-        ours = Training(setup, spec.batch)
+            theirs = stack.enter_context(contextlib.closing(_timm(spec, experiment.precision)))
+        ours = Training(experiment, spec.model, spec.batch)
         sides = {"scalax": ours.round}
         if against == "flax-reference":
-            theirs = reference.PlainTraining(spec, setup.precision)
+            theirs = reference.PlainTraining(spec, experiment.precision)
         if theirs:
             sides |= theirs.rounds()
         seconds = alternate(sides, rounds, steps)
@@ -60,9 +65,10 @@ def training(
         "peak_bytes": ours.peak_bytes,
     }
     notes = [
-        f"{jax.device_count()} x {device.device_kind}, {setup.precision}; {_spread(own)}",
+        f"{jax.device_count()} x {device.device_kind}, {experiment.precision}; {_spread(own)}",
         f"FLOPs: products and convolutions, forward and backward, {ours.flops:.5g} a step",
-        "peak memory: " + ("of the device" if ours.on_device else "growth of this process's, no device's"),
+        "peak memory: "
+        + ("of the device" if ours.on_device else "of this process, beyond what it held before"),
     ]
     if theirs:
         result["against"] = {"name": against, **compare(own, seconds, spec.batch), **theirs.about()}
@@ -70,8 +76,13 @@ def training(
 
 
 def feeding(spec: Spec, *, steps: int, rounds: int) -> Measured:
-    """Feed and augment batches, and train nothing; `spec.model` is not read."""
-    made = Feeding(make_setup(spec._replace(model="V8-1/1")), spec.batch)
+    """Feed and augment batches, and train nothing.
+
+    - spec: the batches; its model is not read.
+    - steps: in each round.
+    - rounds: times are medians over these.
+    """
+    made = Feeding(open_random(spec._replace(model="V8-1/1")), spec.batch)
     own = alternate({"scalax": made.round}, rounds, steps)["scalax"]
     step_s = statistics.median(own)
     result = {"images_per_s": spec.batch / step_s, "compile_s": made.compile_s, "step_ms": 1e3 * step_s}
@@ -82,7 +93,7 @@ def feeding(spec: Spec, *, steps: int, rounds: int) -> Measured:
 def _timm(spec: Spec, precision: str) -> Timm:
     platform = jax.default_backend()
     if platform not in ("cpu", "gpu"):
-        raise UserError(f"--against timm runs on CPU and GPU, not on {platform}; set JAX_PLATFORMS=cpu")
+        raise UserError(f"`against` timm runs on CPU and GPU, not on {platform}; set JAX_PLATFORMS=cpu")
     return Timm(
         timm_model(spec),
         image=spec.image,

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from functools import partial
+from typing import Any
 
 from scalax.errors import UserError
 from scalax.throughput.spec import Round
@@ -23,7 +24,12 @@ RATE, DECAY = 1e-4, 1e-2
 class Timm:
     """The other end: variants 'eager' and, where PyTorch finds a compiler, 'compiled'.
 
-    model: class of timm and its arguments, or name. Raises UserError where the process fails.
+    - model: class of timm and its arguments, or a name and nothing.
+    - image, batch, classes: side of the images in pixels, images a step, outputs.
+    - precision: float32 or bfloat16.
+    - gpu: train on the GPU.
+
+    Raises UserError where the process fails.
     """
 
     def __init__(
@@ -62,7 +68,10 @@ class Timm:
         self._process.wait()
         self._errors.seek(0)
         last = (self._errors.read().strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"--against timm: the process of PyTorch ended ({last}); mend that, or leave it out")
+        raise UserError(
+            f"`against` timm: the PyTorch process ended ({last}); repair the installation, or"
+            " measure without it"
+        )
 
     def close(self) -> None:
         self._process.kill()
@@ -81,8 +90,13 @@ def main() -> None:
             print(json.dumps(variants[name](int(steps))), file=answers, flush=True)
 
 
-def make_model(name: str, fields: dict, classes: int):
-    """timm's model of a name, or of a class with these fields and our GELU."""
+def make_model(name: str, fields: dict, classes: int) -> Any:
+    """timm's model of a name, or of a class with our GELU.
+
+    - name: of the model, or of a class of timm.
+    - fields: arguments of the class.
+    - classes: outputs.
+    """
     import timm  # pyright: ignore[reportMissingImports]
     from timm.models import mlp_mixer, vision_transformer  # pyright: ignore[reportMissingImports]
 
@@ -93,8 +107,15 @@ def make_model(name: str, fields: dict, classes: int):
     return getattr(kinds[name], name)(num_classes=classes, act_layer=gelu, **fields)
 
 
-def build(model: tuple[str, dict], image: int, batch: int, classes: int, precision: str, gpu: bool):
-    """({variant: steps -> seconds}, what is ready). All of a machine's processors compute, as with JAX."""
+def build(
+    model: tuple[str, dict], image: int, batch: int, classes: int, precision: str, gpu: bool
+) -> tuple[dict[str, Round], dict[str, Any]]:
+    """({variant: steps -> seconds}, what is ready).
+
+    - model, image, batch, classes, precision, gpu: as of `Timm`.
+
+    All of a machine's processors compute, as with JAX.
+    """
     import timm  # pyright: ignore[reportMissingImports]
     import torch  # pyright: ignore[reportMissingImports]
 

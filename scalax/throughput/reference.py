@@ -53,7 +53,7 @@ def check(spec: Spec) -> dict[str, Any]:
     """The shape of `spec`; raises UserError where it is no Vision Transformer."""
     shape = vit.parse(spec.model)
     if shape is None:
-        raise UserError(f"--against flax-reference knows Vision Transformers alone, not {spec.model!r}")
+        raise UserError(f"`against` flax-reference has Vision Transformers only, not {spec.model!r}")
     return shape
 
 

@@ -19,7 +19,10 @@ class Spec(NamedTuple):
 
 
 def alternate(sides: Mapping[str, Round], rounds: int, steps: int) -> dict[str, list[float]]:
-    """Seconds a step of each side, in each of `rounds` rounds of `steps` steps: a, b, c, a, b, c, ..."""
+    """Seconds a step of each side, in each of `rounds` rounds of `steps` steps: a, b, c, a, b, c, ...
+
+    - sides: from steps to seconds, by name.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, run in sides.items():
@@ -28,7 +31,11 @@ def alternate(sides: Mapping[str, Round], rounds: int, steps: int) -> dict[str, 
 
 
 def compare(ours: list[float], theirs: Mapping[str, list[float]], batch: int) -> dict:
-    """Variants of another side against ours, from seconds a step in the same rounds.
+    """Variants of another side against ours.
+
+    - ours: seconds a step, in each round.
+    - theirs: the same of each variant, in the same rounds.
+    - batch: examples a step.
 
     ratio: their time over ours, the median over rounds, so that above 1 ours is faster; that of the fastest
     variant stands above the `variants`.

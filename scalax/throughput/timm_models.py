@@ -42,7 +42,7 @@ def timm_model(spec: Spec) -> tuple[str, dict[str, Any]]:
     variant = spec.model.removeprefix("resnet").removeprefix("R64-")
     if not isinstance(module, Bit) and variant in RESNET:
         return f"resnet{variant}", {}
-    raise UserError(f"--against timm: timm has no model of the shape of {spec.model!r}")
+    raise UserError(f"`against` timm: timm has no model of the shape of {spec.model!r}; choose another")
 
 
 def _ratio(hidden: int, width: int) -> float:

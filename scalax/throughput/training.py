@@ -2,96 +2,106 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from scalax import models
 from scalax.config import DataConfig, ModelConfig, RunConfig
-from scalax.data import Dataset, Splits
-from scalax.data.sources import Source
+from scalax.data import Dataset, Source, Splits
 from scalax.errors import UserError
-from scalax.models import vit
 from scalax.schedule import Shape
 from scalax.throughput.spec import Spec
-from scalax.train import Setup
+from scalax.train import Experiment, open_experiment
 from scalax.train import mesh as meshes
+from scalax.train.rates import hyperparams
 
 BATCHES = 8  # of different images in memory
 RATE = 1e-4
 CROP_PADDING = 4
+SHAPE = Shape(1, 1, 1)  # stands for the one model there is
 
 
-class NamedSetup(Setup):
-    """A setup whose one shape, `shape`, is the model called `name`."""
+def open_random(spec: Spec) -> Experiment:
+    """Of random images, cropped and flipped; SHAPE is the model called `spec.model`.
 
-    def __init__(self, name: str, config: RunConfig, splits: Splits):
-        super().__init__(config, splits)
-        self.name = name
-        self.shape = Shape(1, 1, 1, "V" if vit.parse(name) else "R")
-
-    def _build(self, shape: Shape, options: dict):
-        return models.build(
-            self.name,
-            self.splits.classes,
-            image_size=self.config.data.image_size,
-            dtype=jnp.dtype(self.precision),
-            **options,
-        )
-
-
-def make_setup(spec: Spec) -> NamedSetup:
-    """Of random images, cropped and flipped. Raises UserError for a bad name, image or batch."""
+    Raises UserError for a bad name, image or batch.
+    """
     config = RunConfig(
         data=DataConfig(image_size=spec.image, crop_padding=CROP_PADDING, flip=True),
         model=ModelConfig(precision=spec.precision, attention=spec.attention),
         batch_size=spec.batch,
         cost_note="measured by its products and convolutions",
     )
-    meshes.check_batch(meshes.make_mesh(), spec.batch, "--batch")
+    meshes.check_batch(meshes.make_mesh(), spec.batch, "batch")
+    family, _ = models.find(spec.model)
     models.build(spec.model, spec.classes, image_size=spec.image)
     train = random_images(spec.batch * BATCHES, spec.image, spec.classes)
-    return NamedSetup(spec.model, config, Splits(train, train, spec.classes))
+
+    def build(shape: Shape, training: bool) -> nn.Module:
+        options: dict[str, Any] = {"dtype": jnp.dtype(experiment.precision)}
+        if training and "attention" in family.options:
+            options["attention"] = spec.attention
+        return models.build(spec.model, spec.classes, image_size=spec.image, **options)
+
+    experiment = open_experiment(config, Splits(train, train, spec.classes), build)
+    return experiment
 
 
 def random_images(count: int, size: int, classes: int) -> Dataset:
+    """Random uint8 images with 3 channels, and labels.
+
+    - count: of images.
+    - size: side in pixels.
+    - classes: of labels.
+    """
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 3), np.uint8)
     labels = rng.integers(0, classes, count, np.int32)
     rows = range(count)
-    source = Source("random images", rows, np.array(rows), images.__getitem__, labels.__getitem__, classes)
-    return Dataset(source, images, labels, (size, size, 3))
+    source = Source(
+        "random images", rows, np.array(rows), lambda i: {"image": images[i]}, classes, labels.__getitem__
+    )
+    return Dataset(source, {"image": images, "label": labels})
 
 
 class Training:
-    """Steps of a setup. compile_s: of its step. peak_bytes (Memory): of state, data and two steps.
+    """Steps of an experiment that `open_random` made.
 
-    flops: of products and convolutions in a step, forward and backward.
+    - experiment: of open_random.
+    - name: of the model.
+    - batch: examples a step.
+    - flops: of products and convolutions in a step, forward and backward.
+    - compile_s: of its step. peak_bytes (Memory): of state, data and two steps.
     """
 
-    def __init__(self, setup: NamedSetup, batch: int):
-        self.setup, self.batch = setup, batch
-        self.flops = setup.cost(setup.shape, batch).step.flops_matmul
+    def __init__(self, experiment: Experiment, name: str, batch: int):
+        programs, self.batches, self.name = experiment.programs, experiment.batches, name
+        self.rates = hyperparams(RATE, [experiment.config.optim])
+        self.flops = experiment.cost(SHAPE, batch).step.flops_matmul
         started = time.perf_counter()
-        self.program = setup.step(setup.shape, batch)
+        self.program = programs.step(SHAPE, batch)
         self.compile_s = time.perf_counter() - started
         memory = Memory()
-        self.state = setup.new_state(setup.shape, 0)
-        self.feed = setup.feed(0, batch)
+        self.state = programs.new_state(SHAPE, 0)
+        self.feed = self.batches.feed(0, batch)
         self.round(2)
         self.peak_bytes, self.on_device = memory.peak_bytes(), memory.on_device
 
     def round(self, steps: int) -> float:
+        """Make so many steps; returns the seconds that they took."""
         started = time.perf_counter()
         for _ in range(steps):
-            arguments = (self.setup.dataset(), self.setup.batch(self.feed), self.setup.knobs(RATE))
+            arguments = (self.batches.dataset(), self.batches.next(self.feed), self.rates)
             self.state, metrics = self.program(self.state, *arguments)
         loss = float(metrics["loss"])
         jax.block_until_ready(self.state)
         seconds = time.perf_counter() - started
         if not np.isfinite(loss):
-            raise UserError(f"the loss of {self.setup.name} is {loss}: its speed would mean nothing")
+            raise UserError(f"{self.name}: the loss is {loss}, so its speed means nothing; report this")
         return seconds
 
 

@@ -11,17 +11,21 @@ from jax.experimental import multihost_utils
 
 from scalax.errors import UserError
 
-HOW = "give --coordinator HOST:PORT --processes N --process I"
+HOW = "give `coordinator` HOST:PORT, `processes` N and `process` I"
 METADATA = "http://metadata.google.internal/computeMetadata/v1/instance/attributes/worker-network-endpoints"
 
 
 def start(coordinator: str | None = None, processes: int | None = None, process: int | None = None) -> None:
     """Join the other processes of this run, if there are any; call it before the first use of a device.
 
-    coordinator: HOST:PORT of process 0, process: this one's number of `processes`; left out, they are read
-    from SCALAX_COORDINATOR, SCALAX_PROCESSES and SCALAX_PROCESS. Without these, a SLURM step of more than one
-    task and a TPU pod of more than one host are found from the environment; else this process is alone.
-    Raises UserError where the three do not fit together, or the others cannot be reached.
+    - coordinator: HOST:PORT of process 0.
+    - processes: number of them.
+    - process: number of this one, from 0.
+
+    What is left out is read from SCALAX_COORDINATOR, SCALAX_PROCESSES and SCALAX_PROCESS. Without these, a
+    SLURM step of more than one task and a TPU pod of more than one host are found from the environment; else
+    this process is alone. Raises UserError where the three do not fit together, or the others cannot be
+    reached.
     """
     coordinator = coordinator or os.environ.get("SCALAX_COORDINATOR")
     processes = _number("processes", processes)
@@ -63,15 +67,15 @@ def _number(name: str, value: int | None) -> int | None:
 
 def _check(coordinator: str | None, processes: int | None, process: int | None) -> None:
     values = {"coordinator": coordinator, "processes": processes, "process": process}
-    missing = [f"--{name}" for name, value in values.items() if value is None]
+    missing = [f"`{name}`" for name, value in values.items() if value is None]
     if coordinator is None or processes is None or process is None:
         raise UserError(f"{' and '.join(missing)} missing for a run of several processes; {HOW}")
     if not re.fullmatch(r"\S+:\d+", coordinator):
-        raise UserError(f"--coordinator must be HOST:PORT, got {coordinator!r}")
+        raise UserError(f"`coordinator` must be HOST:PORT, got {coordinator!r}")
     if processes < 1:
-        raise UserError(f"--processes must be at least 1, got {processes}")
+        raise UserError(f"`processes` must be at least 1, got {processes}")
     if not 0 <= process < processes:
-        raise UserError(f"--process must be in 0..{processes - 1} for {processes} processes, got {process}")
+        raise UserError(f"`process` must be in 0..{processes - 1} for {processes} processes, got {process}")
 
 
 def _initialize(**arguments) -> None:

@@ -1,51 +1,76 @@
 """Runs that train together: where their common checkpoints are, and how they end."""
 
+import dataclasses
 import hashlib
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from etils import epath
 
 from scalax import jobs, records
 from scalax.config import OptimConfig
-from scalax.train import distributed, rundir
-from scalax.train.rundir import Member
+from scalax.records import RunInfo
+from scalax.train import distributed
 
 
-class Group(NamedTuple):
-    """members, the optimiser of each, and what its run.json holds."""
+class Member(NamedTuple):
+    """One run of a group that trains together: its directory, seed, and optimiser (None: the experiment's).
 
-    members: tuple[Member, ...]
-    optims: tuple[OptimConfig, ...]
-    infos: tuple[dict, ...]
+    The optimisers of a group may differ in lr, lr_head, weight_decay and weight_decay_head.
+    """
+
+    directory: str | epath.Path
+    seed: int
+    optim: OptimConfig | None = None
+
+    @property
+    def path(self) -> epath.Path:
+        return epath.Path(self.directory)
+
+
+class Group:
+    """Members that train as one program; a single run is a group of one.
+
+    - members: of the group.
+    - optims: the optimiser of each member.
+    - infos: what its run.json holds.
+    """
+
+    def __init__(self, members: tuple[Member, ...], optims: tuple[OptimConfig, ...], infos: list[RunInfo]):
+        self.members, self.optims, self.infos = members, optims, infos
 
     @property
     def size(self) -> int:
         return len(self.members)
 
     @property
-    def name(self) -> str:
-        first = self.members[0].path.name
-        return first if self.size == 1 else f"{first} and {self.size - 1} more"
+    def axis(self) -> int | None:
+        """Length of the leading axis of a population; None for a run alone."""
+        return self.size if self.size > 1 else None
 
     @property
-    def directory(self):
+    def seed(self) -> int | list[int]:
+        seeds = [member.seed for member in self.members]
+        return seeds if self.axis else seeds[0]
+
+    @property
+    def name(self) -> str:
+        return name_of(self.members)
+
+    @property
+    def directory(self) -> epath.Path:
         """Of the checkpoints: a run's own, or beside those of the members."""
-        if self.size == 1:
-            return self.members[0].path
-        names = json.dumps([member.path.name for member in self.members])
-        return self.members[0].path.parent / f".group-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+        return directory_of(self.members)
 
     def begin(self) -> None:
         """Note in each run.json which group the run belongs to, where there is more than one member."""
-        if self.size == 1 or not distributed.is_primary():
+        if not self.axis or not distributed.is_primary():
             return
         self.directory.mkdir(parents=True, exist_ok=True)
-        for member, info in zip(self.members, self.infos, strict=True):
-            info["group"] = self.directory.name
-            rundir.write(member.path, info)
+        for i in range(self.size):
+            self._write(i, group=self.directory.name, member=i)
 
-    def finish(self, failed: dict[int, str], timing: dict) -> None:
+    def finish(self, failed: dict[int, str], timing: dict[str, float]) -> None:
         """Mark all but the `failed` members finished; a kill between two of them loses none.
 
         timing: seconds of the whole group, of which each member has its share.
@@ -54,12 +79,11 @@ class Group(NamedTuple):
             return
         ended = [i for i in range(self.size) if i not in failed]
         timing = {name: value / self.size for name, value in timing.items()}
-        if self.size > 1:
+        if self.axis:
             marks = {"names": [self.members[i].path.name for i in ended], "timing": timing}
             records.write_atomically(self.directory / "finished.json", json.dumps(marks))
         for i in ended:
-            self.infos[i].update(finished=True, timing=timing)
-            rundir.write(self.members[i].path, self.infos[i])
+            self._write(i, finished=True, timing=timing)
 
     def fail(self, failed: dict[int, str], reason: str = "") -> None:
         """Write failure.json of the `failed` members, and of all others where there is a `reason`."""
@@ -67,16 +91,45 @@ class Group(NamedTuple):
             if distributed.is_primary() and (why := failed.get(i, reason)):
                 jobs.note_failure(member.path, why)
 
+    def _write(self, i: int, **changes: Any) -> None:
+        self.infos[i] = dataclasses.replace(self.infos[i], **changes)
+        records.write_info(self.members[i].path, self.infos[i])
 
-def ended_in_group(directory: epath.Path, info: dict) -> bool:
-    """Whether a run's group ended, and the run with it, though a kill kept that from its own run.json; then
-    write it there."""
-    theirs = json.loads((directory / "run.json").read_text())
-    path = directory.parent / theirs.get("group", "") / "finished.json"
-    marks = json.loads(path.read_text()) if "group" in theirs and path.exists() else {"names": []}
+
+def name_of(members: tuple[Member, ...]) -> str:
+    """Of the group of these members, for people."""
+    first = members[0].path.name
+    return first if len(members) == 1 else f"{first} and {len(members) - 1} more"
+
+
+def directory_of(members: tuple[Member, ...]) -> epath.Path:
+    """Of the checkpoints of the group of these members."""
+    if len(members) == 1:
+        return members[0].path
+    names = json.dumps([member.path.name for member in members])
+    return members[0].path.parent / f".group-{hashlib.sha256(names.encode()).hexdigest()[:12]}"
+
+
+def checkpoints_of(directory: epath.Path, info: RunInfo) -> tuple[epath.Path, int | None]:
+    """Where the checkpoints of a run are, and its number among those of its group, None for a run alone."""
+    if info.group is None:
+        return directory / "ckpt", None
+    return directory.parent / info.group / "ckpt", info.member
+
+
+def ended_in_group(directory: epath.Path, info: RunInfo) -> bool:
+    """Whether the run finished as part of a group that was killed before it wrote the run's own run.json.
+
+    If so, write it now. info: what its run.json should hold.
+    """
+    theirs = records.read_info(directory)
+    if theirs.group is None:
+        return False
+    path = directory.parent / theirs.group / "finished.json"
+    marks = json.loads(path.read_text()) if path.exists() else {"names": []}
     if directory.name not in marks["names"]:
         return False
     if distributed.is_primary():
-        ended = {"group": theirs["group"], "finished": True, "timing": marks["timing"]}
-        rundir.write(directory, {**info, **ended})
+        ended = {"group": theirs.group, "member": theirs.member, "finished": True, "timing": marks["timing"]}
+        records.write_info(directory, dataclasses.replace(info, **ended))
     return True

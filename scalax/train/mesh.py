@@ -1,5 +1,7 @@
 """All devices of all processes as one axis `data`: what is replicated over it, and what is split."""
 
+from typing import Any
+
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding
@@ -17,7 +19,13 @@ def make_mesh() -> Mesh:
 
 
 def check_batch(mesh: Mesh, batch_size: int, name: str = "batch_size", parts: int = 1) -> None:
-    """Raises UserError where the global batch does not split evenly over the devices and its parts."""
+    """Raises UserError where the global batch does not split evenly over the devices and its parts.
+
+    - mesh: of the devices.
+    - batch_size: of the global batch.
+    - name: of the batch size, for the message.
+    - parts: of each device's part.
+    """
     if batch_size % (mesh.size * parts):
         each = f" of {parts} micro-batches" if parts > 1 else ""
         raise UserError(
@@ -35,7 +43,7 @@ def batched(mesh: Mesh, axis: int = 0) -> NamedSharding:
     return NamedSharding(mesh, P(*[None] * axis, AXIS))
 
 
-def replicate(mesh: Mesh, tree):
+def replicate(mesh: Mesh, tree: Any) -> Any:
     """Every device of every process holds all of it; all processes give the same host arrays."""
     sharding = replicated(mesh)
 
@@ -46,8 +54,13 @@ def replicate(mesh: Mesh, tree):
     return jax.tree.map(put, tree)
 
 
-def split(mesh: Mesh, tree, axis: int = 0):
-    """This process's part of host arrays to device arrays of the global batch, split along `axis`."""
+def split(mesh: Mesh, tree: Any, axis: int = 0) -> Any:
+    """This process's part of host arrays to device arrays of the global batch.
+
+    - mesh: of the devices.
+    - tree: of host arrays.
+    - axis: that is split over the devices.
+    """
     sharding = batched(mesh, axis)
 
     def put(array: np.ndarray):
@@ -58,10 +71,15 @@ def split(mesh: Mesh, tree, axis: int = 0):
     return jax.tree.map(put, tree)
 
 
-def state_shardings(mesh: Mesh, state, split_moments: bool, members: int | None = None):
-    """Where each leaf of a TrainState lives: all of it on every device, but for the optimiser's state, which
-    `split_moments` splits along the largest dimension that the devices divide (ZeRO-1, Rajbhandari et al.
-    2020). The members of a population are never split apart."""
+def state_shardings(mesh: Mesh, state: Any, split_moments: bool, members: int | None = None) -> Any:
+    """Where each leaf of a TrainState lives.
+
+    - mesh: of the devices.
+    - state: a TrainState of arrays or shapes.
+    - split_moments: split the optimiser's state along the largest dimension that the devices divide (ZeRO-1,
+      Rajbhandari et al. 2020); all else is on every device.
+    - members: of a population, which are never split apart; None for a run alone.
+    """
     shardings = jax.tree.map(lambda _: replicated(mesh), state)
     if not split_moments:
         return shardings

@@ -1,30 +1,36 @@
 """Whether runs of one schedule are better trained as one program."""
 
-import contextlib
 import json
 import statistics
 import time
+from typing import Any
 
 import jax
 from etils import epath
 
 from scalax import records
 from scalax.schedule import Schedule
-from scalax.train.setup import Setup
+from scalax.train.experiment import Experiment
+from scalax.train.rates import hyperparams
 from scalax.train.timeline import Work, plan
 
 WORTH_FLOPS = 1e12  # on a CPU: less is trained one by one before a trial has ended
 ROUNDS, ROUND_S = 3, 0.3
 
 
-def pays(setup: Setup, schedule: Schedule, members: int, directory) -> bool:
+def pays(experiment: Experiment, schedule: Schedule, members: int, directory: Any) -> bool:
     """Whether `members` runs of `schedule` should train as a population.
+
+    - experiment: what is trained.
+    - schedule: of the runs.
+    - members: number of runs.
+    - directory: of the runs; what a trial found is kept there.
 
     config.population decides; for 'auto', accelerators say yes and a CPU is put to the trial, since there a
     population is faster for some shapes and slower for others (README). What a trial found is kept in
     `directory`, so that all workers of a study, now and later, do the same.
     """
-    config = setup.config
+    config = experiment.config
     if config.optim.on_nonfinite == "lower_rate" or members < 2:  # a run that goes back leaves the others
         return False
     if config.population != "auto":
@@ -33,7 +39,7 @@ def pays(setup: Setup, schedule: Schedule, members: int, directory) -> bool:
         return True
     if jax.process_count() > 1 or schedule.budget_flops * members < WORTH_FLOPS:
         return False
-    timeline = plan(schedule, lambda work: setup.cost(*work).step, config.batch_size, config.eval)
+    timeline = plan(schedule, lambda work: experiment.cost(*work).step, config.batch_size, config.eval)
     steps = {work: 0 for work in timeline.costs}
     for span in timeline.spans:
         for step in range(span.first, span.last) if span.drawn else [span.first]:
@@ -41,7 +47,7 @@ def pays(setup: Setup, schedule: Schedule, members: int, directory) -> bool:
     together = alone = 0.0
     for work, count in steps.items():
         times = _agreed(
-            epath.Path(directory) / f".population-{_name(work)}x{members}.json", setup, work, members
+            epath.Path(directory) / f".population-{_name(work)}x{members}.json", experiment, work, members
         )
         alone, together = alone + count * members * times["alone_s"], together + count * times["together_s"]
     return together < alone
@@ -51,46 +57,49 @@ def _name(work: Work) -> str:
     return f"{work.shape}-{work.batch_size}".replace("/", "_")
 
 
-def _agreed(path, setup: Setup, work: Work, members: int) -> dict:
+def _agreed(path, experiment: Experiment, work: Work, members: int) -> dict:
     """What the trial of this work found, made here where no worker has made it; the first counts."""
     if not path.exists():
-        found = records.dumps(trial(setup, work, members))
+        found = records.dumps(trial(experiment, work, members))
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), open(path, "x") as file:
-            file.write(found)
-        while not (text := path.read_text()).endswith("}"):  # another worker is about to write it
-            time.sleep(0.01)
-        return json.loads(text)
+        records.create_atomically(path, found)
     return json.loads(path.read_text())
 
 
-def trial(setup: Setup, work: Work, members: int) -> dict:
-    """Seconds a step of one run alone, and a step of all of them together: medians of alternating rounds."""
+def trial(experiment: Experiment, work: Work, members: int) -> dict:
+    """Seconds a step of one run alone, and a step of all of them together: medians of alternating rounds.
+
+    - experiment: what is trained.
+    - work: shape and batch size.
+    - members: number of runs.
+    """
+    programs, optim = experiment.programs, experiment.config.optim
     sides = {}
     for name, size in (("alone_s", None), ("together_s", members)):
         seed = 0 if size is None else list(range(members))
-        program = setup.step(*work, size)
-        knobs = setup.knobs(0.0 if size is None else [0.0] * members)
+        rates = hyperparams(0.0, [optim]) if size is None else hyperparams([0.0] * size, [optim] * size)
         sides[name] = [
-            program,
-            setup.new_state(work.shape, seed),
-            setup.feed(seed, work.batch_size),
-            knobs,
+            programs.step(*work, size),
+            programs.new_state(work.shape, seed),
+            experiment.batches.feed(seed, work.batch_size),
+            rates,
             [],
         ]
     for _ in range(ROUNDS):
         for side in sides.values():
-            side[1], taken_s = _round(setup, *side[:4])
+            side[1], taken_s = _round(experiment, *side[:4])
             side[4].append(taken_s)
     return {name: statistics.median(side[4]) for name, side in sides.items()}
 
 
-def _round(setup: Setup, program, state, feed, knobs):
+def _round(experiment: Experiment, program, state, feed, rates):
     """The state after some steps, and the seconds that each took."""
     started, steps = time.perf_counter(), 0
     while (taken := time.perf_counter() - started) < ROUND_S or not steps:
         for _ in range(4):
-            state, metrics = program(state, setup.dataset(), setup.batch(feed), knobs)
+            state, metrics = program(
+                state, experiment.batches.dataset(), experiment.batches.next(feed), rates
+            )
         jax.block_until_ready(metrics)
         steps += 4
     return state, taken / steps

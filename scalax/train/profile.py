@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import jax
 
@@ -15,10 +16,10 @@ class Profile(Hook):
     Steps count from 0; the first one compiles. Raises UserError where `text` is not START:STOP.
     """
 
-    def __init__(self, text: str, out):
+    def __init__(self, text: str, out: Any):
         match = re.fullmatch(r"(\d+):(\d+)", text)
         if not match or int(match[1]) >= int(match[2]):
-            raise UserError(f"--profile {text}: want START:STOP in steps with START < STOP, e.g. 10:20")
+            raise UserError(f"`profile` {text}: want START:STOP in steps with START < STOP, e.g. 10:20")
         self._start, self._stop = int(match[1]), int(match[2])
         self._directory = Path(out) / "profile"
         self._run: str | None = None  # the run that is traced

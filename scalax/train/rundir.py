@@ -1,42 +1,31 @@
-"""A run's directory: what run.json says of the run, and whether the directory is this run's."""
+"""A run's directory: what its run.json should say, and whether the directory is this run's."""
 
 import dataclasses
 import json
+import math
 import platform
 from collections.abc import Sequence
 from importlib import metadata
-from typing import NamedTuple
+from typing import Any
 
 import jax
 from etils import epath
 
-from scalax import config as configs
 from scalax import records
 from scalax.config import OptimConfig, RunConfig
 from scalax.errors import UserError
+from scalax.records import RunInfo
+from scalax.records.run import VERSION
 from scalax.schedule import Schedule
+from scalax.settings import differences, run_settings, upgraded
 from scalax.train import distributed
-from scalax.train.setup import Setup
+from scalax.train.experiment import Experiment
+from scalax.train.group import Member
 from scalax.train.timeline import Timeline, Work
 
 IDENTITY = ("config", "schedule", "seed", "data", "precision", "costs")  # what makes it the same run
 PACKAGES = ("scalax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
-OWN = ("lr", "weight_decay", "weight_decay_head")  # of the optimiser, where members may differ
-
-
-class Member(NamedTuple):
-    """One run of a group that trains together: its directory, seed, and optimiser (None: the setup's).
-
-    The optimisers of a group may differ in lr, weight_decay and weight_decay_head.
-    """
-
-    directory: str | epath.Path
-    seed: int
-    optim: OptimConfig | None = None
-
-    @property
-    def path(self):
-        return epath.Path(self.directory)
+OWN = ("lr", "lr_head", "weight_decay", "weight_decay_head")  # of the optimiser, where members may differ
 
 
 def optimizers(config: RunConfig, members: Sequence[Member]) -> list[OptimConfig]:
@@ -44,90 +33,93 @@ def optimizers(config: RunConfig, members: Sequence[Member]) -> list[OptimConfig
     own = [member.optim or config.optim for member in members]
     for optim in own:
         same = dataclasses.replace(optim, **{name: getattr(config.optim, name) for name in OWN})
-        if different := configs.differences(dataclasses.asdict(same), dataclasses.asdict(config.optim)):
+        if different := differences(dataclasses.asdict(same), dataclasses.asdict(config.optim)):
             raise UserError(f"runs that train together differ in optim.{different[0]}; train them apart")
     return own
 
 
 def describe(
-    setup: Setup, schedule: Schedule, member: Member, timeline: Timeline, online: bool = False
-) -> dict:
-    """What run.json holds before the run begins; online: the schedule is only what it begins with."""
-    config = dataclasses.replace(setup.config, optim=member.optim or setup.config.optim)
-    settings = configs.run_settings(config)
+    experiment: Experiment, schedule: Schedule, member: Member, timeline: Timeline, online: bool = False
+) -> RunInfo:
+    """What run.json holds before the run begins.
+
+    - experiment: that the run is of.
+    - schedule: that it begins with.
+    - member: the run.
+    - timeline: of the schedule.
+    - online: the run plans as it goes, and the schedule is only what it begins with.
+    """
+    config = dataclasses.replace(experiment.config, optim=member.optim or experiment.config.optim)
+    settings = run_settings(config)
     if len(schedule.stages) == 1 and not online:
         del settings["morph"]  # nothing changes
-    return {
-        "config": settings,
-        "schedule": schedule.to_json(),
-        "seed": member.seed,
-        "steps": timeline.steps,
-        "data": {
-            "train": len(setup.splits.train),
-            "validation": len(setup.splits.validation),
-            "classes": setup.splits.classes,
-        },
-        "precision": setup.precision,
-        "costs": {_name(work, setup): setup.cost(*work).to_json() for work in timeline.costs},
-        **environment(),
-        "finished": False,
-    }
+    return RunInfo(
+        config=settings,
+        schedule=schedule,
+        seed=member.seed,
+        steps=timeline.steps,
+        data={**experiment.examples, **experiment.task.describe(), **_targets(experiment)},
+        precision=experiment.precision,
+        costs={_name(work, config): experiment.cost(*work).to_json() for work in timeline.costs},
+        device=device(),
+        versions=versions(),
+        version=VERSION,
+    )
 
 
-def _name(work: Work, setup: Setup) -> str:
-    plain = work.batch_size == setup.config.batch_size
+def _targets(experiment: Experiment) -> dict[str, int]:
+    """How many an example has, where that is not one."""
+    each = math.prod(experiment.task.target.shape)
+    return {} if each == 1 else {"targets": each}
+
+
+def _name(work: Work, config: RunConfig) -> str:
+    plain = work.batch_size == config.batch_size
     return str(work.shape) if plain else f"{work.shape} batch {work.batch_size}"
 
 
-def open_directory(directory, info: dict) -> bool:
+def open_directory(directory: Any, info: RunInfo) -> bool:
     """Make a run's directory or check that it is this run's; True where the run is finished.
 
     Raises UserError where it belongs to another config, or cannot be made.
     """
-    path = epath.Path(directory) / "run.json"
-    if distributed.is_primary() and not path.exists():
+    if distributed.is_primary() and not records.is_run(directory):
         try:
             epath.Path(directory).mkdir(parents=True, exist_ok=True)
         except OSError as e:
-            raise UserError(f"cannot make {directory} ({e.strerror or e}); choose another --out") from None
-        write(directory, info)
+            raise UserError(f"cannot make {directory} ({e.strerror or e}); choose another") from None
+        records.write_info(directory, info)
     distributed.barrier("run.json")
-    try:
-        theirs = json.loads(path.read_text())
-    except ValueError:
-        raise UserError(f"{path} is not JSON; move the directory away or choose another --out") from None
-    ours = json.loads(records.dumps(info))
-    ours, other = ({key: run.get(key) for key in IDENTITY} for run in (ours, theirs))
-    different = configs.differences(ours, other)
+    theirs = records.read_info(directory)
+    ours, other = (_identity(run) for run in (info, theirs))
+    different = differences(ours, other)
     if different:
         raise UserError(
             f"{directory} belongs to another config: {different[0]};"
-            " choose another --out, or the same settings"
+            " choose another directory, or the same settings"
         )
-    return bool(theirs.get("finished"))
+    return theirs.finished
 
 
-def write(directory, info: dict) -> None:
-    """Replace run.json. Raises UserError where it cannot be written."""
-    path = epath.Path(directory) / "run.json"
-    try:
-        records.write_atomically(path, records.dumps(info, indent=1) + "\n")
-    except OSError as e:
-        raise UserError(f"cannot write {path} ({e.strerror or e}); choose another --out") from None
+def _identity(info: RunInfo) -> dict[str, Any]:
+    whole = json.loads(records.dumps(info.to_json()))
+    return {name: upgraded(whole[name]) if name == "config" else whole[name] for name in IDENTITY}
 
 
-def environment() -> dict:
-    """Devices and package versions that a run's numbers depend on."""
-    device = jax.devices()[0]
+def device() -> dict[str, Any]:
+    """The devices that a run's numbers depend on."""
+    first = jax.devices()[0]
     return {
-        "device": {
-            "kind": device.device_kind,
-            "platform": device.platform,
-            "count": jax.device_count(),
-            "hosts": jax.process_count(),
-        },
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
+        "kind": first.device_kind,
+        "platform": first.platform,
+        "count": jax.device_count(),
+        "hosts": jax.process_count(),
     }
+
+
+def versions() -> dict[str, str | None]:
+    """Of Python, and of the packages that a run's numbers depend on."""
+    return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
 
 
 def _version(package: str) -> str | None:

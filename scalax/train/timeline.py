@@ -1,7 +1,7 @@
 """When a run changes shape, evaluates and ends, in steps: fixed before it starts, so a resumed run agrees."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,19 +48,19 @@ class Span(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """spent: FLOPs [steps + 1, 2] after so many updates, by both counts. images: those seen [steps + 1]."""
+    """spent: FLOPs [steps + 1, 2] after so many updates, by both counts. examples: those seen [steps + 1]."""
 
     spans: tuple[Span, ...]
     costs: dict[Work, StepCost]
     evals: frozenset[int]
     spent: np.ndarray
-    images: np.ndarray
+    examples: np.ndarray
 
     @property
     def steps(self) -> int:
         return self.spans[-1].last
 
-    def flops(self, step, *, matmul: bool = False):
+    def flops(self, step: Any, *, matmul: bool = False) -> Any:
         """Training FLOPs spent after `step` updates (a number or an array of them)."""
         return self.spent[step, int(matmul)]
 
@@ -75,10 +75,15 @@ def plan(
 ) -> Timeline:
     """Each stage takes the whole steps that fit before its end; stages without a step are passed over.
 
-    batch_size: of stages that have none of their own. Evaluations stand at each change of stage, at the end,
-    and where FLOPs spaced evenly in log are first reached. Raises UserError where the budget buys no step.
+    - schedule: of the run.
+    - cost_of: gives the cost of a step.
+    - batch_size: of stages that have none of their own.
+    - config: how many evaluations there are, and where they begin.
+
+    Evaluations stand at each change of stage, at the end, and where FLOPs spaced evenly in log are first
+    reached. Raises UserError where the budget buys no step.
     """
-    spans, spent, images, step = [], [np.zeros((1, 2))], [np.zeros(1, np.int64)], 0
+    spans, spent, examples, step = [], [np.zeros((1, 2))], [np.zeros(1, np.int64)], 0
     costs: dict[Work, StepCost] = {}
     for stage in schedule.stages:
         batch = stage.batch_size or batch_size
@@ -90,7 +95,7 @@ def plan(
         drawn = tuple(choices[draw].shape for draw in draws) if stage.patches else ()
         spans.append(Span(stage, batch, step, step + len(each), drawn))
         spent.append(spent[-1][-1] + np.cumsum(each, axis=0))
-        images.append(images[-1][-1] + batch * np.arange(1, len(each) + 1))
+        examples.append(examples[-1][-1] + batch * np.arange(1, len(each) + 1))
         step += len(each)
     if not spans:
         least = min(cost.flops for cost in costs.values())
@@ -101,7 +106,7 @@ def plan(
     marks = np.geomspace(config.first_share, 1, config.points) * schedule.budget_flops
     reached = np.searchsorted(spent[:, 0], marks * (1 - 1e-9))
     evals = {*(span.last for span in spans), *reached[reached <= step].tolist()}
-    return Timeline(tuple(spans), costs, frozenset(evals), spent, np.concatenate(images))
+    return Timeline(tuple(spans), costs, frozenset(evals), spent, np.concatenate(examples))
 
 
 def _steps(costs: list[StepCost], left: float) -> tuple[np.ndarray, np.ndarray]:

@@ -6,8 +6,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+from scalax import records
 from scalax.errors import UserError
-from scalax.records import RunRecord
+from scalax.records import RunInfo, RunRecord
 from scalax.train.hooks import Hook, Progress
 
 
@@ -17,8 +18,8 @@ class TensorBoard(Hook):
     What a killed run wrote after the checkpoint that it goes on from is hidden there.
     """
 
-    def __init__(self, out):
-        _need("tensorboardX", "--tensorboard")
+    def __init__(self, out: Any):
+        _need("tensorboardX", "tensorboard")
         self._directory = Path(out) / "tensorboard"
         self._writers: dict[str, Any] = {}
 
@@ -51,17 +52,17 @@ class Wandb(Hook):
     on as the same W&B run.
     """
 
-    def __init__(self, out):
-        _need("wandb", "--wandb")
+    def __init__(self, out: Any):
+        _need("wandb", "wandb")
         self._out = Path(out)
         self._runs: dict[str, Any] = {}
 
-    def start(self, run: str, directory, info: dict) -> None:
+    def start(self, run: str, directory: Any, info: RunInfo) -> None:
         import wandb
 
         file = Path(directory) / "wandb_id"
         if not file.exists():
-            file.write_text(uuid.uuid4().hex[:12])
+            records.write_atomically(file, uuid.uuid4().hex[:12])
         try:
             started = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "scalax"),
@@ -69,13 +70,13 @@ class Wandb(Hook):
                 name=run,
                 id=file.read_text().strip(),
                 resume="allow",
-                config=info,
+                config=info.to_json(),
                 dir=str(self._out),
                 reinit="create_new",
             )
         except wandb.Error as e:
             reason = str(e).splitlines()[0].rstrip(".")
-            raise UserError(f"--wandb: {reason}; or set WANDB_MODE=offline") from None
+            raise UserError(f"`wandb`: {reason}; or set WANDB_MODE=offline") from None
         started.define_metric("*", step_metric="step")
         self._runs[run] = started
 
@@ -91,15 +92,20 @@ class Wandb(Hook):
 
 
 def _values(record: RunRecord) -> dict[str, float]:
-    spent = {"flops": record.flops, "images": record.images, "wall_s": record.wall_s}
+    spent = {"flops": record.flops, record.unit: record.examples, "wall_s": record.wall_s}
     shape = {"shape/patch": record.patch, "shape/width": record.width, "shape/depth": record.depth}
     return {**record.metrics, **spent, **shape}
 
 
 def _speed(progress: Progress) -> dict[str, float]:
-    return {"speed/images_per_s": progress.images_per_s, "speed/flops_per_s": progress.flops_per_s}
+    return {
+        f"speed/{progress.unit}_per_s": progress.examples_per_s,
+        "speed/flops_per_s": progress.flops_per_s,
+    }
 
 
-def _need(module: str, option: str) -> None:
+def _need(module: str, argument: str) -> None:
     if importlib.util.find_spec(module) is None:
-        raise UserError(f"{option} needs {module}, which is not installed: pip install 'scalax[trackers]'")
+        raise UserError(
+            f"`{argument}` needs {module}, which is not installed: pip install 'scalax[trackers]'"
+        )

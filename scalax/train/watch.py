@@ -11,7 +11,8 @@ import numpy as np
 class Watcher:
     """Takes each step's metrics as it is handed to the device, and gives them back when they are computed.
 
-    idle_s: time in which every step handed over had ended and the next was not yet, since `restart`.
+    idle_s: seconds since `restart` in which the device had finished every step it was given and had no next
+    one.
     """
 
     def __init__(self):
@@ -27,7 +28,12 @@ class Watcher:
         self.idle_s, self._ended = 0.0, time.perf_counter()
 
     def put(self, step: int, metrics: dict, handed_s: float) -> None:
-        """metrics: device arrays of `step`; handed_s: time.perf_counter() when its program was called."""
+        """Take in a step that was handed to the device.
+
+        - step: its number.
+        - metrics: device arrays of the step.
+        - handed_s: time.perf_counter() when its program was called.
+        """
         self._given.put((step, metrics, handed_s))
         self._last = step
 

@@ -4,6 +4,7 @@ import json
 import math
 import zipfile
 import zlib
+from os import PathLike
 from pathlib import Path
 
 import ml_dtypes
@@ -22,7 +23,7 @@ SAFETENSORS_TYPES = {
 }
 
 
-def read_arrays(path) -> dict[str, np.ndarray]:
+def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     """Arrays of a .npz or .safetensors file by their names there; half precisions come as float32.
 
     Raises UserError where the file is missing, is neither, is torn, or holds pickled objects.

@@ -1,6 +1,7 @@
 """Put the arrays of a file into a model, resized to it, and say all that does not fit at once."""
 
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any
 
 import flax.linen as nn
@@ -10,56 +11,78 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from scalax.errors import UserError
 from scalax.models.resize import resize_patch_kernel, resize_positions
-from scalax.models.scan import stack_blocks, unstack_blocks
+from scalax.models.scan import is_scanned, stack_blocks, unstack_blocks
 from scalax.models.weights.files import read_arrays
 from scalax.models.weights.published import from_published
 
+STATISTICS = "batch_stats/"
 
-def load(path, module: nn.Module, variables: Mapping, *, keep_head: bool = True) -> dict:
+
+def load(
+    path: str | PathLike[str], module: nn.Module, variables: Mapping[str, Any], *, keep_head: bool = True
+) -> dict[str, Any]:
     """`variables` of `module` with the parameters of a published .npz file, or of one `scalax convert` wrote.
 
-    Position embeddings and patch kernels are resized to those of `variables`, blocks stacked or unstacked
-    for a scanned or looped module. With keep_head=False the head stays that of `variables` (a dense layer
-    before the head, 'pre_logits', loads only where the module has it). Each value takes the type it has in
-    `variables`, which may be abstract where all of them come from the file.
+    Otherwise as `fit_arrays`.
+    """
+    arrays = from_published(read_arrays(path), str(path))
+    named = {key if key.startswith(STATISTICS) else f"params/{key}": x for key, x in arrays.items()}
+    return fit_arrays(named, module, variables, keep_head=keep_head, where=f"weights {path}")
+
+
+def fit_arrays(
+    arrays: Mapping[str, np.ndarray],
+    module: nn.Module,
+    variables: Mapping[str, Any],
+    *,
+    keep_head: bool = True,
+    where: str,
+) -> dict[str, Any]:
+    """`variables` of `module` with `arrays` in their places.
+
+    - arrays: by name, 'params/block00/attn/query/kernel' or 'batch_stats/...'. Position embeddings and patch
+      kernels are resized to those of `variables`, blocks stacked or unstacked for a scanned or looped module.
+    - variables: each value takes the type it has here; abstract ones do where all come from `arrays`.
+    - keep_head: without it the head stays that of `variables` (a dense layer before the head, 'pre_logits',
+      is taken only where the module has it).
+    - where: names the arrays in errors.
+
     Raises UserError with every parameter that is missing, unexpected or of another shape.
     """
-    arrays = _stacked_like(from_published(read_arrays(path), str(path)), getattr(module, "scan", False))
-    stats = "batch_stats/"
-    got: dict[str, Any] = {key if key.startswith(stats) else f"params/{key}": x for key, x in arrays.items()}
+    got: dict[str, Any] = _stacked_like(dict(arrays), is_scanned(module))
     want: dict[str, Any] = flatten_dict(dict(variables), sep="/")
     if not keep_head:
         spare = [key for key in got if key.startswith("params/representation/") and key not in want]
         got = {key: x for key, x in got.items() if key not in spare and not key.startswith("params/head/")}
         got |= {key: x for key, x in want.items() if key.startswith("params/head/")}
     got = {key: _fitted(key, x, want[key].shape) if key in want else x for key, x in got.items()}
-    _check(path, want, got)
+    _check(where, want, got)
     loaded = {key: x if x is want[key] else jnp.asarray(x, want[key].dtype) for key, x in got.items()}
     return unflatten_dict(loaded, sep="/")
 
 
-def _stacked_like(arrays: dict, scan: bool) -> dict:
-    stacked = any(key.startswith("blocks/") for key in arrays)
-    looped = any(key.startswith("block00/") for key in arrays)
-    if stacked and not scan:
-        return flatten_dict(unstack_blocks(unflatten_dict(arrays, sep="/")), sep="/")
-    if looped and scan:
-        return flatten_dict(stack_blocks(unflatten_dict(arrays, sep="/"), np.stack), sep="/")
-    return arrays
+def _stacked_like(arrays: dict[str, Any], scan: bool) -> dict[str, Any]:
+    stacked = any(key.startswith("params/blocks/") for key in arrays)
+    looped = any(key.startswith("params/block00/") for key in arrays)
+    if stacked == scan or not (stacked or looped):
+        return arrays
+    tree = unflatten_dict(arrays, sep="/")
+    params = stack_blocks(tree["params"], np.stack) if scan else unstack_blocks(tree["params"])
+    return flatten_dict({**tree, "params": params}, sep="/")
 
 
 def _fitted(key: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """x resized to `shape` where it is a patch kernel or a grid of positions that differs in size alone."""
     if x.shape == shape or x.shape[2:] != shape[2:]:
         return x
-    if key == "params/embedding/kernel":
+    if key == "params/embedding/kernel" and x.ndim == 4:
         return np.asarray(resize_patch_kernel(jnp.asarray(x, jnp.float32), shape[0]))
-    if key == "params/pos_embedding":
+    if key == "params/pos_embedding" and x.ndim == 3:
         return np.asarray(resize_positions(jnp.asarray(x, jnp.float32), (shape[0], shape[1])))
     return x
 
 
-def _check(path, want: Mapping, got: Mapping) -> None:
+def _check(where: str, want: Mapping, got: Mapping) -> None:
     problems = [f"missing {key} {want[key].shape}" for key in sorted(set(want) - set(got))]
     problems += [f"unexpected {key} {got[key].shape}" for key in sorted(set(got) - set(want))]
     problems += [
@@ -71,4 +94,4 @@ def _check(path, want: Mapping, got: Mapping) -> None:
         remedy = "choose the model that the file was made for"
         if all("params/head/" in problem for problem in problems):
             remedy = "keep_head=False leaves the head out"
-        raise UserError(f"weights {path} do not fit: {'; '.join(problems)}; {remedy}")
+        raise UserError(f"{where} do not fit: {'; '.join(problems)}; {remedy}")

@@ -1,0 +1,55 @@
+"""Curves of any number and length in calls of one compiled shape."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import qmc
+
+CHUNK = 16  # curves a call: one compiled shape serves any number of curves
+
+
+def in_batches(
+    lengths: Sequence[int],
+    inputs: Callable[[int, int], tuple[np.ndarray, ...]],
+    program: Callable[..., Any],
+) -> list[Any]:
+    """What `program` makes of each curve: a pytree of NumPy arrays, in the order of `lengths`.
+
+    - lengths: the rows of each curve; curves of like length share a call.
+    - inputs: (curve's index, rows to pad to) -> arrays. The third is what errors are weighted by: a call that
+      is not full is filled up with curves for which it is zero, so that they settle at once.
+    - program: float64 arrays, each with an axis [CHUNK] in front -> a pytree with that axis in front.
+    """
+    sizes = [padded_size(length) for length in lengths]
+    results: list[Any] = [None] * len(sizes)
+    for size in sorted(set(sizes)):
+        alike = [i for i, own in enumerate(sizes) if own == size]
+        for first in range(0, len(alike), CHUNK):
+            chunk = alike[first : first + CHUNK]
+            rows = [inputs(i, size) for i in chunk]
+            log_x, log_y, weights, *others = rows[0]
+            rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (CHUNK - len(chunk))
+            with jax.enable_x64(True):
+                out = program(*(jnp.asarray(np.stack(column)) for column in zip(*rows, strict=True)))
+            out = jax.tree.map(np.asarray, out)
+            for j, i in enumerate(chunk):
+                results[i] = jax.tree.map(lambda a, j=j: a[j], out)
+    return results
+
+
+def padded_size(rows: int) -> int:
+    """Rows after padding: 80, 320, 1280, ...: few lengths, so few compiled programs."""
+    return 80 * 4 ** max(0, int(np.ceil(np.log(rows / 80) / np.log(4))))
+
+
+def padded(values: np.ndarray, size: int) -> np.ndarray:
+    """values [n, ...] -> [size, ...], with copies of the first row at the end."""
+    return np.concatenate([values, np.repeat(values[:1], size - len(values), 0)])
+
+
+def unit_points(n: int, k: int, seed: int) -> np.ndarray:
+    """n points spread evenly over the unit cube of k dimensions, [n, k], the same for every curve."""
+    return qmc.Sobol(k, rng=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(n))))[:n]

@@ -1,0 +1,38 @@
+"""Priors of laws: what they are about, wide ones that laws declare, and those learned from many curves."""
+
+import json
+from collections.abc import Callable, Sequence
+from importlib import resources
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Prior(NamedTuple):
+    """A Gaussian over a law's free coordinates (see PriorCoordinates)."""
+
+    mean: np.ndarray  # [m]
+    covariance: np.ndarray  # [m, m]
+
+
+class PriorCoordinates(NamedTuple):
+    """What a prior is about: numbers that rescaling x or y leaves alone, of p anchored where the data end.
+
+    - of: (p [k], log y at the top of the data) -> [m]; traced by JAX. There the end of the data is at
+      log x = log y = 0, so that limits are relative to the last y and bends to the last x.
+    - wide: the prior before any curve was seen.
+    """
+
+    of: Callable
+    wide: Prior
+
+
+def wide_prior(mean: Sequence[float], deviation: Sequence[float]) -> Prior:
+    """Independent coordinates with these means and standard deviations, each [m]."""
+    return Prior(np.array(mean, float), np.diag(np.square(np.array(deviation, float))))
+
+
+def learned_priors() -> dict[str, Prior]:
+    """Priors by law that come with the package, learned by `python -m scalax.laws.learn`."""
+    data = json.loads(resources.files("scalax.laws").joinpath("priors.json").read_text())["priors"]
+    return {name: Prior(np.array(p["mean"]), np.array(p["covariance"])) for name, p in data.items()}

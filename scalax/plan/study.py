@@ -1,0 +1,130 @@
+"""From the runs of a study to a plan, how sure it is, and what else was worth knowing."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import NamedTuple
+
+from scalax.errors import UserError
+from scalax.laws import Fit
+from scalax.plan.cheap import CheapPlan, cheap_plans
+from scalax.plan.effects import Effects, no_effect
+from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_flops
+from scalax.plan.runs import StaticRuns, read_runs
+from scalax.plan.steepest import Plan, steepest_descent
+from scalax.plan.switches import Switch, effects_of, measure_switches
+from scalax.plan.uncertainty import Spread, spread
+from scalax.schedule import Schedule, Shape
+
+
+@dataclass(frozen=True)
+class PlanSettings:
+    """What to plan for, and how.
+
+    - metric: what the laws describe; lower is better.
+    - axes: of the shape, which may change.
+    - budget_flops: to plan for (None: those of the static runs).
+    - target: plan the fewest FLOPs to this value of the metric instead.
+    - law: its form; `shifted_power` is E = a (C + d)^-b + c.
+    - free: shapes in any order; without it they go from cheap to dear, and patches only shrink.
+    - switch_cost: charge each change of shape the FLOPs that it cost in these runs.
+    - switch_pace: also use how fast runs learnt after a change.
+    - resamples: bootstrap resamples of each law; 0: nothing is said of how sure the plan is.
+    - extrapolate: allow a budget or a target beyond the static runs.
+    - first_share: of the static runs, left out of the laws.
+    - cheap: also plan from the first 5 to 100% of the static runs.
+
+    Raises UserError for a value out of range.
+    """
+
+    metric: str = "val_error"
+    axes: Sequence[str] = ("patch",)
+    budget_flops: float | None = None
+    target: float | None = None
+    law: str = LAW
+    free: bool = False
+    switch_cost: bool = False
+    switch_pace: bool = False
+    resamples: int = 100
+    extrapolate: bool = False
+    first_share: float = 0.02
+    cheap: bool = False
+
+    def __post_init__(self):
+        for name in ("budget_flops", "target"):
+            value = getattr(self, name)
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise UserError(f"`{name}` must be positive, got {value:g}")
+        if self.budget_flops is not None and self.target is not None:
+            raise UserError("give `budget_flops` or `target`, not both")
+        if self.resamples < 0:
+            raise UserError(f"`resamples` must not be negative, got {self.resamples}")
+        if not 0 < self.first_share < 1:
+            raise UserError(f"`first_share` must lie between 0 and 1, got {self.first_share:g}")
+
+
+class StudyPlan(NamedTuple):
+    """A plan and all that it was made from.
+
+    - first_flops: where the laws' data begin.
+    - fits: the law of each shape.
+    - switches: changes of shape in the runs that were read.
+    - effects: what the plan assumes that a change does.
+    - spread: how sure the plan is; None without resamples.
+    - cheap: plans from the first part of the runs; None where not asked for.
+    """
+
+    settings: PlanSettings
+    runs: StaticRuns
+    first_flops: float
+    fits: dict[Shape, Fit]
+    switches: list[Switch]
+    effects: Effects
+    plan: Plan
+    spread: Spread | None
+    cheap: list[CheapPlan] | None
+
+    @property
+    def charged(self) -> bool:
+        """Whether the plan takes into account what the switches did."""
+        return self.effects is not no_effect
+
+
+def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
+    """Plan by the finished static runs of `directory`/runs.
+
+    Raises UserError where there are too few of them, the budget or target lies beyond them, or what a change
+    of shape does was asked for and no run has one.
+    """
+    runs = read_runs(directory, settings.metric, settings.axes)
+    budget, target, free = settings.budget_flops, settings.target, settings.free
+    if not settings.extrapolate:
+        check_measured(runs.trajectories, budget_flops=budget, target=target)
+    last = measured_flops(runs.trajectories)
+    first = settings.first_share * last
+    fits = fit_laws(runs.trajectories, first, settings.resamples, law=settings.law)
+    switches = [s for run in runs.changing for s in measure_switches(run, settings.metric, fits)]
+    effects: Effects = no_effect
+    if settings.switch_cost or settings.switch_pace:
+        if not switches:
+            raise UserError(
+                f"{directory}: no run changes its shape, so the cost of a change is unknown; leave out"
+                " `switch_cost` and `switch_pace`"
+            )
+        effects = effects_of(switches, pace=settings.switch_pace)
+    budget = None if target is not None else budget or last
+    plan = steepest_descent(fits, budget, first, target=target, free=free, effects=effects)
+    # Each stage goes on with what the static runs of its shape were trained by.
+    stages = (runs.stages[s.shape]._replace(until_flops=s.until_flops) for s in plan.schedule.stages)
+    plan = plan._replace(schedule=Schedule(tuple(stages)))
+    sure = None
+    if settings.resamples:
+        sure = spread(fits, plan, first, target=target, free=free, effects=effects)
+    cheap = None
+    if settings.cheap:
+        goal = plan.schedule.budget_flops
+        cheap = cheap_plans(
+            runs.trajectories, fits, goal, first, free=free, effects=effects, law=settings.law
+        )
+    return StudyPlan(settings, runs, first, fits, switches, effects, plan, sure, cheap)

@@ -1,0 +1,88 @@
+"""Files that a reader, or a kill, never sees half written."""
+
+import contextlib
+import errno
+import json
+import math
+import os
+import uuid
+from typing import Any
+
+from etils import epath
+
+NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # as file systems without say
+
+
+def write_atomically(path: Any, text: str) -> None:
+    """Replace a file's content so that a reader, or a kill, sees the old text or the new one."""
+    path = epath.Path(path)
+    if "://" in str(path):
+        path.write_text(text)  # an object store replaces whole objects
+        return
+    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # several workers may write the same file
+    _write_synced(beside, text)
+    os.replace(beside, path)
+
+
+def create_atomically(path: Any, text: str, beside: Any = None) -> bool:
+    """Make a file that holds `text` from its first moment on; False where there is a file of that name.
+
+    - path: of the file.
+    - text: what it holds.
+    - beside: the file that is written first, then linked to the name, and removed. A kill may leave it; by
+      default it has a name of its own beside `path`.
+
+    Raises OSError where it cannot be written.
+    """
+    path = epath.Path(path)
+    if "://" in str(path):
+        if path.exists():
+            return False
+        path.write_text(text)
+        return True
+    beside = beside or path.parent / f".{path.name}.{uuid.uuid4().hex}"
+    try:
+        _write_synced(beside, text)
+        try:
+            os.link(beside, path)
+        except FileExistsError:
+            # A network file system may repeat a request whose answer was lost; the count of links tells.
+            return os.stat(beside).st_nlink == 2
+        except OSError as e:
+            if e.errno not in NO_HARD_LINKS:
+                raise
+            return _create_then_fill(path, beside)
+        return True
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
+
+
+def _create_then_fill(path: Any, beside: Any) -> bool:
+    """Where there are no hard links: one process creates the empty file, then puts `beside` in its place."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+    except FileExistsError:
+        return False
+    os.replace(beside, path)
+    return True
+
+
+def _write_synced(path: Any, text: str) -> None:
+    with open(path, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def dumps(data: Any, **options: Any) -> str:
+    """Strict JSON: a number that is not finite becomes null, so that every reader can parse the file."""
+    return json.dumps(_finite(data), allow_nan=False, **options)
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data

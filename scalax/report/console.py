@@ -1,0 +1,65 @@
+"""What commands print: tables, notes, and a progress bar that comes late."""
+
+import math
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+AFTER_S = 2.0  # a command that is done sooner shows no bar
+
+
+class LateBar:
+    """A progress bar that appears once the work has taken two seconds; `update(n)` adds finished parts."""
+
+    def __init__(self, what: str, total: int):
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task(what, total=total)
+        self.timer = threading.Timer(AFTER_S, self.bar.start)
+
+    def update(self, parts: int) -> None:
+        self.bar.advance(self.task, parts)
+
+    def __enter__(self) -> "LateBar":
+        self.timer.daemon = True
+        self.timer.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.timer.cancel()
+        if self.bar.live.is_started:
+            self.bar.stop()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) -> None:
+    """Print a table: text left, numbers right.
+
+    - title: above it.
+    - columns: their heads.
+    - rows: a cell for each column.
+    """
+    table = Table(title=title, title_justify="left")
+    for i, column in enumerate(columns):
+        numeric = all(not isinstance(row[i], str) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, str) else number(cell) for cell in row))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)
+    console.print(table)
+
+
+def number(value: float | None) -> str:
+    """Four digits, '-' for a number that does not exist."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4g}"
+
+
+def print_notes(named: Mapping[str, Iterable[object]]) -> None:
+    """A line for each note, after the name of what it is about."""
+    for name, notes in named.items():
+        for note in notes:
+            print(f"  {name}: {note}")

@@ -1,0 +1,46 @@
+"""What a single run depends on, and whether two runs do so alike."""
+
+import dataclasses
+from typing import Any
+
+from scalax.config import RunConfig, StartConfig
+
+PARTS = ("data", "model", "start", "optim", "eval", "morph")
+# How a step is computed does not change what it gives; each run has a shape of its own.
+NO_MATTER = {"": ("accumulate", "shard_optimizer", "population"), "model": ("names", "remat", "attention")}
+# Settings that version 1 of run.json did not have, at what it did.
+ADDED: dict[str, dict[str, Any]] = {
+    "": {"task": "image_classification", "start": dataclasses.asdict(StartConfig())},
+    "data": {"context": 64},
+    "optim": {"name": "adam", "lr_head": 1.0, "b1": 0.9, "b2": 0.999, "momentum": 0.9},
+    "eval": {"more": []},
+}
+
+
+def run_settings(config: RunConfig) -> dict[str, Any]:
+    """What a single run depends on, in JSON form: a study may change the rest and keep its runs."""
+    settings = {field.name: getattr(config, field.name) for field in dataclasses.fields(RunConfig)}
+    settings |= {part: dataclasses.asdict(settings[part]) for part in PARTS}
+    settings["eval"]["more"] = [each.settings() for each in config.eval.more]
+    for part, names in NO_MATTER.items():
+        for name in names:
+            del (settings[part] if part else settings)[name]
+    return settings
+
+
+def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings that an older version wrote, with those that were added since."""
+    whole = {**ADDED[""], **settings}
+    return whole | {part: {**added, **whole[part]} for part, added in ADDED.items() if part in whole}
+
+
+def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
+    """Names of the settings, dotted, whose values differ between two configs in JSON form."""
+    found = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        a, b = ours.get(key), theirs.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += differences(a, b, f"{prefix}{key}.")
+        elif (list(a) if isinstance(a, tuple) else a) != b:
+            found.append(f"{prefix}{key} (here {a}, there {b})")
+    return found

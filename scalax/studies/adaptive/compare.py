@@ -1,0 +1,185 @@
+"""What each way to train needs for the same targets, and what it has reached with the same compute."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from scalax import plan, records
+from scalax.errors import UserError
+from scalax.plan import Trajectory
+from scalax.records import RunRecord
+from scalax.schedule import Shape
+from scalax.studies.adaptive.config import AdaptiveConfig
+from scalax.studies.adaptive.result import FrontierPoint, IsoFlop, Needed, Target
+
+ISOFLOPS = 5
+Trajectories = Mapping[str, list[Trajectory]]  # of each method, one a seed
+
+
+def trajectory_of(run: Sequence[RunRecord], metric: str, least: float) -> Trajectory:
+    """A run's FLOPs and metric where it was measured, of at least `least`: laws live in logarithms.
+
+    - run: the run's records.
+    - metric: lower is better.
+    - least: what the metric is taken to be at least.
+
+    Raises UserError where it was not measured at all.
+    """
+    measured = records.measured(run, metric)
+    if not measured:
+        known = ", ".join(run[-1].metrics)
+        raise UserError(f"metric {metric!r} is not measured in run {run[-1].run}; choose one of {known}")
+    values = np.array([record.metrics[metric] for record in measured])
+    return np.array([record.flops for record in measured]), np.maximum(values, least)
+
+
+def spent(groups: Sequence[Sequence[Sequence[RunRecord]]]) -> float:
+    """Training FLOPs of all the runs."""
+    return math.fsum(run[-1].flops for runs in groups for run in runs)
+
+
+def share_starts(
+    curves: Trajectories, runs: Mapping[str, list[list[RunRecord]]]
+) -> dict[str, list[Trajectory]]:
+    """The curves, with shared evaluations where they are of the same run.
+
+    Until its first change of shape, a run equals the static run of that shape and seed. So these runs share
+    their evaluations up to there; otherwise a run could seem to save FLOPs only because it was evaluated
+    earlier. Runs that differ by rounding, because they trained in different groups, keep their own.
+    """
+    joined = {name: list(of_seeds) for name, of_seeds in curves.items()}
+    sharing = []
+    for name, of_seeds in runs.items():
+        for seed, run in enumerate(of_seeds):
+            shapes = [Shape.of(record) for record in run]
+            n = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), len(run))
+            first = str(shapes[0])
+            if n == len(run) or first not in joined:
+                continue
+            flops, values = curves[name][seed]
+            if _same(curves[first][seed], (flops[:n], values[:n])):
+                sharing.append((name, seed, first, n))
+                both = [
+                    np.append(a, b[:n]) for a, b in zip(joined[first][seed], (flops, values), strict=True)
+                ]
+                at, index = np.unique(both[0], return_index=True)
+                joined[first][seed] = (at, both[1][index])
+    for name, seed, first, n in sharing:
+        flops, values = curves[name][seed]
+        shared = joined[first][seed][0] <= flops[n - 1]
+        at, before = (column[shared] for column in joined[first][seed])
+        joined[name][seed] = (np.append(at, flops[n:]), np.append(before, values[n:]))
+    return joined
+
+
+def _same(a: Trajectory, b: Trajectory) -> bool:
+    """Whether two curves agree where both were measured."""
+    _, at_a, at_b = np.intersect1d(a[0], b[0], return_indices=True)
+    return np.array_equal(a[1][at_a], b[1][at_b])
+
+
+def targets(
+    config: AdaptiveConfig,
+    static: Sequence[str],
+    curves: Trajectories,
+    runs: Mapping[str, list[list[RunRecord]]],
+) -> list[Target]:
+    """What every method needs for each target, seed by seed, and what it saves against the best static shape.
+
+    - config: how many targets there are, and where they begin.
+    - static: names of the static shapes among the methods.
+    - curves: of each method, one a seed.
+    - runs: the records that the curves were read from.
+
+    savings of a method: FLOPs of the static shape that reaches the target first in that seed over those of
+    the method, their geometric mean over the seeds (nan where the method misses the target in some seed).
+    """
+    count = len(next(iter(curves.values())))
+    statics = [{name: curves[name][seed] for name in static} for seed in range(count)]
+    rows = []
+    for target in plan.target_values(statics, config.targets, config.targets_first_share):
+        bests = [plan.best_static(of_seed, target) for of_seed in statics]
+        needs = {}
+        best_wall = [
+            wall_at(runs[name][seed], needed) if name else math.nan
+            for seed, (name, needed) in enumerate(bests)
+        ]
+        for name in curves:
+            flops = [plan.flops_to_reach(*curve, target) for curve in curves[name]]
+            wall = [wall_at(run, needed) for run, needed in zip(runs[name], flops, strict=True)]
+            ratios = [needed / mine for (_, needed), mine in zip(bests, flops, strict=True)]
+            wall_ratios = [a / b if b else math.nan for a, b in zip(best_wall, wall, strict=True)]
+            needs[name] = Needed(flops, wall, geometric(ratios), ratios, geometric(wall_ratios))
+        rows.append(Target(float(target), [name for name, _ in bests], needs))
+    return rows
+
+
+def isoflop(
+    curves: Mapping[Shape, list[Trajectory]], example_flops: Mapping[Shape, float], first_flops: float
+) -> list[IsoFlop]:
+    """What each static shape has reached at ISOFLOPS budgets: the geometric mean over the seeds.
+
+    - curves: of each shape, one a seed.
+    - example_flops: training FLOPs of each shape for an example.
+    - first_flops: the least budget; the greatest is that of the runs, and they are evenly spaced in log.
+    """
+    last = min(flops[-1] for runs in curves.values() for flops, _ in runs)
+    at = np.geomspace(max(first_flops, *(f[0] for runs in curves.values() for f, _ in runs)), last, ISOFLOPS)
+    means = {
+        shape: (at, np.exp(np.mean([np.log(plan.values_at(curve, at)) for curve in runs], 0)))
+        for shape, runs in curves.items()
+    }
+    return [
+        IsoFlop(
+            flops=row.flops,
+            values={str(shape): value for shape, value in row.values.items()},
+            best=None if row.best is None else str(row.best),
+            optimal_size=row.optimal_size,
+            optimal_value=row.optimal_value,
+            example_flops=[example_flops[shape] for shape in row.values],
+        )
+        for row in plan.isoflop(means, example_flops, at)
+    ]
+
+
+def frontier(
+    curves: Trajectories, static: Sequence[str], scheduled: Sequence[str]
+) -> list[list[FrontierPoint]]:
+    """FLOPs on the compute-optimal frontiers of the static shapes and of other methods, for each seed.
+
+    - curves: of each method, one a seed.
+    - static: names of the static shapes.
+    - scheduled: names of the other methods.
+
+    They are compared along the values that both reach.
+    """
+    seeds = range(len(next(iter(curves.values()))))
+    if not scheduled:
+        return []
+    return [
+        [
+            FrontierPoint(**point._asdict())
+            for point in plan.frontier_ratio(
+                {name: curves[name][seed] for name in static},
+                {name: curves[name][seed] for name in scheduled},
+            )
+        ]
+        for seed in seeds
+    ]
+
+
+def geometric(values: Sequence[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
+
+
+def wall_at(run: Sequence[RunRecord], flops: float) -> float:
+    """Training time in seconds when a run had spent `flops`; within a stage time goes with FLOPs."""
+    if not math.isfinite(flops):
+        return math.nan
+    start = (0.0, 0.0)
+    for end in ((record.flops, record.wall_s) for record in run):
+        if flops <= end[0] and end[0] > start[0]:
+            return start[1] + (end[1] - start[1]) * (flops - start[0]) / (end[0] - start[0])
+        start = end
+    return run[-1].wall_s

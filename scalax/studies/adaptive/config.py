@@ -1,0 +1,153 @@
+"""What a study of adaptive shapes may set."""
+
+import dataclasses
+import math
+from typing import Literal
+
+from scalax import metrics
+from scalax.config import RunConfig, at_least, divisors, inside, positive
+from scalax.errors import UserError
+from scalax.schedule import Shape
+
+LEAST_POINTS = 6  # of a curve, for a law of four parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class TuneConfig:
+    """A greedy search for each shape: the learning rate, then the batch size, then the weight decay.
+
+    Attributes:
+      share: of the budget that each candidate spends; 0 searches nothing and takes the config's settings.
+      lrs: learning rates; empty leaves the config's.
+      batch_sizes: examples a step; empty leaves the config's.
+      weight_decays: weight decays of the body; empty leaves the config's.
+    """
+
+    share: float = 0.0
+    lrs: tuple[float, ...] = ()
+    batch_sizes: tuple[int, ...] = ()
+    weight_decays: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if not 0 <= self.share <= 1:
+            raise UserError(f"tune.share must lie between 0 and 1, got {self.share}")
+        for lr in self.lrs:
+            positive("tune.lrs", lr)
+        for batch in self.batch_sizes:
+            positive("tune.batch_sizes", batch)
+        for decay in self.weight_decays:
+            at_least("tune.weight_decays", decay, 0)
+
+
+@dataclasses.dataclass(frozen=True)
+class AdaptiveConfig:
+    """Static runs of each shape, their laws, and runs that change their shape by them.
+
+    Attributes:
+      run: what all runs share.
+      name: names the default output directory, runs/NAME.
+      patches: patch sizes in pixels, of each model in model.names.
+      joint: all models and patch sizes are one ladder, on which a model grows in width and depth too; else
+        each model is a ladder of its patch sizes.
+      seeds: everything is trained once a seed.
+      tune: the search for the hyper-parameters of each shape, which comes first and uses the first seed.
+      metric: what the laws describe, e.g. val_error, val_loss or fewshot_error (scalax.metrics).
+      law: the law of each shape that plans go by (scalax.laws).
+      law_first_share: measurements before this share of the budget are left out of the laws (warm-up).
+      replans: how often to improve the plan. Each time, a pilot run (with a seed of its own) is trained by
+        the plan, and the plan is made again with what the pilot's changes of shape cost: the FLOPs until the
+        error recovered, and how fast it fell from there. The plan of the best pilot is kept. Pilots count
+        as cost of planning. 0 plans by the laws alone.
+      online: also train runs that plan as they go, without static runs.
+      baselines: schedules to compare the plan with: linear, logarithmic, random, flexi.
+      targets: how many values of the metric the comparison is made at, evenly spaced in log.
+      targets_first_share: targets begin below the best value of the static runs at this share of the budget.
+      scale: multiplies the budget.
+      device_watts: power of one device, for the energy; 0 takes what is known of it.
+    """
+
+    run: RunConfig = dataclasses.field(default_factory=RunConfig)
+    name: str = "adaptive"
+    patches: tuple[int, ...] = (4, 2, 1)
+    joint: bool = False
+    seeds: tuple[int, ...] = (0,)
+    tune: TuneConfig = dataclasses.field(default_factory=TuneConfig)
+    metric: str = "val_error"
+    law: str = "shifted_power"
+    law_first_share: float = 0.02
+    replans: int = 0
+    online: bool = False
+    baselines: tuple[Literal["linear", "logarithmic", "random", "flexi"], ...] = ()
+    targets: int = 5
+    targets_first_share: float = 0.04
+    scale: float = 1.0
+    device_watts: float = 0.0
+
+    def __post_init__(self):
+        if len(set(self.patches)) < len(self.patches) or not self.patches:
+            raise UserError(f"patches must be different sizes, got {self.patches}")
+        for patch in self.patches:
+            positive("patches", patch)
+            if self.run.data.image_size % patch:
+                raise UserError(
+                    f"patches: {patch} does not divide data.image_size {self.run.data.image_size};"
+                    f" choose from {divisors(self.run.data.image_size)}"
+                )
+        for ladder, shapes in self.ladders().items():
+            if len(shapes) < 2:
+                raise UserError(
+                    f"{ladder}: a ladder needs two shapes or more; add patches, or set joint and add models"
+                )
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise UserError(f"seeds must be one or more different numbers, got {self.seeds}")
+        metrics.get(self.metric)
+        if not metrics.planned([self.metric]):
+            raise UserError(
+                f"metric {self.metric!r}: laws and plans are made for what falls towards 0; choose another"
+            )
+        if any(not 0 <= seed < 1000 for seed in self.seeds):
+            raise UserError(f"seeds must lie between 0 and 999, got {self.seeds}")
+        inside("law_first_share", self.law_first_share, 0.0, 1.0)
+        inside("targets_first_share", self.targets_first_share, 0.0, 1.0)
+        evaluation = self.metric.rpartition("/")[0]
+        every = next((each.every for each in self.run.eval.more if each.name == evaluation), 1)
+        share = math.log(self.law_first_share) / math.log(self.run.eval.first_share)
+        usable = share * (self.run.eval.points - 1) / every
+        if usable < LEAST_POINTS:
+            raise UserError(
+                f"eval.points {self.run.eval.points}: about {usable:.0f} evaluations of {self.metric} lie"
+                f" after law_first_share {self.law_first_share:g}, and a law needs {LEAST_POINTS};"
+                " raise eval.points"
+            )
+        at_least("replans", self.replans, 0)
+        positive("targets", self.targets)
+        positive("scale", self.scale)
+        at_least("device_watts", self.device_watts, 0)
+        if self.online and self.joint and len(self.run.model.names) > 1 and len(self.patches) > 1:
+            raise UserError(
+                "online changes along one axis; choose one model or one patch size, or set joint to False"
+            )
+        if "flexi" in self.baselines and self.joint and len(self.run.model.names) > 1:
+            raise UserError(
+                "baselines: flexi draws patch sizes of one model; leave flexi out, or set joint to False"
+            )
+
+    @property
+    def first_flops(self) -> float:
+        """Training FLOPs from which on measurements count for the laws."""
+        return self.law_first_share * self.run.budget_flops
+
+    def ladders(self) -> dict[str, tuple[Shape, ...]]:
+        """The shapes that one run may go through, by a name for them, in the order they may follow."""
+        by_name = {
+            name: tuple(self.run.model.shape(name, patch) for patch in sorted(self.patches, reverse=True))
+            for name in self.run.model.names
+        }
+        if not self.joint:
+            return by_name
+        return {"joint": tuple(shape for shapes in by_name.values() for shape in shapes)}
+
+    def scaled(self) -> "AdaptiveConfig":
+        """The same with the scale worked into the budget."""
+        run = dataclasses.replace(self.run, budget_flops=self.run.budget_flops * self.scale)
+        return dataclasses.replace(self, run=run, scale=1.0)

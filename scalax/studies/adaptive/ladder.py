@@ -1,0 +1,161 @@
+"""One ladder of shapes: its runs are made, and compared."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from scalax import metrics, plan, records
+from scalax.plan import Trajectory
+from scalax.records import RunRecord
+from scalax.schedule import Schedule, Shape
+from scalax.studies.adaptive import compare, fits, planning, tuning
+from scalax.studies.adaptive.config import LEAST_POINTS, AdaptiveConfig
+from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings
+from scalax.studies.adaptive.specs import Specs
+from scalax.train import RunSpec
+
+Runs = list[list[RunRecord]]  # of each seed
+TrainRuns = Callable[[Sequence[RunSpec]], list]  # the records of each run
+
+
+class LadderRuns(NamedTuple):
+    """What was trained for a ladder.
+
+    - settings: of each shape, and the FLOPs that their search took. made: the plan that is compared.
+    - pilots: runs that made the plan better. methods: the records of all runs that are compared.
+    """
+
+    settings: dict[Shape, Settings]
+    tuning_flops: float
+    made: planning.Planning
+    pilots: list[planning.PilotRun]
+    methods: dict[str, Runs]
+
+
+def make_ladder(
+    config: AdaptiveConfig,
+    name: str,
+    example_flops: Mapping[Shape, float],
+    targets: int,
+    train_runs: TrainRuns,
+    train_candidates: TrainRuns,
+) -> LadderResult:
+    """Train all runs of the ladder, fit laws, plan, and compare.
+
+    - config: of the study.
+    - name: of the ladder.
+    - example_flops: training FLOPs of each shape for an example.
+    - targets: how many an error is a share of.
+    - train_runs, train_candidates: train the runs of the study, and those of the search for settings.
+
+    Raises UserError where the metric was not measured.
+    """
+    least = metrics.least(config.metric, targets)
+    settings, tuning_flops = tuning.tune(config, list(example_flops), train_candidates)
+    specs = Specs(config, name, example_flops, settings)
+    statics = _train_methods(train_runs, {str(shape): specs.static(shape) for shape in example_flops})
+    curves = {shape: _trajectories(statics[str(shape)], config.metric, least) for shape in example_flops}
+    made = planning.make_plan(curves, config.law, config.run.budget_flops, config.first_flops)
+    pilots = []
+    if config.replans:
+
+        def train_pilot(schedule: Schedule) -> list[RunRecord]:
+            [run] = train_runs([specs.pilot(schedule)])
+            return run
+
+        pilots = planning.refine(made, config.replans, train_pilot, config.metric, least)
+        made = min(pilots, key=lambda pilot: pilot.mean).planning if pilots else made
+    others = {"adaptive": specs.method("adaptive", made.changing)} if made.changing else {}
+    others |= {"online": specs.online()} if config.online else {}
+    others |= {method: specs.baseline(method) for method in config.baselines}
+    methods = statics | _train_methods(train_runs, others)
+    runs = LadderRuns(settings, tuning_flops, made, pilots, methods)
+    return _compared(config, example_flops, targets, curves, runs)
+
+
+def _compared(
+    config: AdaptiveConfig,
+    example_flops: Mapping[Shape, float],
+    targets: int,
+    curves: Mapping[Shape, list[Trajectory]],
+    trained: LadderRuns,
+) -> LadderResult:
+    """What came of the runs. curves: of the static runs of each shape, one a seed."""
+    methods, made, metric = trained.methods, trained.made, config.metric
+    statics = [str(shape) for shape in example_flops]
+    least = metrics.least(metric, targets)
+
+    def joined(metric: str) -> dict[str, list[Trajectory]]:
+        """The curves of each method, the same where they are the same run."""
+        least = metrics.least(metric, targets)
+        measured = {name: [records.measured(run, metric) for run in runs] for name, runs in methods.items()}
+        own = {name: _trajectories(runs, metric, least) for name, runs in measured.items()}
+        return compare.share_starts(own, measured)
+
+    shown = joined(metric)
+    switches = [
+        switch
+        for run in methods.get("adaptive", [])
+        for switch in plan.measure_switches(run, metric, made.laws, least)
+    ]
+    planning_runs = [*(methods[name] for name in statics), [pilot.run for pilot in trained.pilots]]
+    return LadderResult(
+        shapes=statics,
+        settings={str(shape): own for shape, own in trained.settings.items()},
+        laws={
+            str(shape): fits.summary(fit, config.first_flops, config.run.budget_flops)
+            for shape, fit in made.laws.items()
+        },
+        plan=made.summary(),
+        planning_flops=trained.tuning_flops + compare.spent(planning_runs),
+        cheap=made.cheap(curves),
+        pilots=[_pilot(pilot, taken=pilot.planning is made) for pilot in trained.pilots],
+        switches=[Change(**switch.to_json()) for switch in switches],
+        runs={
+            name: [_method_run(config, least, *pair) for pair in zip(runs, shown[name], strict=True)]
+            for name, runs in methods.items()
+        },
+        targets=compare.targets(config, statics, shown, methods),
+        other_targets={
+            other: compare.targets(config, statics, joined(other), methods)
+            for other in metrics.planned(methods[statics[0]][0][-1].metrics)
+            if other != metric and _often_measured(other, methods)
+        },
+        isoflop=compare.isoflop(curves, example_flops, config.first_flops),
+        frontier=compare.frontier(
+            shown, statics, [name for name in ("adaptive", "online") if name in methods]
+        ),
+    )
+
+
+def _trajectories(runs: Runs, metric: str, least: float) -> list[Trajectory]:
+    return [compare.trajectory_of(run, metric, least) for run in runs]
+
+
+def _often_measured(metric: str, methods: Mapping[str, Runs]) -> bool:
+    """Whether every run has a curve of the metric: some evaluations take part in a few only."""
+    return all(
+        len(records.measured(run, metric)) >= LEAST_POINTS for runs in methods.values() for run in runs
+    )
+
+
+def _method_run(config: AdaptiveConfig, least: float, run: list[RunRecord], curve: Trajectory) -> MethodRun:
+    own = compare.trajectory_of(run, config.metric, least)
+    return MethodRun(
+        run=run[0].run,
+        flops=curve[0].tolist(),
+        values=curve[1].tolist(),
+        mean=plan.mean_so_far(own, config.first_flops, config.run.budget_flops),
+        shapes=list(dict.fromkeys(str(Shape.of(record)) for record in run)),
+        wall_s=run[-1].wall_s,
+    )
+
+
+def _train_methods(train_runs: TrainRuns, methods: Mapping[str, list[RunSpec]]) -> dict[str, Runs]:
+    """All runs of all methods, shared out at once."""
+    runs = iter(train_runs([spec for specs in methods.values() for spec in specs]))
+    return {method: [next(runs) for _ in specs] for method, specs in methods.items()}
+
+
+def _pilot(pilot: planning.PilotRun, taken: bool) -> Pilot:
+    changes = [Change(**switch.to_json()) for switch in pilot.switches]
+    return Pilot(pilot.run[0].run, pilot.planning.message, pilot.mean, taken, changes)

@@ -1,0 +1,204 @@
+"""What an adaptive study leaves in study.json. FLOPs are of training; nan is what is not known."""
+
+import math
+from typing import NamedTuple
+
+from scalax.schedule import Schedule
+from scalax.studies.adaptive.config import AdaptiveConfig
+from scalax.studies.protocol import Device, Versions
+
+
+class Settings(NamedTuple):
+    """Hyper-parameters of a shape; None is the config's."""
+
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+
+
+class LawForm(NamedTuple):
+    """The law that was fitted: its formula, how its parameters are labelled, in order, and which of them must
+    be determined for a plan to be trusted."""
+
+    name: str
+    formula: str
+    labels: dict[str, str]
+    decisive: list[str]
+
+
+class FittedLaw(NamedTuple):
+    """Of one shape. at_bound: parameters at the end of their range. flops, values: points of the law."""
+
+    params: dict[str, float]
+    stderr: dict[str, float]
+    rmsle: float
+    at_bound: list[str]
+    flops: list[float]
+    values: list[float]
+
+    def determined(self, name: str) -> bool:
+        """Whether a parameter's standard error is known and smaller than the parameter."""
+        return 0 < self.stderr[name] < abs(self.params[name]) < math.inf
+
+
+class Transition(NamedTuple):
+    """Of a plan: at a value of the metric, after so many FLOPs, one shape gives way to the next."""
+
+    before: str
+    after: str
+    error: float
+    flops: float
+
+
+class PlanSummary(NamedTuple):
+    """schedule is None where no plan could be made, and the message says why. flops, errors: its curve."""
+
+    message: str
+    schedule: Schedule | None
+    transitions: list[Transition]
+    flops: list[float]
+    errors: list[float]
+
+
+class CheapPlan(NamedTuple):
+    """What a plan from the first `share` of each static run would have been worth (plan.CheapPlan)."""
+
+    share: float
+    planning_flops: float
+    plan: str | None
+    savings: float
+    net_savings: float
+    reason: str
+
+
+class Change(NamedTuple):
+    """One change of shape of one run (plan.Switch)."""
+
+    run: str
+    before: str
+    after: str
+    flops: float
+    value: float
+    jump: float
+    recovery_flops: float
+    recovered: bool
+    pace: float
+    recovery_share: float
+
+
+class Pilot(NamedTuple):
+    """A pilot run by a plan. mean: geometric mean of the least metric so far; taken: it gave the plan."""
+
+    run: str
+    plan: str
+    mean: float
+    taken: bool
+    switches: list[Change]
+
+
+class MethodRun(NamedTuple):
+    """One run of a method. flops, values: its curve, read as those that it shares a start with are; mean:
+    the geometric mean over log FLOPs of the least value so far; shapes: in order of their first use."""
+
+    run: str
+    flops: list[float]
+    values: list[float]
+    mean: float
+    shapes: list[str]
+    wall_s: float
+
+
+class Needed(NamedTuple):
+    """What a method needs for a target, seed by seed. savings: FLOPs (or time) of the best static run over
+    its own; their geometric mean over the seeds, and one by one."""
+
+    flops: list[float]
+    wall_s: list[float]
+    savings: float
+    savings_by_seed: list[float]
+    wall_savings: float
+
+
+class Target(NamedTuple):
+    """A value of the metric, the static shape that reaches it first in each seed (None: none does), and what
+    each method needs."""
+
+    target: float
+    best_static: list[str | None]
+    methods: dict[str, Needed]
+
+
+class IsoFlop(NamedTuple):
+    """What each static shape has reached at the same FLOPs (plan.IsoFlop). example_flops: of each shape, for
+    one example."""
+
+    flops: float
+    values: dict[str, float]
+    best: str | None
+    optimal_size: float
+    optimal_value: float
+    example_flops: list[float]
+
+
+class FrontierPoint(NamedTuple):
+    """FLOPs of the best static shape and of the best scheduled run to the same value, and their ratio."""
+
+    value: float
+    static: str
+    static_flops: float
+    scheduled: str
+    scheduled_flops: float
+    ratio: float
+
+
+class LadderResult(NamedTuple):
+    """One ladder of shapes. runs: of each method, one a seed; the static runs are named by their shape.
+    frontier: of each seed."""
+
+    shapes: list[str]
+    settings: dict[str, Settings]
+    laws: dict[str, FittedLaw]
+    plan: PlanSummary
+    planning_flops: float
+    cheap: list[CheapPlan]
+    pilots: list[Pilot]
+    switches: list[Change]
+    runs: dict[str, list[MethodRun]]
+    targets: list[Target]
+    other_targets: dict[str, list[Target]]
+    isoflop: list[IsoFlop]
+    frontier: list[list[FrontierPoint]]
+
+    @property
+    def others(self) -> list[str]:
+        """The methods but the static shapes."""
+        return [name for name in self.runs if name not in self.shapes]
+
+
+class StepFlops(NamedTuple):
+    """By XLA's count, and of products and convolutions alone."""
+
+    flops: float
+    flops_matmul: float
+
+
+class ShapeCost(NamedTuple):
+    """Of a training step at the global batch, and of the forward pass of one example."""
+
+    step: StepFlops
+    explained: dict[str, float]
+    reason: str
+    forward_macs: float
+    params: int
+
+
+class AdaptiveResult(NamedTuple):
+    """examples: numbers of them to train and to validate on ('train', 'validation')."""
+
+    config: AdaptiveConfig
+    device: Device
+    versions: Versions
+    examples: dict[str, int]
+    costs: dict[str, ShapeCost]
+    law: LawForm
+    ladders: dict[str, LadderResult]

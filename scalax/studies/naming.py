@@ -1,0 +1,75 @@
+"""Names of runs, which are those of their directories: a study finds its runs again by them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from scalax.config import OptimConfig
+from scalax.schedule import Schedule, Shape, Stage
+
+
+def key(data: Any) -> str:
+    """Eight hexadecimal digits that tell the data (JSON types) from any other."""
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]
+
+
+def swept_run(shape: Shape, optim: OptimConfig, seed: int) -> str:
+    """A run of a sweep.
+
+    - shape: that is trained.
+    - optim: what it is trained by.
+    - seed: of the run.
+    """
+    return _file_name(f"{shape}_lr{optim.lr:g}_decay{optim.weight_decay:g}_seed{seed}")
+
+
+def scheduled_run(schedule: Schedule, seed: int) -> str:
+    """A run by a given schedule."""
+    return f"scheduled-{key(schedule.to_json())}_seed{seed}"
+
+
+def candidate(shape: Shape, optim: OptimConfig, batch_size: int) -> str:
+    """A candidate in the search for the hyper-parameters of a shape.
+
+    - shape: that is searched for.
+    - optim: that is tried.
+    - batch_size: that is tried.
+    """
+    return _file_name(f"{shape}_lr{optim.lr:g}_batch{batch_size}_decay{optim.weight_decay:g}")
+
+
+def static_run(shape: Shape, schedule: Schedule, seed: int) -> str:
+    """A run of one shape.
+
+    - shape: that is trained.
+    - schedule: of the one stage.
+    - seed: of the run.
+    """
+    return f"{_file_name(str(shape))}{_unless_plain(schedule)}_seed{seed}"
+
+
+def ladder_run(
+    ladder: str, method: str, schedule: Schedule, seed: int, replans_by: Sequence[str] = ()
+) -> str:
+    """A run through shapes of a ladder.
+
+    - ladder: its name.
+    - method: how the schedule was made.
+    - schedule: of the run.
+    - seed: of the run.
+    - replans_by: what its schedule depends on besides, where it plans as it goes: the metric, and the shapes.
+    """
+    replanned = f"-{key(list(replans_by))}" if replans_by else ""
+    return f"{ladder}_{method}{replanned}{_unless_plain(schedule)}_seed{seed}"
+
+
+def _unless_plain(schedule: Schedule) -> str:
+    """The key of the schedule; nothing for one stage without settings of its own."""
+    (*_, last) = schedule.stages
+    plain = schedule.stages == (Stage(last.shape, schedule.budget_flops),)
+    return "" if plain else f"-{key(schedule.to_json())}"
+
+
+def _file_name(text: str) -> str:
+    return text.replace("/", "_patch")

@@ -1,0 +1,92 @@
+"""Images into classes: random crops and flips, smoothed cross-entropy, share of images wrong."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from scalax import data
+from scalax.config import RunConfig
+from scalax.data import Splits
+from scalax.errors import UserError
+from scalax.tasks import Batch, TaskKind
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageClassification:
+    """Raw examples: 'image' uint8 [H, W, C], 'label' int32 [].
+
+    - image_shape: (H, W, C). outputs: classes.
+    - label_smoothing, crop_padding, flip: as in OptimConfig and DataConfig.
+    """
+
+    image_shape: tuple[int, ...]
+    outputs: int
+    label_smoothing: float
+    crop_padding: int
+    flip: bool
+    unit: str = "images"
+    measured: tuple[str, ...] = ("val_error", "val_loss")
+
+    @property
+    def input(self) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(self.image_shape, jnp.float32)
+
+    @property
+    def target(self) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((), jnp.int32)
+
+    def describe(self) -> dict[str, int]:
+        return {"classes": self.outputs}
+
+    def model_options(self) -> dict[str, Any]:
+        return {"image_size": self.image_shape[0]}
+
+    def prepare(self, batch: Batch, keys: Array | None) -> tuple[Array, Array]:
+        """Images in [-1, 1], and labels."""
+        images = batch["image"]
+        if keys is not None:
+            images = data.augment(keys, images, self.crop_padding, self.flip)
+        return data.normalise(images), batch["label"]
+
+    def loss(self, outputs: Array, targets: Array) -> Array:
+        """Smoothed cross-entropy, nats."""
+        smooth = optax.smooth_labels(jax.nn.one_hot(targets, outputs.shape[-1]), self.label_smoothing)
+        return optax.softmax_cross_entropy(outputs, smooth).mean()
+
+    def scores(self, outputs: Array, targets: Array) -> dict[str, Array]:
+        """wrong: 0 or 1. loss: cross-entropy without smoothing, nats."""
+        return {
+            "wrong": (outputs.argmax(-1) != targets).astype(jnp.float32),
+            "loss": optax.softmax_cross_entropy_with_integer_labels(outputs, targets),
+        }
+
+    def metrics(self, scores: Mapping[str, np.ndarray]) -> dict[str, float]:
+        return {
+            "val_error": float(scores["wrong"].mean()),
+            "val_loss": float(scores["loss"].mean(dtype=np.float64)),
+        }
+
+
+def _open(config: RunConfig, splits: Splits) -> ImageClassification:
+    example = splits.train.example
+    if not {"image", "label"} <= example.keys():
+        raise UserError(
+            f"task image_classification needs images and labels; data.source {config.data.source!r} has"
+            f" {', '.join(example)}"
+        )
+    return ImageClassification(
+        image_shape=example["image"].shape,
+        outputs=splits.outputs,
+        label_smoothing=config.optim.label_smoothing,
+        crop_padding=config.data.crop_padding,
+        flip=config.data.flip,
+    )
+
+
+TASK = TaskKind("image_classification", _open)

@@ -1,0 +1,114 @@
+"""What a training step costs: by XLA and by our own count, which must agree."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from scalax import cost
+from scalax.config import RunConfig
+from scalax.cost.model import forward_flops
+from scalax.errors import UserError
+from scalax.schedule import Shape
+from scalax.tasks import Task
+from scalax.train import mesh as meshes
+from scalax.train import state as states
+from scalax.train.once import Once
+from scalax.train.optimizer import Hyperparams, Optimizer
+from scalax.train.step import check_accumulate, update
+from scalax.train.timeline import StepCost
+
+TOLERANCE = 0.1  # share of XLA's count
+
+
+class Cost(NamedTuple):
+    """One shape's training step at the global batch, and its forward pass for one example (weights resized
+    to the patch in use count in the step alone)."""
+
+    step: StepCost
+    explained: dict[str, float]  # XLA's FLOPs by name: products and convolutions, element-wise work, ...
+    reason: str  # why the two counts of `step` differ, where they do by over 10%
+    forward_macs: float
+    params: int
+
+    def to_json(self) -> dict:
+        return {**self._asdict(), "step": self.step._asdict()}
+
+
+class Costs:
+    """Of the steps of an experiment, each counted once.
+
+    - config: of the experiment.
+    - task: what is learnt.
+    - optimizer: of the step.
+    - mesh: of the devices.
+    - build: from a shape to its module, without options of training: they change no cost.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task,
+        optimizer: Optimizer,
+        mesh: Mesh,
+        build: Callable[[Shape], nn.Module],
+    ):
+        self._config, self._task, self._optimizer = config, task, optimizer
+        self._mesh, self._build = mesh, build
+        self._once = Once()
+
+    def of(self, shape: Shape, batch_size: int | None = None) -> Cost:
+        """FLOPs of one training step, from shapes alone. batch_size: the config's where it is not given.
+
+        Raises UserError where XLA's count and that of products and convolutions differ by over 10%, and
+        neither the work that is counted beside them nor config.cost_note gives the reason.
+        """
+        batch = batch_size or self._config.batch_size
+        return self._once((shape, batch), lambda: self._count(shape, batch))
+
+    def _count(self, shape: Shape, batch_size: int) -> Cost:
+        config, task, optimizer = self._config, self._task, self._optimizer
+        meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
+        model = self._build(shape)
+        state = states.abstract(model, optimizer.transform, task.input)
+        check_accumulate(config.accumulate, state.model_state)  # before anything compiles
+        inputs, targets = (
+            jax.ShapeDtypeStruct((batch_size, *spec.shape), spec.dtype) for spec in (task.input, task.target)
+        )
+        hyperparams = Hyperparams(*[jax.ShapeDtypeStruct((), jnp.float32)] * len(Hyperparams._fields))
+
+        def train_step(state: Any, inputs: Any, targets: Any, hyperparams: Any):
+            return update(model, optimizer, task, state, inputs, targets, hyperparams)
+
+        counted = cost.count(train_step, state, inputs, targets, hyperparams)
+        xla = cost.xla_flops(train_step, state, inputs, targets, hyperparams)
+        explained = cost.reconcile(counted, xla)
+        one = jax.ShapeDtypeStruct((1, *task.input.shape), task.input.dtype)
+        forward = forward_flops(model, {"params": state.params, **state.model_state}, one)
+        macs = (forward["embedding"] + forward["blocks"] + forward["head"]) / 2
+        params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params))
+        reason = _reason(shape, StepCost(xla, counted.matmul), explained, config.cost_note)
+        return Cost(StepCost(xla, counted.matmul), explained, reason, macs, params)
+
+
+def _reason(shape: Shape, step: StepCost, explained: dict[str, float], note: str) -> str:
+    if not step.flops > 0:
+        raise UserError(
+            f"cost of {shape}: XLA's cost analysis counts no FLOPs; report this with your version of jax"
+        )
+    if abs(step.flops - step.flops_matmul) <= TOLERANCE * step.flops:
+        return ""
+    if abs(explained["unexplained"]) <= TOLERANCE * step.flops:
+        parts = {k: v for k, v in explained.items() if k != "matmul" and abs(v) > 0.001 * step.flops}
+        return ", ".join(f"{name} {flops / step.flops:.1%}" for name, flops in parts.items())
+    if note:
+        return note
+    raise UserError(
+        f"cost of {shape}: XLA counts {step.flops:.4g} FLOPs a step, of which products and convolutions are"
+        f" {step.flops_matmul:.4g}; {explained['unexplained'] / step.flops:.0%} are unexplained."
+        " To run all the same, give the reason in cost_note"
+    )

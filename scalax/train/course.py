@@ -1,0 +1,76 @@
+"""Which way a run goes: its schedule in steps, and how it plans anew as it goes, if it does."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+from scalax import data, records
+from scalax.evals import evaluations
+from scalax.records import RunRecord
+from scalax.schedule import Schedule
+from scalax.train import distributed
+from scalax.train.experiment import Experiment
+from scalax.train.timeline import Span, Timeline, plan
+
+Replan = Callable[[list[RunRecord], Schedule], Schedule]  # from a run's records and schedule to the next
+
+
+def check(experiment: Experiment, schedule: Schedule) -> Timeline:
+    """The run's steps; raises UserError, before anything compiles, for what could not be trained."""
+    config, programs = experiment.config, experiment.programs
+    layers = {layer for each in evaluations(config) for layer in each.layers} - {"pre_logits"}  # all have it
+    for stage in schedule.stages:
+        programs.build(stage.shape)  # says what is wrong with a shape
+        data.check_batch(experiment.splits.train, stage.batch_size or config.batch_size)
+        if layers:
+            programs.check_layers(stage.shape, config.eval.batch_size, tuple(sorted(layers)))
+    for before, after in itertools.pairwise(stage.shape for stage in schedule.stages):
+        programs.check_change(before, after)
+    return plan(schedule, lambda work: experiment.cost(*work).step, config.batch_size, config.eval)
+
+
+class Course:
+    """The schedule and timeline of a run, now.
+
+    - experiment: that the run is of.
+    - schedule: that it begins with.
+    - replan: asked after each evaluation, where the run plans as it goes.
+    """
+
+    def __init__(self, experiment: Experiment, schedule: Schedule, replan: Replan | None):
+        self._experiment, self._first, self._replan = experiment, schedule, replan
+        self.schedule, self.timeline = schedule, check(experiment, schedule)
+
+    @property
+    def budget_flops(self) -> float:
+        return self._first.budget_flops
+
+    def restart(self) -> None:
+        """As it was before the first step."""
+        self._follow(self._first)
+
+    def restore(self, progress: dict) -> None:
+        """As it was when a checkpoint was made: a schedule made on the way is part of its progress."""
+        if self._replan is not None:
+            self._follow(Schedule.from_json(progress["schedule"]))
+
+    def advance(self, step: int, metrics_file: Any) -> bool:
+        """Plan anew by the records up to `step`, if this run does so; whether the schedule is another now."""
+        if self._replan is None or step == self.timeline.steps:
+            return False
+        distributed.barrier("records")  # one process writes them, all plan by them
+        schedule = self._replan(records.read(metrics_file), self.schedule)
+        return schedule != self.schedule and self._follow(schedule)
+
+    def later(self, span: Span) -> list[tuple[Span, Span]]:
+        """The changes that come after a span has begun: (before, after)."""
+        spans = self.timeline.spans
+        return list(itertools.pairwise(spans[spans.index(span) :]))
+
+    def evaluation(self, step: int) -> tuple[int, bool]:
+        """Number, from 0, of the evaluation after `step` updates, and whether it is the run's last."""
+        return sum(each < step for each in self.timeline.evals), step == self.timeline.steps
+
+    def _follow(self, schedule: Schedule) -> bool:
+        self.schedule, self.timeline = schedule, check(self._experiment, schedule)
+        return True

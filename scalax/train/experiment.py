@@ -1,0 +1,139 @@
+"""What the runs of one config share: task, data, devices, costs and compiled programs."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from scalax import data, models, tasks
+from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig
+from scalax.data import Splits
+from scalax.evals import Evaluator, evaluations
+from scalax.schedule import Shape
+from scalax.tasks import Task
+from scalax.train import mesh as meshes
+from scalax.train import start
+from scalax.train.batches import Batches
+from scalax.train.costs import Cost, Costs
+from scalax.train.optimizer import make_optimizer
+from scalax.train.programs import Programs
+from scalax.train.state import TrainState
+
+ALWAYS = ("base_patch", "base_grid", "head_dim", "branch_scalars")  # given to the families that have them
+TRAINING = ("scan", "remat", "dropout", "drop_path")  # rejected, once set, by a family that lacks them
+
+
+class Build(Protocol):
+    """From a shape to its module: as it is trained, or without the options that change no cost."""
+
+    def __call__(self, shape: Shape, training: bool) -> nn.Module: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """Made by `open_experiment`; everything in it is made once, and when it is first needed.
+
+    - precision: of computation, 'float32' or 'bfloat16'.
+    - load: opens the data of evaluations; the same settings are opened once.
+    """
+
+    config: RunConfig
+    task: Task
+    splits: Splits
+    mesh: Mesh
+    precision: str
+    batches: Batches
+    costs: Costs
+    programs: Programs
+    load: Callable[[DataConfig], Splits]
+
+    @property
+    def examples(self) -> dict[str, int]:
+        """How many there are to train on and to validate on."""
+        return {"train": len(self.splits.train), "validation": len(self.splits.validation)}
+
+    @property
+    def targets(self) -> int:
+        """How many targets a validation error is a share of: those of all validation examples."""
+        return len(self.splits.validation) * math.prod(self.task.target.shape)
+
+    @functools.cached_property
+    def evaluator(self) -> Evaluator:
+        """Raises UserError for what cannot be evaluated."""
+        return Evaluator(evaluations(self.config), self.task, self.splits, self.load)
+
+    def cost(self, shape: Shape, batch_size: int | None = None) -> Cost:
+        """Of one training step (costs.Costs.of)."""
+        return self.costs.of(shape, batch_size)
+
+    def first_state(self, shape: Shape, seed: int | Sequence[int]) -> TrainState:
+        """The state before the first step, by config.start; a sequence of seeds makes a population."""
+        state = self.programs.new_state(shape, seed)
+        population = not isinstance(seed, int)
+        return start.apply(self.config.start, self.programs.build(shape), state, population)
+
+    def evaluated(self, evaluation: EvalConfig) -> "Experiment":
+        """The same programs, for runs that are evaluated otherwise."""
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, eval=evaluation))
+
+
+def open_experiment(
+    config: RunConfig, splits: Splits | None = None, build: Build | None = None
+) -> Experiment:
+    """Open the data and the task of a config.
+
+    - config: of all runs.
+    - splits: data that are open already.
+    - build: makes the models, in place of what config.model says.
+
+    Raises UserError for what is missing or does not fit together.
+    """
+    splits = data.load(config.data) if splits is None else splits
+    task = tasks.open_task(config, splits)
+    mesh = meshes.make_mesh()
+    meshes.check_batch(mesh, config.eval.batch_size, "eval.batch_size")
+    precision = config.model.precision
+    if precision == "auto":
+        precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
+    optimizer, batches = make_optimizer(config.optim), Batches(splits.train, mesh)
+    build = build or model_builder(config.model, task, precision)
+    plain, trained = (functools.partial(build, training=training) for training in (False, True))
+    return Experiment(
+        config,
+        task,
+        splits,
+        mesh,
+        precision,
+        batches,
+        Costs(config, task, optimizer, mesh, plain),
+        Programs(config, task, optimizer, mesh, batches, trained),
+        functools.cache(data.load),
+    )
+
+
+def model_builder(config: ModelConfig, task: Task, precision: str) -> Build:
+    """Makes the models of a config for a task.
+
+    - config: of the models.
+    - task: inputs and outputs.
+    - precision: float32 or bfloat16.
+
+    What it gives raises UserError when asked for a shape that the family does not have.
+    """
+
+    def build(shape: Shape, training: bool) -> nn.Module:
+        family, _ = models.find(str(shape))
+        options = {name: getattr(config, name) for name in ALWAYS if name in family.options}
+        if training:
+            options |= {name: getattr(config, name) for name in TRAINING if getattr(config, name)}
+            options |= {"attention": config.attention} if "attention" in family.options else {}
+        dtype = jnp.dtype(precision)
+        return models.build(str(shape), task.outputs, dtype=dtype, **task.model_options(), **options)
+
+    return build

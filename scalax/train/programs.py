@@ -1,0 +1,171 @@
+"""The programs of an experiment: one a shape, each compiled once and when it is first needed."""
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from scalax import morph
+from scalax.config import RunConfig
+from scalax.schedule import Shape
+from scalax.tasks import Task
+from scalax.train import mesh as meshes
+from scalax.train import state as states
+from scalax.train.batches import Batches
+from scalax.train.once import Once
+from scalax.train.optimizer import Hyperparams, Optimizer
+from scalax.train.state import TrainState
+from scalax.train.step import check_accumulate, make_predict, make_train_step
+
+CHANGE = 2**32 - 2  # folded into a step's key for a change of shape
+
+
+class Programs:
+    """States, and compiled functions of them. Programs may be asked for in one thread while another trains.
+
+    - config: of the experiment.
+    - task: what is learnt.
+    - optimizer: of the step.
+    - mesh: of the devices.
+    - batches: that the step reads.
+    - build: from a shape to the module that is trained.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task,
+        optimizer: Optimizer,
+        mesh: Mesh,
+        batches: Batches,
+        build: Callable[[Shape], nn.Module],
+    ):
+        self._config, self._task, self._optimizer = config, task, optimizer
+        self._mesh, self._batches = mesh, batches
+        self.build = build
+        self._once = Once()
+
+    def new_state(self, shape: Shape, seed: int | Sequence[int]) -> TrainState:
+        """A state that begins at random; a sequence of seeds makes a population of as many runs."""
+        shardings = self.shardings(shape, None if isinstance(seed, int) else len(seed))
+        transform = self._optimizer.transform
+        return states.create(self.build(shape), transform, self._task.input, seed, shardings)
+
+    def abstract_state(self, shape: Shape, members: int | None = None) -> TrainState:
+        """Shapes, types and shardings of `new_state`."""
+        state = states.abstract(self.build(shape), self._optimizer.transform, self._task.input, members)
+        check_accumulate(self._config.accumulate, state.model_state)
+        shardings = meshes.state_shardings(self._mesh, state, self._config.shard_optimizer, members)
+        return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), state, shardings)
+
+    def shardings(self, shape: Shape, members: int | None = None) -> TrainState:
+        return jax.tree.map(lambda leaf: leaf.sharding, self.abstract_state(shape, members))
+
+    def step(
+        self, shape: Shape, batch_size: int, members: int | None = None, skip_nonfinite: bool = False
+    ) -> Callable[..., tuple[TrainState, dict[str, jax.Array]]]:
+        """The compiled train step (step.make_train_step).
+
+        - shape: that is trained.
+        - batch_size: of the global batch.
+        - members: of a population; None for a run alone.
+        - skip_nonfinite: leave out steps that are not finite.
+        """
+
+        def compiled():
+            config, lead = self._config, () if members is None else (members,)
+            meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
+            number = jax.ShapeDtypeStruct(lead, jnp.float32, sharding=meshes.replicated(self._mesh))
+            jitted = make_train_step(
+                self.build(shape), self._optimizer, self._task, config, self._mesh, members, skip_nonfinite
+            )
+            return jitted.lower(
+                self.abstract_state(shape, members),
+                self._batches.abstract_dataset(),
+                self._batches.abstract_batch(batch_size, members),
+                Hyperparams(*[number] * len(Hyperparams._fields)),
+            ).compile()
+
+        return self._once(("step", shape, batch_size, members, skip_nonfinite), compiled)
+
+    def check_change(self, before: Shape, after: Shape) -> None:
+        """Raises UserError where the one cannot become the other."""
+        if before != after:
+            changed, state = self._changed(before, after), self.abstract_state(before)
+            self._once(("check", before, after), lambda: jax.eval_shape(changed, state))
+
+    def change(
+        self, before: Shape, after: Shape, members: int | None = None
+    ) -> Callable[[TrainState], TrainState]:
+        """The compiled change of shape (morph.change), by the run's own random key.
+
+        - before, after: the shapes.
+        - members: of a population; None for a run alone.
+        """
+        if before == after:
+            return lambda state: state
+
+        def compiled():
+            changed = self._changed(before, after)
+            program = changed if members is None else jax.vmap(changed)
+            jitted = jax.jit(program, out_shardings=self.shardings(after, members))
+            return jitted.lower(self.abstract_state(before, members)).compile()
+
+        return self._once(("change", before, after, members), compiled)
+
+    def _changed(self, before: Shape, after: Shape) -> Callable[[TrainState], TrainState]:
+        def changed(state: TrainState) -> TrainState:
+            key = jax.random.fold_in(jax.random.fold_in(state.seed_key, state.step), CHANGE)
+            params, model_state, opt_state = morph.change(
+                self.build(before),
+                self.build(after),
+                state.params,
+                state.model_state,
+                state.opt_state,
+                key,
+                self._config.morph,
+                self._task.input,
+            )
+            return state._replace(params=params, model_state=model_state, opt_state=opt_state)
+
+        return changed
+
+    def predict(self, shape: Shape, batch_size: int, layers: tuple[str, ...]) -> Callable:
+        """The compiled evaluation step (step.make_predict).
+
+        - shape: of the model.
+        - batch_size: examples at a time, over all devices.
+        - layers: whose features are wanted.
+        """
+
+        def compiled():
+            jitted = make_predict(self.build(shape), self._task, self._mesh, layers)
+            return jitted.lower(*self._abstract_evaluation(shape, batch_size)).compile()
+
+        return self._once(("predict", shape, batch_size, layers), compiled)
+
+    def check_layers(self, shape: Shape, batch_size: int, layers: tuple[str, ...]) -> None:
+        """Raises UserError where the model lacks one of the layers.
+
+        - shape: of the model.
+        - batch_size: examples at a time, over all devices.
+        - layers: whose features are wanted.
+        """
+
+        def traced():
+            program = make_predict(self.build(shape), self._task, self._mesh, layers)
+            return jax.eval_shape(program, *self._abstract_evaluation(shape, batch_size))
+
+        self._once(("layers", shape, batch_size, layers), traced)
+
+    def _abstract_evaluation(self, shape: Shape, batch_size: int) -> tuple:
+        """Arguments of make_predict's program."""
+        everywhere, batched = meshes.replicated(self._mesh), meshes.batched(self._mesh)
+        state = states.abstract(self.build(shape), self._optimizer.transform, self._task.input)
+        variables = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
+            (state.params, state.model_state),
+        )
+        return *variables, self._batches.abstract_raw((batch_size,), batched)

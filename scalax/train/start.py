@@ -1,0 +1,68 @@
+"""Parameters that a run begins with: at random, from a file of weights, or from another run."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from etils import epath
+
+from scalax import models
+from scalax.config import StartConfig
+from scalax.errors import UserError
+from scalax.records import read_info
+from scalax.train.checkpoint import read_as_saved
+from scalax.train.group import checkpoints_of
+from scalax.train.state import TrainState
+
+
+def apply(config: StartConfig, module: nn.Module, state: TrainState, population: bool) -> TrainState:
+    """The state, with the parameters and running statistics that config.start names.
+
+    - config: where they begin.
+    - module: of the state.
+    - state: which began at random.
+    - population: its leaves have a leading axis [M], and all members start alike.
+
+    Raises UserError where they cannot be read, or are those of another model.
+    """
+    if not (config.weights or config.run):
+        return state
+    own = {"params": state.params, **state.model_state}
+    one = jax.tree.map(lambda x: x[0], own) if population else own
+    if config.weights:
+        found = models.load(config.weights, module, one, keep_head=config.keep_head)
+    else:
+        arrays = _arrays_of_run(config.run)
+        found = models.fit_arrays(arrays, module, one, keep_head=config.keep_head, where=config.run)
+    head = own["params"].get("head") if not config.keep_head else None
+
+    def placed(old: jax.Array, new: Any) -> jax.Array:
+        new = np.broadcast_to(np.asarray(new), old.shape) if population else np.asarray(new)
+        return jax.make_array_from_callback(old.shape, old.sharding, lambda index: new[index])
+
+    variables = jax.tree.map(placed, own, found)
+    params = variables.pop("params")
+    if head is not None:
+        params = {**params, "head": head}  # of each member's own seed
+    return state._replace(params=params, model_state=variables)
+
+
+def _arrays_of_run(directory: str) -> dict[str, np.ndarray]:
+    """'params/...' and 'batch_stats/...' of the newest checkpoint of a run."""
+    info = read_info(directory)
+    if not info.finished:  # else what a run begins with would depend on when it begins
+        raise UserError(f"start.run {directory}: the run is not finished; finish it, or name another")
+    path, member = checkpoints_of(epath.Path(directory), info)
+    try:
+        state = read_as_saved(path.absolute() if "://" not in str(path) else path)
+    except Exception as e:  # a torn file can fail in any layer of the reader
+        reason = f"{type(e).__name__}: {e}".splitlines()[0]
+        raise UserError(f"start.run {directory}: its checkpoint cannot be read ({reason})") from e
+    if state is None:
+        raise UserError(f"start.run {directory}: the run has no checkpoint; name one that has")
+    leaves = jax.tree_util.tree_leaves_with_path({"params": state["params"], **state["model_state"]})
+    return {
+        "/".join(str(key.key) for key in path): np.asarray(x if member is None else x[member])
+        for path, x in leaves
+    }
