@@ -60,7 +60,7 @@ def rows_of(config=CONFIG, **runs) -> list[Target]:
     named = {{"p4": STATIC[0], "p2": STATIC[1]}.get(name, name): r for name, r in runs.items()}
     records = {name: [run_of(values) for values in seeds] for name, seeds in named.items()}
     curves = {
-        name: [compare.trajectory_of(run, "val_error", 0.5 / 1000) for run in seeds]
+        name: [plan.trajectory_of(run, "val_error", 0.5 / 1000) for run in seeds]
         for name, seeds in records.items()
     }
     static = [name for name in STATIC if name in curves]
@@ -125,9 +125,7 @@ def test_no_saving_before_the_first_change():
         STATIC[1]: [run_of(power(9.0))],
         "adaptive": [run_of(truth[1::2], FLOPS[1::2], switch=1e10)],
     }
-    curves = {
-        name: [compare.trajectory_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()
-    }
+    curves = {name: [plan.trajectory_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()}
     joined = compare.share_starts(curves, runs)
     early = FLOPS < 1e10
     for name in (STATIC[0], "adaptive"):
@@ -147,9 +145,7 @@ def test_all_that_share_a_start_are_read_at_the_evaluations_of_any():
         "adaptive": [run_of(truth[1::3], FLOPS[1::3], switch=5e9)],
         "linear": [run_of(truth[2::3], FLOPS[2::3], switch=2e10)],
     }
-    curves = {
-        name: [compare.trajectory_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()
-    }
+    curves = {name: [plan.trajectory_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()}
     joined = compare.share_starts(curves, runs)
     for name, until in (("adaptive", 5e9), ("linear", 2e10)):
         (flops, values), (static_flops, static_values) = joined[name][0], joined[STATIC[0]][0]
@@ -161,9 +157,7 @@ def test_all_that_share_a_start_are_read_at_the_evaluations_of_any():
 def test_a_start_that_drifted_is_not_shared():
     """Same schedule and seed, other rounding: each keeps its own evaluations."""
     runs = {STATIC[0]: [run_of(power(1.0))], "adaptive": [run_of(power(1.0) * 0.999, switch=1e10)]}
-    curves = {
-        name: [compare.trajectory_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()
-    }
+    curves = {name: [plan.trajectory_of(r, "val_error", 5e-4) for r in seeds] for name, seeds in runs.items()}
     for name, (curve,) in compare.share_starts(curves, runs).items():
         np.testing.assert_array_equal(curve, curves[name][0])
 

@@ -2,7 +2,14 @@
 
 from scalax.plan.baselines import BASELINES, baseline
 from scalax.plan.cheap import CheapPlan, cheap_plans
-from scalax.plan.compare import Trajectory, best_static, flops_to_reach, mean_so_far, target_values
+from scalax.plan.compare import (
+    Trajectory,
+    best_static,
+    flops_to_reach,
+    mean_so_far,
+    target_values,
+    trajectory_of,
+)
 from scalax.plan.effects import Effect, Effects, ErrorLaw, grows, no_effect
 from scalax.plan.fitting import (
     LAW,
@@ -71,6 +78,7 @@ __all__ = [
     "spread",
     "steepest_descent",
     "target_values",
+    "trajectory_of",
     "truncated",
     "values_at",
 ]

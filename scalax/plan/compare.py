@@ -5,9 +5,30 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from scalax import records
+from scalax.errors import UserError
+from scalax.records import RunRecord
+
 # A run: training FLOPs [n] increasing, and values [n] positive, of which lower is better.
 Trajectory = tuple[np.ndarray, np.ndarray]
 Key = TypeVar("Key")
+
+
+def trajectory_of(run: Sequence[RunRecord], metric: str, least: float) -> Trajectory:
+    """A run's FLOPs and metric where it was measured, of at least `least`: laws live in logarithms.
+
+    - run: the run's records.
+    - metric: lower is better.
+    - least: what the metric is taken to be at least.
+
+    Raises UserError where it was not measured at all.
+    """
+    measured = records.measured(run, metric)
+    if not measured:
+        known = ", ".join(run[-1].metrics)
+        raise UserError(f"metric {metric!r} is not measured in run {run[-1].run}; choose one of {known}")
+    values = np.array([record.metrics[metric] for record in measured])
+    return np.array([record.flops for record in measured]), np.maximum(values, least)
 
 
 def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> float:

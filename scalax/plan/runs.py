@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import NamedTuple
 
-import numpy as np
 from etils import epath
 
 from scalax import metrics, records
 from scalax.errors import UserError, suggest
-from scalax.plan.compare import Trajectory
+from scalax.plan.compare import Trajectory, trajectory_of
 from scalax.records import RunRecord
 from scalax.schedule import Shape, Stage
 from scalax.settings import differences, upgraded
@@ -79,10 +78,8 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
                 f"{where}: runs of {shape} have different settings: {different[0]}; keep the runs of one"
                 " setting"
             )
-        flops = np.array([record.flops for record in run])
         least = metrics.least(metric, info.data["validation"] * info.data.get("targets", 1))
-        values = np.maximum([record.metrics[metric] for record in run], least)
-        trajectories.setdefault(shape, []).append((flops, values))
+        trajectories.setdefault(shape, []).append(trajectory_of(run, metric, least))
         example_flops[shape] = run[-1].flops / run[-1].examples
     _check_axes(directory, trajectories, axes)
     order = sorted(trajectories, key=example_flops.__getitem__)

@@ -26,9 +26,7 @@ class Checkpoints:
     def __init__(self, directory: Any):
         every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
         last: Any = ocp.training.preservation_policies.LatestN(KEPT)
-        if "://" not in str(directory):
-            directory = epath.Path(directory).absolute()  # Orbax writes to no relative path
-        self._directory = directory
+        self._directory = directory = _absolute(directory)
         _ignore_late_writes()
         with self._errors("open"):
             self._checkpointer = ocp.training.Checkpointer(
@@ -100,12 +98,18 @@ class Checkpoints:
             ) from e
 
 
+def _absolute(directory: Any) -> epath.Path:
+    """Orbax takes no relative path."""
+    path = epath.Path(directory)
+    return path if "://" in str(directory) else path.absolute()
+
+
 def read_as_saved(directory: Any) -> dict[str, Any] | None:
     """The newest state in `directory` as a tree of dicts, on one device, whatever model it is of.
 
     None where there is none. Nothing there is written or removed.
     """
-    where = epath.Path(directory)
+    where = _absolute(directory)
     steps = [int(path.name) for path in where.iterdir() if path.name.isdigit()] if where.is_dir() else []
     if not steps:
         return None

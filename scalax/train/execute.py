@@ -89,9 +89,7 @@ def execute(
         return experiment.evaluator
 
     def work(job: GroupJob, claim: Claim | None = None) -> None:
-        loop.run(
-            experiment, job.schedule, job.members, lambda: experiment.evaluator, hooks, claim, job.replan
-        )
+        loop.run(experiment, job.schedule, job.members, evaluator, hooks, claim, job.replan)
 
     left = [job for job in todo if not job.finished()]
     if left:

@@ -55,7 +55,7 @@ def _arrays_of_run(directory: str) -> dict[str, np.ndarray]:
         raise UserError(f"start.run {directory}: the run is not finished; finish it, or name another")
     path, member = checkpoints_of(epath.Path(directory), info)
     try:
-        state = read_as_saved(path.absolute() if "://" not in str(path) else path)
+        state = read_as_saved(path)
     except Exception as e:  # a torn file can fail in any layer of the reader
         reason = f"{type(e).__name__}: {e}".splitlines()[0]
         raise UserError(f"start.run {directory}: its checkpoint cannot be read ({reason})") from e

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scalax import plan, records
-from scalax.errors import UserError
+from scalax import plan
 from scalax.plan import Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Shape
@@ -15,23 +14,6 @@ from scalax.studies.adaptive.result import FrontierPoint, IsoFlop, Needed, Targe
 
 ISOFLOPS = 5
 Trajectories = Mapping[str, list[Trajectory]]  # of each method, one a seed
-
-
-def trajectory_of(run: Sequence[RunRecord], metric: str, least: float) -> Trajectory:
-    """A run's FLOPs and metric where it was measured, of at least `least`: laws live in logarithms.
-
-    - run: the run's records.
-    - metric: lower is better.
-    - least: what the metric is taken to be at least.
-
-    Raises UserError where it was not measured at all.
-    """
-    measured = records.measured(run, metric)
-    if not measured:
-        known = ", ".join(run[-1].metrics)
-        raise UserError(f"metric {metric!r} is not measured in run {run[-1].run}; choose one of {known}")
-    values = np.array([record.metrics[metric] for record in measured])
-    return np.array([record.flops for record in measured]), np.maximum(values, least)
 
 
 def spent(groups: Sequence[Sequence[Sequence[RunRecord]]]) -> float:

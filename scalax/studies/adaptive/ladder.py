@@ -128,7 +128,7 @@ def _compared(
 
 
 def _trajectories(runs: Runs, metric: str, least: float) -> list[Trajectory]:
-    return [compare.trajectory_of(run, metric, least) for run in runs]
+    return [plan.trajectory_of(run, metric, least) for run in runs]
 
 
 def _often_measured(metric: str, methods: Mapping[str, Runs]) -> bool:
@@ -139,7 +139,7 @@ def _often_measured(metric: str, methods: Mapping[str, Runs]) -> bool:
 
 
 def _method_run(config: AdaptiveConfig, least: float, run: list[RunRecord], curve: Trajectory) -> MethodRun:
-    own = compare.trajectory_of(run, config.metric, least)
+    own = plan.trajectory_of(run, config.metric, least)
     return MethodRun(
         run=run[0].run,
         flops=curve[0].tolist(),

@@ -8,7 +8,6 @@ from scalax.errors import UserError
 from scalax.plan import Effects, Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
-from scalax.studies.adaptive.compare import trajectory_of
 from scalax.studies.adaptive.result import CheapPlan, PlanSummary, Transition
 
 
@@ -100,7 +99,7 @@ def refine(
         run = train_pilot(planning.changing)
         switches = plan.measure_switches(run, metric, planning.laws, least)
         mean = plan.mean_so_far(
-            trajectory_of(run, metric, least), planning.first_flops, planning.budget_flops
+            plan.trajectory_of(run, metric, least), planning.first_flops, planning.budget_flops
         )
         tried.append(PilotRun(planning, run, switches, mean))
         known |= {(switch.before, switch.after): switch for switch in switches}
