@@ -4,6 +4,7 @@ Child processes of tests inherit the environment that is set here, so that numbe
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,12 @@ def shared_data() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"needs {SHARED}, which is absent")
     return SHARED
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered_by_one_file_alone() -> Iterator[None]:
+    """What a file of tests registers is gone after it, whichever file its worker takes next."""
+    from tests.registries import restored  # imports JAX, which reads what is set above
+
+    with restored():
+        yield
