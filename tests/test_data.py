@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scalax import data
+from scalax import cli, data
 from scalax.config import DataConfig
+from scalax.data import pack
 from scalax.data.feed import Order
 from scalax.data.kinds import text
 from scalax.data.loading import open_sources
@@ -88,6 +89,57 @@ def test_arrays(tmp_path):
     splits = data.load(DataConfig(source="arrays", dir=str(tmp_path / "set.npz"), validation_share=1 / 3))
     assert splits.outputs == 3
     np.testing.assert_array_equal(splits.train.arrays["image"][..., 0], images[splits.train.source.rows])
+
+
+def test_packed_images_are_those_of_their_source(folder, tmp_path, capsys):
+    packed = tmp_path / "packed.npz"
+    command = [
+        "pack",
+        str(packed),
+        "--source",
+        "folder",
+        "--dir",
+        str(folder),
+        "--image",
+        "8",
+        "--quality",
+        "100",
+    ]
+    assert cli.main(command) == 0
+    assert "15 training images, 5 held out" in capsys.readouterr().out
+    source = data.load(DataConfig(source="folder", dir=str(folder)))
+    found = data.load(DataConfig(source="arrays", dir=str(packed), validation_split="val"))
+    assert found.outputs == source.outputs == 2
+    for ours, theirs in ((found.train, source.train), (found.validation, source.validation)):
+        np.testing.assert_array_equal(ours.labels(), theirs.labels())
+        difference = np.abs(ours.arrays["image"].astype(int) - theirs.arrays["image"])  # WebP is lossy
+        assert difference.max() < 12
+
+
+def test_packed_bytes_that_do_not_add_up(folder, tmp_path):
+    packed = tmp_path / "packed.npz"
+    pack.pack(DataConfig(source="folder", dir=str(folder)), packed)
+    with np.load(packed) as file:
+        arrays = dict(file)
+    for broken in (
+        {**arrays, "lengths": arrays["lengths"] + 1},
+        {**arrays, "lengths": -arrays["lengths"]},
+        {**arrays, "encoded": arrays["encoded"].astype(np.int32)},
+        {name: array for name, array in arrays.items() if name != "lengths"},
+    ):
+        np.savez(packed, **broken)
+        with rejects("data.dir"):
+            data.load(DataConfig(source="arrays", dir=str(packed), validation_split="val"))
+    arrays["encoded"] = arrays["encoded"] ^ 255
+    np.savez(packed, **arrays)
+    with rejects("packed.npz", "record 0"):
+        data.load(DataConfig(source="arrays", dir=str(packed), validation_split="val"))
+
+
+@pytest.mark.parametrize(("path", "quality"), [("packed.zip", 80), ("packed.npz", 0)])
+def test_what_cannot_be_packed(folder, tmp_path, path, quality):
+    with rejects(path if quality else "quality"):
+        pack.pack(DataConfig(source="folder", dir=str(folder)), tmp_path / path, quality)
 
 
 def test_labels_go_by_the_training_split(tmp_path):

@@ -1,5 +1,6 @@
 """What starts runs elsewhere: the scripts of launch/ say what they would do, and do it to stand-ins."""
 
+import json
 import os
 import re
 import shlex
@@ -11,6 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+
+from scalax.config import DataConfig
+from scalax.data import pack
 
 ROOT = Path(__file__).parents[1]
 LAUNCH = ROOT / "launch"
@@ -214,3 +218,32 @@ def test_constraints_pin_what_the_install_needs():
 
 def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_the_gpu_study_wants_its_data(tmp_path):
+    done = run(str(LAUNCH / "gpu_study.sh"), "--data", str(tmp_path / "none.npz"))
+    assert done.returncode == 2
+    assert "none.npz" in done.stderr
+    assert "scalax pack" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_gpu_study_at_toy_size(tmp_path):
+    data, out = tmp_path / "digits.npz", tmp_path / "out"
+    pack.pack(DataConfig(source="digits", image_size=16), data)
+    toy = {"--data.image-size": "16", "--patches": "8 4", "--model.names": "V16-2", "--model.base-patch": "4"}
+    toy |= {"--model.head-dim": "8", "--batch-size": "64", "--eval.batch-size": "128", "--seeds": "0"}
+    toy |= {"--budget-flops": "2e9", "--optim.warmup-steps": "10"}
+    overrides = [word for name, values in toy.items() for word in (name, *values.split())]
+    command = [str(LAUNCH / "gpu_study.sh"), "--data", str(data), "--minutes", "1", "--out", str(out), "--"]
+    toy_env = os.environ | {"SMALL": "1", "JAX_PLATFORMS": "cpu"}
+    wanted = [*command, *overrides]
+    for _ in range(2):  # the second finds all there
+        done = subprocess.run(wanted, capture_output=True, text=True, cwd=ROOT, env=toy_env)
+        assert done.returncode == 0, done.stderr
+    names = ["rate", "vit_b16", "check", "members", "V256-6", "vit_b16_einsum"]
+    found = {name: json.loads((out / f"{name}.json").read_text()) for name in names}
+    assert found["check"]["differences"]["float32"] == 0
+    assert found["members"]["members"] == 16
+    assert (out / "study" / "report.html").exists()
+    assert "images/s" not in done.stdout  # nothing is trained again

@@ -132,6 +132,41 @@ def test_fused_attention_is_that_of_einsum(dtype, limit):
         assert np.linalg.norm(fused - einsum) <= limit * np.linalg.norm(einsum)
 
 
+@pytest.mark.parametrize(
+    ("queries", "keys", "causal"), [(5, 5, False), (4, 4, False), (1, 5, False), (5, 5, True), (4, 4, True)]
+)
+def test_fused_attention_of_an_odd_number_of_tokens(queries, keys, causal):
+    """cuDNN trains on even numbers alone; what is added is seen by nobody, forward or backward."""
+    rng = np.random.default_rng(0)
+    q, k, v = (jnp.asarray(rng.normal(size=(2, n, 3, 8)), jnp.float32) for n in (queries, keys, keys))
+
+    def plain(q, k, v):
+        scores = jnp.einsum("bqhc,bkhc->bhqk", q, k) * 8**-0.5
+        scores = jnp.where(jnp.tri(queries, keys, dtype=bool), scores, -1e30) if causal else scores
+        return jnp.einsum("bhqk,bkhc->bqhc", jax.nn.softmax(scores), v)
+
+    def fused(q, k, v):
+        return layers.fused_attention(q, k, v, causal, "xla")
+
+    for of in (lambda f: f, lambda f: jax.grad(lambda *a: (f(*a) ** 2).sum(), argnums=(0, 1, 2))):
+        chex.assert_trees_all_close(of(fused)(q, k, v), of(plain)(q, k, v), atol=1e-5)
+
+
+def test_cudnn_is_given_even_numbers_and_their_lengths(monkeypatch):
+    given = []
+
+    def kernel(q, k, v, is_causal, implementation, **lengths):
+        given.append((q.shape[1], k.shape[1], {name: x.tolist() for name, x in lengths.items()}))
+        return q
+
+    monkeypatch.setattr(jax.nn, "dot_product_attention", kernel)
+    for tokens in (197, 196):
+        x = jnp.ones((2, tokens, 1, 8))
+        assert layers.fused_attention(x, x, x, False, "cudnn").shape == x.shape
+    lengths = {"query_seq_lengths": [197, 197], "key_value_seq_lengths": [197, 197]}
+    assert given == [(198, 198, lengths), (196, 196, {})]
+
+
 class FakeGpu:
     platform, compute_capability = "gpu", "9.0"
 
@@ -150,7 +185,9 @@ def test_auto_attention_is_fused_only_where_cudnn_has_a_kernel(monkeypatch):
     monkeypatch.setattr(
         jax.nn,
         "dot_product_attention",
-        lambda q, k, v, is_causal, implementation: asked.append(implementation) or jnp.zeros_like(q),
+        lambda q, k, v, is_causal, implementation, **lengths: (
+            asked.append(implementation) or jnp.zeros_like(q)
+        ),
     )
     for attention, dtype in itertools.product(layers.ATTENTION, (jnp.bfloat16, jnp.float32)):
         module = models.build("V64-1/4", 3, image_size=8, attention=attention, dtype=dtype)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 
 from scalax import cli, models
-from scalax.throughput import reference, spec, timm_models
+from scalax.throughput import agreement, reference, spec, timm_models
 from tests.rejects import rejected, rejects
 
 TINY = ["throughput", "V16-1/4", "--image", "8", "--batch", "16", "--classes", "3"]
@@ -57,6 +57,32 @@ def test_the_plain_model_has_the_parameters_of_ours():
     assert counts[0] == counts[1]
 
 
+def test_a_population_and_its_runs_one_by_one(capsys):
+    assert cli.main([*TINY, "--members", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["images_per_s"] == pytest.approx(3 * 16e3 / result["step_ms"])
+    assert result["ratio"] == pytest.approx(result["step_ms"] / (3 * result["step_ms_alone"]))
+
+
+def test_losses_here_beside_those_of_the_cpu():
+    found = agreement.agreement(spec.Spec("V16-1/4", 8, 16, 3), steps=4)
+    assert all(len(losses) == 4 for losses in found["losses"].values())
+    reference = found["losses"]["cpu_float32"]
+    assert reference == agreement.losses(spec.Spec("V16-1/4", 8, 16, 3, "float32", "einsum"), 4)
+    assert len(set(reference)) == 4  # it learns
+    assert found["differences"]["float32"] == 0  # here is a CPU too
+    half = found["losses"]["bfloat16"]
+    worst = max(abs(a - b) / b for a, b in zip(half, reference, strict=True))
+    assert found["differences"]["bfloat16"] == pytest.approx(worst)
+    assert 0 < worst < 1e-2
+
+
+def test_a_variant_that_fails_is_one_line(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    with rejects("V16-1/3", "float32"):
+        agreement.agreement(spec.Spec("V16-1/3", 8, 16, 3), steps=1)
+
+
 def test_data_alone(capsys):
     wanted = ["throughput", "--data-only", "--image", "8", "--batch", "16", "--steps", "2", "--rounds", "2"]
     assert cli.main([*wanted, "--json"]) == 0
@@ -76,6 +102,9 @@ def test_data_alone(capsys):
         ),
         (["V16-1/4", "--data-only"], ["--data-only", "MODEL", "--against"]),
         ([], ["MODEL", "--data-only"]),
+        (["V16-1/4", "--members", "2", "--check"], ["--members", "--check"]),
+        (["V16-1/4", "--check", "--against", "timm"], ["--check", "--against"]),
+        (["V16-1/4", "--members", "0"], ["--members", 0]),
     ],
 )
 def test_errors_are_one_line(capsys, arguments, names):

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 HELP = "images/s, FLOP/s and memory of training a model, beside timm or Flax"
+CHECKED_STEPS = 20
 MISSING = "needs {}, which is not installed: pip install 'scalax[parity]'"
 
 
@@ -28,13 +29,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--peak-flops", type=float, metavar="F", help="peak FLOP/s of one device, if scalax does not know it")
     add("--against", choices=("timm", "flax-reference"), help="alternate rounds with another implementation")
     add("--data-only", action="store_true", help="only feed and augment batches; train no model")
+    add("--members", type=int, metavar="N", help="train N runs as one population, and one by one")
+    add("--check", action="store_true", help="compare the losses of 20 steps here with those of the CPU")
     add("--json", action="store_true", help="print one JSON object")
 
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError
 
-    for key in ("image", "batch", "classes", "steps", "rounds", "peak_flops"):
+    for key in ("image", "batch", "classes", "steps", "rounds", "peak_flops", "members"):
         value = getattr(args, key)
         if value is not None and value <= 0:
             raise UserError(f"--{key.replace('_', '-')} must be positive, got {value}")
@@ -42,15 +45,35 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--data-only trains no model; leave MODEL and --against out")
     if not args.data_only and not args.model:
         raise UserError("MODEL is missing, e.g. scalax throughput V256-6/8 --image 64; or give --data-only")
+    if (args.members or args.check) and (args.against or args.data_only):
+        raise UserError("--members and --check measure scalax alone; drop --against and --data-only")
+    if args.members and args.check:
+        raise UserError("--members and --check are two measurements; give one")
     if args.against == "timm":
         for package in ("torch", "timm"):
             if importlib.util.find_spec(package) is None:
                 raise UserError(f"--against timm {MISSING.format(package)}")
-    result, notes = feed(args) if args.data_only else train(args)
+    measured = check if args.check else together if args.members else feed if args.data_only else train
+    result, notes = measured(args)
     if args.json:
         print(json.dumps(result))
     else:
         show(args, result, notes)
+
+
+def check(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from scalax.throughput.agreement import agreement
+    from scalax.throughput.spec import Spec
+
+    return agreement(Spec(args.model, args.image, args.batch, args.classes), CHECKED_STEPS), []
+
+
+def together(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    from scalax.throughput import measure
+    from scalax.throughput.spec import Spec
+
+    spec = Spec(args.model, args.image, args.batch, args.classes, args.precision, args.attention)
+    return measure.members(spec, args.members)
 
 
 def train(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
@@ -76,14 +99,21 @@ def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
 
     table = rich.table.Table("", "", show_header=False)
     table.title = f"{args.model or 'feeding'}: {args.image} px, batch {args.batch}"
-    table.add_row("images/s", f"{result['images_per_s']:,.1f}")
-    table.add_row("step", f"{result['step_ms']:,.3f} ms")
+    for variant, difference in result.get("differences", {}).items():
+        table.add_row(variant, f"differs from the CPU's float32 by {difference:.2g} at most")
+    if "images_per_s" in result:
+        table.add_row("images/s", f"{result['images_per_s']:,.1f}")
+        table.add_row("step", f"{result['step_ms']:,.3f} ms")
+    if "members" in result:
+        table.add_row("one by one", f"{result['images_per_s_alone']:,.1f} images/s")
+        table.add_row("time together over one by one", f"{result['ratio']:.3f}")
     if "flops_per_s" in result:
         mfu, peak = result["mfu"], result["peak_bytes"]
         table.add_row("model FLOP/s", f"{result['flops_per_s'] / 1e9:,.2f} G")
         table.add_row("MFU", "– (peak unknown; --peak-flops)" if mfu is None else f"{mfu:.1%}")
         table.add_row("peak memory", "–" if peak is None else f"{peak / 1e6:,.1f} MB")
-    table.add_row("compiled in", f"{result['compile_s']:.2f} s")
+    if "compile_s" in result:
+        table.add_row("compiled in", f"{result['compile_s']:.2f} s")
     against = result.get("against", {})
     for name, variant in against.get("variants", {}).items():
         speed = f"{variant['images_per_s']:,.1f} images/s, {variant['step_ms']:,.3f} ms"

@@ -18,20 +18,38 @@ def from_arrays(name: str, images: np.ndarray, labels: np.ndarray, classes: int,
             f"{name}: images must be uint8 [N, H, W] or [N, H, W, C] with C up to 4, got {images.dtype}"
             f" {list(images.shape)}"
         )
-    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
-        raise UserError(
-            f"{name}: labels must be whole numbers [{len(images)}], got {labels.dtype} {list(labels.shape)}"
-        )
+    _check_labels(name, labels, len(images), classes)
     images = images[..., None] if images.ndim == 3 else images
-    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
-    if len(wrong):
-        raise UserError(f"{name}: label {labels[wrong[0]]} of record {wrong[0]} is not in 0..{classes - 1}")
 
     def read_record(row: int) -> dict[str, np.ndarray]:
         return {"image": resize(images[row], size)}
 
     count = len(images)
     return Source(name, range(count), np.arange(count), read_record, classes, labels.__getitem__)
+
+
+def from_encoded(name: str, images: list[bytes], labels: np.ndarray, classes: int, size: int) -> Source:
+    """Encoded images [N]; labels: int [N] -> RGB examples resized to size x size.
+
+    Raises UserError where a label is not in 0..classes - 1.
+    """
+    _check_labels(name, labels, len(images), classes)
+
+    def read_record(row: int) -> dict[str, np.ndarray]:
+        return {"image": decode_image(images[row], size)}
+
+    count = len(images)
+    return Source(name, range(count), np.arange(count), read_record, classes, labels.__getitem__)
+
+
+def _check_labels(name: str, labels: np.ndarray, count: int, classes: int) -> None:
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise UserError(
+            f"{name}: labels must be whole numbers [{count}], got {labels.dtype} {list(labels.shape)}"
+        )
+    wrong = np.flatnonzero((labels < 0) | (labels >= classes))
+    if len(wrong):
+        raise UserError(f"{name}: label {labels[wrong[0]]} of record {wrong[0]} is not in 0..{classes - 1}")
 
 
 def decode_image(encoded: bytes, size: int) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -88,8 +88,7 @@ class Attention(nn.Module):
         v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
         cudnn = fits_cudnn(self.dtype, split[1])
         if self.attention == "fused" or (self.attention == "auto" and cudnn):
-            kind = "cudnn" if cudnn else "xla"
-            x = jax.nn.dot_product_attention(q, k, v, is_causal=self.causal, implementation=kind)
+            x = fused_attention(q, k, v, self.causal, "cudnn" if cudnn else "xla")
         else:
             # cost.model finds the recomputation of fused attention by this name.
             with jax.named_scope("attention_scores"):
@@ -100,6 +99,30 @@ class Attention(nn.Module):
             weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
             x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
         return nn.DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
+
+
+def fused_attention(
+    q: jax.Array, k: jax.Array, v: jax.Array, causal: bool, implementation: Literal["cudnn", "xla"]
+) -> jax.Array:
+    """jax.nn.dot_product_attention of q [b, q, h, c] over k and v [b, k, h, c] -> [b, q, h, c].
+
+    cuDNN's kernel trains on even numbers of queries and keys alone, so odd ones (a class token makes 197 of
+    196) get one more of each, which no query sees.
+
+    - q, k, v: queries, keys, values.
+    - causal: a query sees no key after its own place.
+    - implementation: whose kernel.
+    """
+    count, seen = q.shape[1], k.shape[1]
+    lengths: dict[str, Any] = {}
+    if count % 2 or seen % 2:
+        lengths = {
+            "query_seq_lengths": jnp.full(len(q), count, jnp.int32),
+            "key_value_seq_lengths": jnp.full(len(k), seen, jnp.int32),
+        }
+        q, k, v = (jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, 0), (0, 0))) for x in (q, k, v))
+    x = jax.nn.dot_product_attention(q, k, v, is_causal=causal, implementation=implementation, **lengths)
+    return x[:, :count]
 
 
 def fits_cudnn(dtype: Dtype, head_dim: int) -> bool:

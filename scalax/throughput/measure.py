@@ -13,7 +13,9 @@ from scalax.throughput.feeding import Feeding
 from scalax.throughput.pytorch import Timm
 from scalax.throughput.spec import Spec, alternate, compare
 from scalax.throughput.timm_models import timm_model
-from scalax.throughput.training import Training, open_random
+from scalax.throughput.training import SHAPE, Training, open_random
+from scalax.train import population
+from scalax.train.timeline import Work
 
 
 class Measured(NamedTuple):
@@ -88,6 +90,26 @@ def feeding(spec: Spec, *, steps: int, rounds: int) -> Measured:
     result = {"images_per_s": spec.batch / step_s, "compile_s": made.compile_s, "step_ms": 1e3 * step_s}
     note = f"rows from the feed, cropped, mirrored and scaled on the device; {_spread(own)}"
     return Measured(result, [note])
+
+
+def members(spec: Spec, count: int) -> Measured:
+    """Train runs that differ in their seeds as one population, and one by one.
+
+    - spec: of each run.
+    - count: runs.
+    """
+    experiment = open_random(spec)
+    found = population.trial(experiment, Work(SHAPE, spec.batch), count)
+    alone_s, together_s = found["alone_s"], found["together_s"]
+    result = {
+        "members": count,
+        "images_per_s": count * spec.batch / together_s,
+        "images_per_s_alone": spec.batch / alone_s,
+        "step_ms": 1e3 * together_s,
+        "step_ms_alone": 1e3 * alone_s,
+        "ratio": together_s / (count * alone_s),
+    }
+    return Measured(result, ["ratio: time of a step of all runs together over that of one step of each"])
 
 
 def _timm(spec: Spec, precision: str) -> Timm:

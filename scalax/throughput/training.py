@@ -20,7 +20,7 @@ from scalax.train import mesh as meshes
 from scalax.train.rates import hyperparams
 
 BATCHES = 8  # of different images in memory
-RATE = 1e-4
+LR = 1e-4
 CROP_PADDING = 4
 SHAPE = Shape(1, 1, 1)  # stands for the one model there is
 
@@ -74,13 +74,15 @@ class Training:
     - experiment: of open_random.
     - name: of the model.
     - batch: examples a step.
+    - lr: the learning rate.
+    - warm: make two steps at once, so that the first round meets nothing new.
     - flops: of products and convolutions in a step, forward and backward.
     - compile_s: of its step. peak_bytes (Memory): of state, data and two steps.
     """
 
-    def __init__(self, experiment: Experiment, name: str, batch: int):
+    def __init__(self, experiment: Experiment, name: str, batch: int, lr: float = LR, warm: bool = True):
         programs, self.batches, self.name = experiment.programs, experiment.batches, name
-        self.rates = hyperparams(RATE, [experiment.config.optim])
+        self.rates = hyperparams(lr, [experiment.config.optim])
         self.flops = experiment.cost(SHAPE, batch).step.flops_matmul
         started = time.perf_counter()
         self.program = programs.step(SHAPE, batch)
@@ -88,21 +90,30 @@ class Training:
         memory = Memory()
         self.state = programs.new_state(SHAPE, 0)
         self.feed = self.batches.feed(0, batch)
-        self.round(2)
+        if warm:
+            self.round(2)
         self.peak_bytes, self.on_device = memory.peak_bytes(), memory.on_device
 
     def round(self, steps: int) -> float:
         """Make so many steps; returns the seconds that they took."""
         started = time.perf_counter()
         for _ in range(steps):
-            arguments = (self.batches.dataset(), self.batches.next(self.feed), self.rates)
-            self.state, metrics = self.program(self.state, *arguments)
-        loss = float(metrics["loss"])
+            loss = self._start_step()
+        loss = float(loss)
         jax.block_until_ready(self.state)
         seconds = time.perf_counter() - started
         if not np.isfinite(loss):
             raise UserError(f"{self.name}: the loss is {loss}, so its speed means nothing; report this")
         return seconds
+
+    def step(self) -> float:
+        """Make one step; returns its loss."""
+        return float(self._start_step())
+
+    def _start_step(self) -> jax.Array:
+        arguments = (self.batches.dataset(), self.batches.next(self.feed), self.rates)
+        self.state, metrics = self.program(self.state, *arguments)
+        return metrics["loss"]
 
 
 class Memory:

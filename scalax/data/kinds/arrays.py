@@ -1,13 +1,17 @@
-"""A .npz file with images and labels, and val_images and val_labels where its split val is named."""
+"""A .npz file with images and labels, and val_images and val_labels where its split val is named.
+
+Encoded images (data.pack) stand as `encoded` and `lengths` in place of `images`."""
 
 import zipfile
+from typing import Any
 
 import numpy as np
 from etils import epath
 
 from scalax.config import DataConfig
-from scalax.data.images import from_arrays
+from scalax.data.images import from_arrays, from_encoded
 from scalax.data.kind import Kind, check_dir
+from scalax.data.pack import unpack
 from scalax.data.source import Source
 from scalax.errors import UserError
 
@@ -19,8 +23,13 @@ def open_arrays(config: DataConfig, split: str) -> Source:
     prefix, train_prefix = ("" if s == "train" else f"{s}_" for s in (split, config.train_split))
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            images, labels = file[f"{prefix}images"], file[f"{prefix}labels"]
-            train_labels = file[f"{train_prefix}labels"]
+            labels, train_labels = file[f"{prefix}labels"], file[f"{train_prefix}labels"]
+            packed = f"{prefix}encoded" in file
+            images: Any = (
+                unpack(file[f"{prefix}encoded"], file[f"{prefix}lengths"])
+                if packed
+                else file[f"{prefix}images"]
+            )
     except (AttributeError, KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as e:
         raise UserError(
             f"data.dir {config.dir}: cannot read {prefix}images and {prefix}labels from it ({e})"
@@ -33,6 +42,8 @@ def open_arrays(config: DataConfig, split: str) -> Source:
             f"{path.name}: {train_prefix}labels of {len(classes)} classes must be 0..{len(classes) - 1}, got"
             f" {classes[0]}..{classes[-1]}; renumber them"
         )
+    if packed:
+        return from_encoded(path.name, images, labels, len(classes), config.image_size)
     return from_arrays(path.name, images, labels, len(classes), config.image_size)
 
 

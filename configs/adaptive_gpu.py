@@ -1,0 +1,34 @@
+"""Adaptive patch size on one GPU in minutes: five patches that lie close together, tuned, three seeds.
+
+    launch/gpu_study.sh --data FILE.npz --minutes 8
+
+FILE.npz is Tiny ImageNet's 100 classes at 48 px; it is made by
+
+    scalax pack FILE.npz --dir PATH/tiny_imagenet_up/VERSION --validation-split validation --image 48 \\
+        --quality 75
+"""
+
+from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
+
+
+def config() -> AdaptiveConfig:
+    return AdaptiveConfig(
+        run=RunConfig(
+            data=DataConfig(
+                source="arrays", image_size=48, validation_split="val", crop_padding=4, flip=True
+            ),
+            model=ModelConfig(names=("V192-12",), base_patch=12, base_grid=4, head_dim=64, scan=True),
+            optim=OptimConfig(lr=1e-3, warmup_steps=200),
+            eval=EvalConfig(points=24, batch_size=1000, shots=0),
+            batch_size=512,
+            population="always",
+            budget_flops=5e14,
+            checkpoint_steps=100_000,
+        ),
+        name="adaptive_gpu",
+        patches=(24, 16, 12, 8, 6),
+        seeds=(0, 1, 2),
+        tune=TuneConfig(share=0.1, lrs=(5e-4, 1e-3, 2e-3)),
+        baselines=("logarithmic",),
+    )
