@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from scalax import models
 from scalax.cost.walk import Count, count, reconcile
-from scalax.cost.xla import xla_analysis
+from scalax.cost.xla import count_both
 from scalax.errors import UserError
 from scalax.models import Family
 
@@ -91,9 +91,8 @@ def model_cost(
     params, variables = args[:2]
     fore = forward_flops(module, {"params": params, **variables}, inputs)
     macs = {group: round(fore[group] / 2 / batch) for group in ("embedding", "blocks", "head")}
-    counted = count(step, *args)
+    counted, analysis = count_both(step, *args)
     by_group = _matmul_by_group(counted, params, family)
-    analysis = xla_analysis(step, *args)
     left_out = family.apart(name)
     bytes_fused, temp_bytes = _memory(module, family, inputs) if memory else (None, None)
     return ModelCost(

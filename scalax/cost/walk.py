@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import jax
+from jax.extend.core import ClosedJaxpr
 from jax.interpreters import partial_eval
 
 from scalax.cost.rules import conv_flops, elementwise_flops, matmul_flops
@@ -54,7 +55,11 @@ def count(fn: Callable, *args: Any) -> Count:
     Work whose result is not used does not count. A cond counts as its dearest branch; a while loop, whose
     length nothing tells, counts as one iteration and is named in `uncounted`.
     """
-    closed = jax.make_jaxpr(fn)(*args)
+    return count_jaxpr(jax.make_jaxpr(fn)(*args))
+
+
+def count_jaxpr(closed: ClosedJaxpr) -> Count:
+    """Count of one call of a traced function; see `count`."""
     jaxpr, _ = partial_eval.dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
     return _walk(jaxpr, "")
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import jax
 
+from scalax.cost.walk import Count, count_jaxpr
 from scalax.errors import UserError
 
 
-def xla_analysis(fn: Callable, *args: Any) -> dict[str, float]:
-    """XLA's analysis of the lowered `fn(*args)`: 'flops', 'bytes accessed' before fusion, and more.
+def count_both(fn: Callable, *args: Any) -> tuple[Count, dict[str, float]]:
+    """Our count of `fn(*args)`, and XLA's analysis of the same lowered: 'flops', 'bytes accessed' before
+    fusion, and more. The function is traced once.
 
     Lowered for the CPU whatever the devices are: accelerators' plugins analyse no lowered program, and the
     count should not depend on where it is made. Arguments may be abstract. Raises UserError where there is
@@ -22,7 +24,8 @@ def xla_analysis(fn: Callable, *args: Any) -> dict[str, float]:
             f"FLOPs are counted on the CPU backend, which is not there ({e}); set JAX_PLATFORMS"
         ) from None
     with jax.default_device(cpu):
-        return (fn if hasattr(fn, "lower") else jax.jit(fn)).lower(*args).cost_analysis() or {}
+        traced = (fn if hasattr(fn, "trace") else jax.jit(fn)).trace(*args)
+        return count_jaxpr(traced.jaxpr), traced.lower().cost_analysis() or {}
 
 
 def xla_flops(fn: Callable, *args: Any) -> float:
@@ -30,4 +33,4 @@ def xla_flops(fn: Callable, *args: Any) -> float:
 
     From the lowered program: a loop's body counts once, padding does not, recomputation under remat does.
     """
-    return float(xla_analysis(fn, *args).get("flops", 0.0))
+    return float(count_both(fn, *args)[1].get("flops", 0.0))

@@ -36,6 +36,10 @@ from scalax.train.watch import Watcher
 
 AHEAD = 16  # steps whose metrics may be on their way from the device
 
+# Of parameters: of one run, and of each run of a population.
+_norm = jax.jit(optax.global_norm)
+_norms = jax.jit(jax.vmap(optax.global_norm))
+
 
 def run(
     experiment: Experiment,
@@ -239,8 +243,8 @@ class Loop:
 
     def _save(self, step: int, span: Span, state: TrainState) -> None:
         # The step's own metrics were taken before its update.
-        norm = jax.vmap(optax.global_norm) if self.group.axis else optax.global_norm
-        self.health.check_all("norm of the parameters", np.asarray(norm(state.params)), span.shape, step)
+        norm = np.asarray((_norms if self.group.axis else _norm)(state.params))
+        self.health.check_all("norm of the parameters", norm, span.shape, step)
         self.recorder.check_claims()
         progress = {
             "feed": self.feed.get_state(),
