@@ -335,6 +335,7 @@ def positive(name: str, value: float) -> None:
 
 
 def at_least(name: str, value: float, least: float) -> None:
+    """Raises UserError where the value of setting `name` is less than `least`, or not finite."""
     if not value >= least or not math.isfinite(value):
         raise UserError(f"{name} must be at least {least}, got {value}")
 
@@ -345,5 +346,6 @@ def share(name: str, value: float) -> None:
 
 
 def inside(name: str, value: float, low: float, high: float) -> None:
+    """Raises UserError where the value of setting `name` is not between `low` and `high`, ends excluded."""
     if not low < value < high:
         raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value}")

@@ -46,7 +46,12 @@ class Energy(NamedTuple):
 
 def energy(device_kind: str, device_hours: float, watts: float = 0.0) -> Energy | None:
     """Energy and carbon of training: device hours x power x PUE 1.1 x 0.385 kg/kWh ('Navigating Scaling
-    Laws', appendix). watts: power of a device, 0 for that of its kind; None where that is unknown."""
+    Laws', appendix); None where the power is unknown.
+
+    - device_kind: of jax.Device.
+    - device_hours: of all devices together.
+    - watts: power of one device; 0 takes that of its kind.
+    """
     device = find_device(device_kind)
     power = watts or (device.power_w if device else None)
     if not power:

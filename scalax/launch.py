@@ -161,7 +161,14 @@ def functions(module: ModuleType) -> list[str]:
 
 
 def override(config: Any, arguments: list[str], program: str) -> Any:
-    """The config with --dotted.key value applied. Raises UserError for unknown keys and bad values."""
+    """The config with --dotted.key value applied.
+
+    - config: of a study.
+    - arguments: of the command line, keys and values.
+    - program: what help and errors call the command.
+
+    Raises UserError for unknown keys and bad values.
+    """
     import tyro
 
     known = set(keys(config))

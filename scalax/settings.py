@@ -35,7 +35,11 @@ def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
-    """Names of the settings, dotted, whose values differ between two configs in JSON form."""
+    """Names of the settings, dotted, whose values differ.
+
+    - ours, theirs: configs in JSON form.
+    - prefix: before each name.
+    """
     found = []
     for key in sorted(ours.keys() | theirs.keys()):
         a, b = ours.get(key), theirs.get(key)

@@ -31,7 +31,11 @@ def to_json(value: Any) -> Any:
 def from_json(kind: type[T], data: Any, where: str) -> T:
     """The record of class `kind` that `to_json` turned into `data`.
 
-    where: names the file in errors. Raises UserError with the place inside it where a value is missing or of
+    - kind: a dataclass or NamedTuple.
+    - data: what JSON gave.
+    - where: names the file in errors.
+
+    Raises UserError with the place inside it where a value is missing or of
     another type.
     """
     return _read(kind, data, where, "")

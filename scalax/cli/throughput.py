@@ -94,6 +94,11 @@ def feed(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
 
 
 def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
+    """A table of what was measured, and the notes below it.
+
+    - args: of the command.
+    - result, notes: of the measurement.
+    """
     import rich.console
     import rich.table
 

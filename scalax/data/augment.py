@@ -18,7 +18,10 @@ def normalise(images: Array) -> Array:
 def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:
     """Crop each image at random from its zero-padded self, and mirror half of them.
 
-    keys: [B] random keys, images: uint8 [B, H, W, C] -> the same shape and type.
+    - keys: [B], random, one an image.
+    - images: uint8 [B, H, W, C]; those returned have the same shape and type.
+    - padding: pixels of zeros on each side; 0 for no crop.
+    - flip: whether to mirror.
     """
     import jax
     import jax.numpy as jnp

@@ -149,7 +149,7 @@ def transforms(*kinds: str) -> dict[str, Any]:
 
 
 def lerp(low: Any, high: Any, unit: Any) -> Any:
-    """From `low` at `unit` 0 to `high` at 1; arrays broadcast."""
+    """From `low` at `unit` 0 to `high` at `unit` 1, a straight line; arrays broadcast."""
     return low + (high - low) * unit
 
 

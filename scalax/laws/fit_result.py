@@ -137,7 +137,12 @@ def _jacobian(f, p) -> np.ndarray:
 
 
 def with_errors(fitted: Fit, curve: Curve, notes: Sequence[str]) -> Fit:
-    """The fit with its errors on the curve's rows, and the notes about them, added."""
+    """The fit with its errors added.
+
+    - fitted: without them.
+    - curve: whose rows it is compared with.
+    - notes: about the rows.
+    """
     usable = np.isfinite(curve.y) & (curve.y > 0)
     usable &= np.all(np.isfinite(curve.x) & (curve.x > 0), -1) if curve.x.ndim == 2 else curve.x > 0
     scores = {}

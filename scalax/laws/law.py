@@ -27,6 +27,11 @@ def _compiled(family: Family, what: str):
 def evaluate(family: Family, p: ArrayLike, log_x: ArrayLike, what: str = "log_y") -> np.ndarray:
     """log y [n] (or [r, n] for `samples` of p [r, k], or d log y / d log x for `slope`) in float64.
 
+    - family: of the law.
+    - p: [k], internal parameters; [r, k] for `samples`.
+    - log_x: [n].
+    - what: log_y, samples or slope.
+
     Pads to a power of two, so that calls of many lengths share few compiled programs.
     """
     log_x = np.asarray(log_x, float)

@@ -58,7 +58,7 @@ class BitBlock(nn.Module):
 
 
 def normed(x: jax.Array, name: str, dtype: Dtype) -> jax.Array:
-    """Group norm of 32 groups and ReLU, with parameters under `name`."""
+    """Group norm of 32 groups, then ReLU: x [b, h, w, c] -> the same shape; `name` has the parameters."""
     norm = nn.GroupNorm(32, epsilon=1e-5, dtype=dtype, use_fast_variance=False, name=name)
     return nn.relu(norm(x))
 

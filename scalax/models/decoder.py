@@ -83,7 +83,13 @@ def parse(name: str) -> dict[str, Any] | None:
 def build(
     name: str, shape: Mapping[str, Any], outputs: int, context: int, options: dict[str, Any]
 ) -> Decoder:
-    """The module of a `shape` that `parse` gave, over a vocabulary of `outputs` tokens.
+    """The module of a shape.
+
+    - name: of the model.
+    - shape: of `parse`.
+    - outputs: tokens of the vocabulary.
+    - context: tokens of a sequence.
+    - options: fields of the module.
 
     The option `head_dim` asks for max(1, width // head_dim) heads; `mlp_dim` stands in place of 4 width.
     """

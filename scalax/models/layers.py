@@ -32,7 +32,13 @@ class Dropout(nn.Module):
 
 
 def keep_masks(key: jax.Array, example_ids: jax.Array, keep: jax.Array | float, shape: tuple) -> jax.Array:
-    """bool [b, *shape], True at probability `keep`, for examples with numbers `example_ids` [b]."""
+    """What dropout keeps: bool [b, *shape].
+
+    - key: of the step.
+    - example_ids: [b] numbers of the examples in their whole batch.
+    - keep: probability of True.
+    - shape: of one example's mask.
+    """
     keys = jax.vmap(functools.partial(jax.random.fold_in, key))(example_ids)
     return jax.vmap(lambda key: jax.random.bernoulli(key, keep, shape))(keys)
 
@@ -168,6 +174,14 @@ class Block(nn.Module):
     def branch(
         self, h: jax.Array, scale: str, drop_path: jax.Array | None, example_ids: jax.Array | None
     ) -> jax.Array:
+        """What a residual branch adds, from its output h [b, n, d]: with dropout, scalar factor and
+        stochastic depth.
+
+        - h: of the branch.
+        - scale: name of its scalar factor.
+        - drop_path: rate of stochastic depth; None for none.
+        - example_ids: as of the block.
+        """
         h = Dropout(self.dropout)(h, example_ids)
         if self.branch_scalars:
             h = h * self.param(scale, nn.initializers.zeros, ()).astype(h.dtype)
@@ -218,8 +232,13 @@ class PatchEmbedding(nn.Module):
 def drop_branch(
     module: nn.Module, h: jax.Array, rate: jax.Array | float | None, example_ids: jax.Array | None
 ) -> jax.Array:
-    """Stochastic depth (Huang et al. 2016): zero the branch h [b, ...] of an example at probability
-    `rate`; without a rate or `example_ids` (see Dropout) of none."""
+    """Stochastic depth (Huang et al. 2016): zero the branch of an example at random.
+
+    - module: whose key 'dropout' is drawn from.
+    - h: [b, ...], of the branch.
+    - rate: probability; None for no example.
+    - example_ids: [b], see Dropout; None for no example.
+    """
     if rate is None or example_ids is None:
         return h
     keep = 1.0 - rate

@@ -105,7 +105,14 @@ def parse(name: str) -> dict[str, Any] | None:
 def build(
     name: str, shape: Mapping[str, Any], outputs: int, image_size: int, options: dict[str, Any]
 ) -> Mixer:
-    """The module of a `shape` that `parse` gave; its base_patch is its patch unless given."""
+    """The module of a shape; its base_patch is its patch unless given.
+
+    - name: of the model.
+    - shape: of `parse`.
+    - outputs: classes.
+    - image_size: side in pixels.
+    - options: fields of the module.
+    """
     where = f"model {name!r}"
     if image_size % shape["patch"]:
         raise patch_error(where, shape["patch"], image_size)

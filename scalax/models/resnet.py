@@ -90,7 +90,14 @@ class ResNetBlock(nn.Module):
 
 
 def conv(features: int, kernel: int, stride: int, dtype: Dtype, name: str) -> nn.Conv:
-    """Convolution padded by half its kernel, no bias, He initialisation by fan-out."""
+    """Convolution padded by half its kernel, no bias, He initialisation by fan-out.
+
+    - features: channels out.
+    - kernel: its side in pixels.
+    - stride: in pixels.
+    - dtype: of computation.
+    - name: of its parameters.
+    """
     return nn.Conv(
         features,
         (kernel, kernel),

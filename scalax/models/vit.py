@@ -46,6 +46,10 @@ POSITIONS = ("learned", "sincos")
 def sincos_positions(grid: tuple[int, int], base_grid: int, width: int) -> np.ndarray:
     """Fixed positions [h, w, width] (MoCo v3, Chen et al. 2021): sines and cosines of x, then of y.
 
+    - grid: rows and columns of tokens.
+    - base_grid: rows and columns of the base grid.
+    - width: of the model, which 4 divides.
+
     Coordinates are in cells of the base grid, so that a token keeps its place in the image when the patch
     size changes; on the base grid itself they are 0, 1, 2, ...
     """
@@ -189,7 +193,13 @@ def parse(name: str) -> dict[str, Any] | None:
 
 
 def build(name: str, shape: Mapping[str, Any], outputs: int, image_size: int, options: dict[str, Any]) -> ViT:
-    """The module of a `shape` that `parse` gave.
+    """The module of a shape.
+
+    - name: of the model.
+    - shape: of `parse`.
+    - outputs: classes.
+    - image_size: side in pixels.
+    - options: fields of the module.
 
     'vit-*' pool by their class token, as published; 'V*' average their tokens and have no class token.
     The option `head_dim` asks for max(1, width // head_dim) heads.

@@ -77,9 +77,14 @@ def add_blocks(
     key: jax.Array,
     config: MorphConfig,
 ) -> Flat:
-    """Variables of `after`: those of `flat` with the new blocks of `order` among them.
+    """Variables of `after`: those of `flat` with new blocks among them.
 
-    ends: what ends a branch (models.Growth.branch_ends). example, key: as in `change`.
+    - flat: variables before, by path.
+    - order: where each block comes from.
+    - ends: what ends a branch (models.Growth.branch_ends).
+    - after: the deeper module.
+    - example, key: as in `change`.
+    - config: what new blocks start as.
     """
     moved = _moved(flat, order)
 
@@ -113,9 +118,19 @@ def add_block_moments(
     second: bool,
     config: MorphConfig,
 ) -> Flat:
-    """First moments of drawn blocks are 0, second ones the mean of that weight's in the old block before.
-    Those of copies are the old ones; scaled (scalax.morph.moments), what feeds a branch that was split among
-    k has gradients 1/k of what they were."""
+    """Moments of the optimiser with those of new blocks among them.
+
+    - flat: moments before, by path.
+    - order: where each block comes from.
+    - ends: what ends a branch (models.Growth.branch_ends).
+    - shapes: of the variables after.
+    - second: whether these are second moments.
+    - config: what new blocks start as, and the rule of moments.
+
+    First moments of drawn blocks are 0, second ones the mean of that weight's in the old block before. Those
+    of copies are the old ones; scaled (scalax.morph.moments), what feeds a branch that was split among k has
+    gradients 1/k of what they were.
+    """
     moved = _moved(flat, order)
     before = list(itertools.accumulate(order, lambda last, old: last if old is None else old))
     for path, shape in shapes.items():

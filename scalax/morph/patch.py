@@ -21,7 +21,12 @@ from scalax.morph.trees import Flat, Path, Shapes, is_masked
 
 
 def resize_tokens(flat: Flat, shapes: Shapes, growth: Growth) -> Flat:
-    """Parameters on the grid that `shapes` asks for; `growth` says which of them read or write it."""
+    """Parameters on another grid of tokens.
+
+    - flat: before, by path.
+    - shapes: after, which say the grid.
+    - growth: which of them read or write it.
+    """
 
     def resized(path: Path, leaf: jax.Array):
         target = shapes[path].shape
@@ -37,8 +42,10 @@ def resize_tokens(flat: Flat, shapes: Shapes, growth: Growth) -> Flat:
 def resize_token_moments(flat: Flat, shapes: Shapes, growth: Growth, second: bool, scaled: bool) -> Flat:
     """First or second moments on that grid, interpolated: the gradients of `in` and `out` are signals on it.
 
-    `scaled`: with n tokens in place of m, each token's share of the loss, and with it the gradient of `out`,
-    is m / n of what it was.
+    - flat, shapes, growth: as in `resize_tokens`.
+    - second: whether these are second moments.
+    - scaled: with n tokens in place of m, each token's share of the loss, and with it the gradient of `out`,
+      is m / n of what it was.
     """
 
     def moments(path: Path, leaf):

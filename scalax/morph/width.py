@@ -36,7 +36,10 @@ def check_width(
 ) -> None:
     """Raises UserError where the width shrinks, heads would, or the mode does not serve this model.
 
-    flat, shapes: of the variables before and after.
+    - flat, shapes: of the variables before and after.
+    - before, after: the modules.
+    - growth: what reads and writes the width.
+    - mode: config.width.
     """
     old, new = (getattr(module, growth.axes["width"][0]) for module in (before, after))
     what = f"width {old} -> {new}"
@@ -62,7 +65,14 @@ def check_width(
 
 
 def widen(flat: Flat, shapes: Shapes, growth: Growth, config: MorphConfig, key: jax.Array) -> Flat:
-    """Variables of the shapes given, by config.width and config.gamma."""
+    """Wider variables.
+
+    - flat: before, by path.
+    - shapes: after.
+    - growth: what reads and writes the width.
+    - config: width and gamma.
+    - key: that new entries are drawn from.
+    """
 
     def wider(path: Path, leaf: jax.Array, noise: jax.Array) -> jax.Array:
         leaf = leaf * _factor(path, leaf.shape, noise.shape, growth, config.width)
@@ -86,7 +96,14 @@ def widen(flat: Flat, shapes: Shapes, growth: Growth, config: MorphConfig, key: 
 
 
 def widen_moments(flat: Flat, shapes: Shapes, growth: Growth, config: MorphConfig, second: bool) -> Flat:
-    """First or second moments that follow `widen`, by config.moments (scalax.morph.moments)."""
+    """Moments that follow `widen`, by config.moments (scalax.morph.moments).
+
+    - flat: before, by path.
+    - shapes: after.
+    - growth: what reads and writes the width.
+    - config: width, gamma and moments.
+    - second: whether these are second moments.
+    """
 
     def wider(path: Path, leaf):
         if is_masked(leaf) or leaf.shape == shapes[path].shape:

@@ -18,7 +18,12 @@ def linear(shapes: Sequence[Shape], budget_flops: float) -> Schedule:
 
 
 def logarithmic(shapes: Sequence[Shape], budget_flops: float, first_flops: float) -> Schedule:
-    """The shapes in the order given, for equal ratios of FLOPs from `first_flops` to the budget."""
+    """The shapes in turn, for equal ratios of FLOPs.
+
+    - shapes: in their order.
+    - budget_flops: where the last ends.
+    - first_flops: where the first would begin in log.
+    """
     if not 0 < first_flops < budget_flops:
         raise ValueError(f"first_flops must be between 0 and {budget_flops}, got {first_flops}")
     ends = np.geomspace(first_flops, budget_flops, len(shapes) + 1)[1:-1]
@@ -26,7 +31,12 @@ def logarithmic(shapes: Sequence[Shape], budget_flops: float, first_flops: float
 
 
 def random_monotone(shapes: Sequence[Shape], budget_flops: float, seed: int) -> Schedule:
-    """The shapes in the order given, changing at FLOPs drawn uniformly below the budget."""
+    """The shapes in turn, changing at FLOPs drawn uniformly below the budget.
+
+    - shapes: in their order.
+    - budget_flops: where the last ends.
+    - seed: of the draw.
+    """
     ends = np.sort(np.random.default_rng(seed).uniform(size=len(shapes) - 1)) * budget_flops
     return _stages(shapes, ends, budget_flops)
 

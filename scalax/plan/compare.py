@@ -34,8 +34,11 @@ def trajectory_of(run: Sequence[RunRecord], metric: str, least: float) -> Trajec
 def flops_to_reach(flops: np.ndarray, values: np.ndarray, target: float) -> float:
     """FLOPs at which the best value so far first is at or below `target`; nan where it never is.
 
-    Log-log interpolation between the two measurements around it. flops: [n] increasing (equal at a
-    change of shape), values: [n] positive -> FLOPs.
+    Log-log interpolation between the two measurements around it.
+
+    - flops: [n] increasing (equal at a change of shape).
+    - values: [n] positive.
+    - target: a value.
     """
     flops, best = np.asarray(flops, float), np.minimum.accumulate(np.asarray(values, float))
     reached = np.flatnonzero(best <= target)
@@ -80,7 +83,11 @@ def target_values(seeds: Sequence[Mapping[Any, Trajectory]], count: int, first_s
 
 
 def mean_so_far(trajectory: Trajectory, first_flops: float, last_flops: float) -> float:
-    """Geometric mean of the least value so far, over FLOPs spaced evenly in log."""
+    """Geometric mean of the least value so far, over FLOPs spaced evenly in log.
+
+    - trajectory: of a run.
+    - first_flops, last_flops: between which.
+    """
     flops, values = trajectory
     at = np.geomspace(max(first_flops, flops[0]), last_flops, 200)
     return float(np.exp(np.interp(np.log(at), np.log(flops), np.log(np.minimum.accumulate(values))).mean()))

@@ -63,7 +63,12 @@ def measured_error(trajectories: Trajectories) -> float:
 def check_measured(
     trajectories: Trajectories, *, budget_flops: float | None = None, target: float | None = None
 ) -> None:
-    """Raises UserError for a budget or a target that lies beyond the static runs."""
+    """Raises UserError for a budget or a target that lies beyond the static runs.
+
+    - trajectories: of the static runs.
+    - budget_flops: None is not checked.
+    - target: value of the metric; None is not checked.
+    """
     last, least = measured_flops(trajectories), measured_error(trajectories)
     if budget_flops is not None and budget_flops > last * WHOLE_STEPS:
         raise UserError(

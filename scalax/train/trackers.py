@@ -58,6 +58,12 @@ class Wandb(Hook):
         self._runs: dict[str, Any] = {}
 
     def start(self, run: str, directory: Any, info: RunInfo) -> None:
+        """Open the run there, or go on with the one that `directory` names.
+
+        - run: its name.
+        - directory: of the run.
+        - info: its config and cost.
+        """
         import wandb
 
         file = Path(directory) / "wandb_id"

@@ -10,8 +10,11 @@ from scalax.laws.family import TINY, Extent, lerp, log_excess, unpack
 REVISITING = "Alabdulmohsin et al. 2022, 'Revisiting Neural Scaling Laws in Language and Vision'"
 
 
-def exponent_starts(extent: Extent, unit) -> np.ndarray:
-    """Log exponents around the curve's own slope, from a fifth of it to twelve times it."""
+def exponent_starts(extent: Extent, unit: np.ndarray) -> np.ndarray:
+    """Log exponents around the curve's own slope, from a fifth of it to twelve times it.
+
+    - extent: of the curve. unit: [...] in 0..1, 0 gives the least.
+    """
     return np.log(extent.steepness) + lerp(-1.6, 2.5, unit)
 
 
@@ -20,8 +23,13 @@ def exponent_box(extent: Extent) -> tuple[Any, Any]:
     return np.log(extent.steepness) - 12, np.log(extent.steepness) + 7
 
 
-def limit_starts(extent: Extent, unit, least: float = 0.02, most: float = 0.999) -> np.ndarray:
-    """Log limits between these shares of the least y."""
+def limit_starts(extent: Extent, unit: np.ndarray, least: float = 0.02, most: float = 0.999) -> np.ndarray:
+    """Log limits between two shares of the least y.
+
+    - extent: of the curve.
+    - unit: [...] in 0..1, 0 gives the least.
+    - least, most: the shares.
+    """
     return extent.low + np.log(lerp(least, most, unit))
 
 

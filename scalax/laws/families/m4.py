@@ -10,7 +10,7 @@ from scalax.laws.priors import PriorCoordinates, wide_prior
 
 
 @jax.custom_jvp
-def solve_bend(level, a):
+def solve_bend(level: jax.Array, a: jax.Array) -> jax.Array:
     """The w where w + (a - 1) softplus(w) = level, for a > 0; arrays broadcast.
 
     The left side is increasing, and convex or concave by the sign of a - 1. Newton's method starts on

@@ -23,6 +23,11 @@ def load(
 ) -> dict[str, Any]:
     """`variables` of `module` with the parameters of a published .npz file, or of one `scalax convert` wrote.
 
+    - path: of the file.
+    - module: of the model.
+    - variables: of the module, which say what is wanted.
+    - keep_head: take the head too.
+
     Otherwise as `fit_arrays`.
     """
     arrays = from_published(read_arrays(path), str(path))

@@ -11,6 +11,14 @@ X_LABEL = "training compute (FLOPs)"
 
 
 def static_laws(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
+    """Static runs of each shape, and their laws.
+
+    - path: of the PNG.
+    - ladder: of the study.
+    - label: of the metric.
+
+    Returns `path`.
+    """
     with figure(path) as axes:
         _laws(axes, ladder)
         for look, runs in zip(looks(), _static(ladder).values(), strict=False):
@@ -22,6 +30,14 @@ def static_laws(path: epath.Path, ladder: LadderResult, label: str) -> epath.Pat
 
 
 def schedule(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
+    """The plan: laws of the shapes, and where it changes from one to the next.
+
+    - path: of the PNG.
+    - ladder: of the study.
+    - label: of the metric.
+
+    Returns `path`.
+    """
     plan = ladder.plan
     with figure(path) as axes:
         _laws(axes, ladder)
@@ -37,6 +53,14 @@ def schedule(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
 
 
 def adaptive(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
+    """The adaptive runs against the static ones.
+
+    - path: of the PNG.
+    - ladder: of the study.
+    - label: of the metric.
+
+    Returns `path`.
+    """
     plan = ladder.plan
     with figure(path) as axes:
         for look, (shape, runs) in zip(looks(), _static(ladder).items(), strict=False):
@@ -73,7 +97,14 @@ def adaptive(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
 
 
 def baselines(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
-    """Each method but the static shapes: median and range over the seeds of the best value so far."""
+    """Each method but the static shapes: median and range over the seeds of the best value so far.
+
+    - path: of the PNG.
+    - ladder: of the study.
+    - label: of the metric.
+
+    Returns `path`.
+    """
     names = ladder.others
     with figure(path) as axes:
         for look, name in zip(looks(), names, strict=False):
