@@ -11,7 +11,7 @@ LAYERS = [
     ["config"],
     ["jobs", "settings"],
     ["laws", "models", "data"],
-    ["cost", "morph", "plan", "tasks"],
+    ["cost", "morph", "plan", "tasks", "transfer"],
     ["evals", "probes"],
     ["train"],
     ["report", "throughput"],
@@ -19,7 +19,7 @@ LAYERS = [
     ["cli", "launch"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-NEVER = {"laws": {"flax", "optax", "orbax", "grain"}, "plan": {"flax", "optax", "orbax", "grain"}}
+NEVER = {name: {"flax", "optax", "orbax", "grain"} for name in ("laws", "plan", "transfer")}
 
 
 def imports_of(path: Path) -> set[str]:

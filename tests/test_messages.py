@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from scalax import data, jobs, laws, models, plan, records, studies, tasks
+from scalax import data, jobs, laws, models, plan, records, studies, tasks, transfer
 from scalax.config import (
     DataConfig,
     EvalConfig,
@@ -40,6 +40,7 @@ from tests.plan_laws import CROSSING, LARGE, SMALL, PowerLaw, record
 
 X, FLOPS = np.geomspace(1e3, 1e6, 12), np.geomspace(1e7, 1e10, 10)
 CURVE = laws.Curve(X, 1 / X)
+MODELS = transfer.model_table("up", np.linspace(0.1, 0.5, 9), {"down": np.linspace(0.2, 0.6, 9)})
 RUN, COST = (FLOPS, CROSSING[LARGE].predict(FLOPS)), {LARGE: 1.0, SMALL: 4.0}
 IMAGES = np.zeros((4, 8, 8), np.uint8)
 JOINT = RunConfig(model=ModelConfig(names=("V16-1", "V32-1")))
@@ -340,6 +341,65 @@ LIBRARIES = [
             "run, step 1000: its shape is V64-4/2, and the plan decided on V64-4/8; remove the run and make"
             " it again"
         ),
+    ),
+    # transfer
+    (
+        lambda tmp: transfer.model_table("up", X[:4] / 1e6, {"down": X[:4] / 1e6}),
+        "'up': 4 models have an upstream error, and a law needs 5 or more",
+    ),
+    (
+        lambda tmp: transfer.model_table("up", np.full(12, 0.5), {"down": X / 1e6}),
+        "`upstream` 'up': all models have the same upstream error, 0.5; choose another upstream task",
+    ),
+    (
+        lambda tmp: transfer.model_table("up", X / 1e6, {"down": np.full(12, np.nan)}),
+        "`downstream`: no task has 5 models with an upstream error; the best has 0",
+    ),
+    (
+        lambda tmp: transfer.model_table("up", X / 1e6, {"down": X / 1e5}),
+        "'down', model 'model 9': an error is a share, 0 to 1, got 1.51991",
+    ),
+    (
+        lambda tmp: transfer.hull_of([0.2, 0.6], [0.3, 0.5]).mixture(0.7),
+        "`e_us` must lie between 0.2 and 0.6, the ends of the hull, got 0.7",
+    ),
+    (
+        lambda tmp: transfer.analyse(MODELS, resamples=5),
+        "`resamples` must be at least 20 for intervals, got 5",
+    ),
+    (lambda tmp: transfer.analyse(MODELS, draws=0), "`draws` must be at least 1, got 0"),
+    (
+        lambda tmp: transfer.predict(MODELS, below=0.2),
+        "`below` must lie between 0.5 and 0.9, the least and the best upstream accuracy, got 0.2",
+    ),
+    (
+        lambda tmp: transfer.read_models(write(tmp / "m.csv", "m,up,down\na,0.5,0.4\na,0.6,0.5"), "up"),
+        (
+            "TMP/m.csv, row 3: model 'a' occurs twice (also in row 2); remove one, or name the columns that"
+            " tell models apart by `model`"
+        ),
+    ),
+    (
+        lambda tmp: transfer.read_models(write(tmp / "m.csv", "up,down\n50,40\n60,0.5"), "up"),
+        (
+            "TMP/m.csv, row 3, column 'down': 0.5 beside 40 in row 2: shares and per cent mixed? write all in"
+            " one unit, or say `unit` percent if they are per cent"
+        ),
+    ),
+    (
+        lambda tmp: transfer.read_models(write(tmp / "m.csv", "up,loss\n0.5,0.4"), "up", ["loss"]),
+        (
+            "TMP/m.csv: column 'loss' speaks of a loss; if it holds shares of wrong answers, name it in"
+            " `errors`"
+        ),
+    ),
+    (
+        lambda tmp: transfer.read_models(write(tmp / "m.csv", "up,pets\n0.5,0.4"), "up", ["pet"]),
+        "TMP/m.csv, row 1: no column 'pet' (did you mean 'pets'?)",
+    ),
+    (
+        lambda tmp: transfer.read_result(write(tmp / "transfer.json", "{}")),
+        "TMP/transfer.json: is not of version 1; make it again with scalax transfer",
     ),
     # speed
     (

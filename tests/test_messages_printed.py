@@ -28,6 +28,18 @@ X = np.geomspace(1e3, 1e6, 12)
 
 # Arguments of a command -> what it prints.
 COMMANDS = [
+    (
+        ["scalax", "transfer"],
+        "scalax transfer: error: no file of models given; see scalax transfer --help, or try --simulated",
+    ),
+    (
+        ["scalax", "transfer", "nowhere.csv"],
+        "scalax transfer: error: --upstream must name the column of upstream accuracies or errors",
+    ),
+    (
+        ["scalax", "transfer", "nowhere.csv", "--upstream", "up"],
+        "scalax transfer: error: nowhere.csv: No such file or directory; give a file of models",
+    ),
     (["scalax", "fit"], "scalax fit: error: no file of curves given; try --example"),
     (
         ["scalax", "fit", "nowhere.csv"],

@@ -1,6 +1,7 @@
 """One look for all figures: Okabe-Ito colours (safe for colour-blind readers), log axes with plain labels."""
 
 import io
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ import matplotlib.pyplot as plt
 from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from scalax.units import flops_text
 
@@ -59,11 +61,43 @@ def panels(path: epath.Path, count: int, size: tuple[float, float]) -> Iterator[
         drawing, axes = plt.subplots(1, count, figsize=size, layout="constrained", squeeze=False)
         try:
             yield list(axes[0])
-            picture = io.BytesIO()
-            drawing.savefig(picture, format="png")
-            path.write_bytes(picture.getvalue())
+            _save(drawing, path)
         finally:
             plt.close(drawing)
+
+
+@contextmanager
+def grid(path: epath.Path, count: int, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+    """Small axes in rows, all alike; saved as PNG at the end.
+
+    - path: of the file.
+    - count: of axes.
+    - columns: of a row; the last row may be shorter.
+    - size: of one of the axes, in inches.
+    """
+    rows = -(-count // columns)
+    left, right, bottom, top = 0.65, 0.1, 0.55, 0.75  # inches, for what the whole figure says
+    across, up = size[0] * columns + left + right, size[1] * rows + bottom + top
+    with plt.rc_context({**RC, "font.size": 7.5, "axes.titlesize": 7.5, "axes.linewidth": 0.6}):
+        # Margins by hand: a layout engine takes minutes for some hundred axes.
+        drawing, axes = plt.subplots(rows, columns, figsize=(across, up), squeeze=False)
+        sides = {"left": left / across, "right": 1 - right / across}
+        drawing.subplots_adjust(**sides, bottom=bottom / up, top=1 - top / up, wspace=0.27, hspace=0.5)
+        try:
+            for spare in axes.flat[count:]:
+                spare.set_visible(False)
+            yield list(axes.flat[:count])
+            _save(drawing, path, dpi=130)
+        finally:
+            plt.close(drawing)
+
+
+def _save(drawing: Figure, path: epath.Path, dpi: float | None = None) -> None:
+    picture = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of names in scripts that the font lacks
+        drawing.savefig(picture, format="png", dpi=dpi or RC["savefig.dpi"])
+    path.write_bytes(picture.getvalue())
 
 
 @contextmanager

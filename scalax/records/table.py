@@ -1,0 +1,145 @@
+"""Rows of a CSV or JSONL file that somebody else made, whole or rejected with file, row and column."""
+
+import csv
+import io
+import json
+import math
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scalax.errors import UserError
+
+LARGEST_CELL = 10_000  # characters; a longer one is not a number or a name
+
+
+class Table(NamedTuple):
+    """rows: a cell by column; lines: the line of the file that each ends at; columns: in the file's order."""
+
+    rows: list[dict[str, Any]]
+    lines: list[int]
+    columns: list[str]
+
+
+def read_table(path: str | Path, holds: str) -> Table:
+    """The rows of a file.
+
+    - path: a CSV file (commas, semicolons or tabs) or one JSON object a line.
+    - holds: what the file should hold, for messages: 'curves'.
+
+    Raises UserError with file, row and column for what it cannot read.
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except OSError as e:
+        raise UserError(f"{path}: {e.strerror or e}; give a file of {holds}") from None
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as e:
+        line = raw[: e.start].count(b"\n") + 1
+        raise UserError(
+            f"{path}, row {line}, column 1: not text in UTF-8; give a CSV or JSONL file"
+        ) from None
+    if "\0" in text:
+        raise UserError(
+            f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}, column 1: holds a null byte; give"
+            " a CSV or JSONL file"
+        )
+    if not text.strip():
+        raise UserError(f"{path}, row 1, column 1: the file is empty")
+    return _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv(path, text)
+
+
+def _csv(path: Path, text: str) -> Table:
+    head = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = max(",;\t", key=head.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows, lines, columns = [], [], []
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not columns:
+                columns = [cell.strip() for cell in cells]
+                if len(set(columns)) < len(columns):
+                    twice = next(c for c in columns if columns.count(c) > 1)
+                    raise UserError(
+                        f"{path}, row {reader.line_num}: column {twice!r} occurs twice; rename one"
+                    )
+                continue
+            if len(cells) != len(columns):
+                at = min(len(cells), len(columns))
+                raise UserError(
+                    f"{path}, row {reader.line_num}, column {at + 1}: the row has {len(cells)} cells where"
+                    f" the header has {len(columns)}; complete or remove it"
+                )
+            rows.append(dict(zip(columns, cells, strict=True)))
+            lines.append(reader.line_num)
+    except csv.Error as e:
+        raise UserError(
+            f"{path}, row {reader.line_num}, column 1: {e}; check quotes and delimiters"
+        ) from None
+    if not rows:
+        raise UserError(f"{path}, row 1, column 1: no row follows the header")
+    return Table(rows, lines, columns)
+
+
+def _json_lines(path: Path, text: str) -> Table:
+    rows, lines, columns = [], [], {}
+    whole = text.split("\n")
+    for number, line in enumerate(whole, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (json.JSONDecodeError, RecursionError, ValueError) as e:
+            if number == len(whole) and rows:
+                break  # a killed run tears its last line
+            at = getattr(e, "colno", 1)
+            raise UserError(
+                f"{path}, row {number}, column {at}: not a JSON object; repair or remove it"
+            ) from None
+        if not isinstance(row, dict):
+            raise UserError(
+                f"{path}, row {number}, column 1: want a JSON object per line, got {type(row).__name__}"
+            )
+        rows.append(row)
+        lines.append(number)
+        columns.update(dict.fromkeys(row))
+    if not rows:
+        raise UserError(f"{path}, row 1, column 1: no complete JSON object")
+    return Table(rows, lines, list(columns))
+
+
+def number(path: str | Path, row: dict[str, Any], line: int, column: str) -> float | None:
+    """The number in a cell; None where it is empty. Raises UserError for anything else.
+
+    - path, line: where the row is from, for messages.
+    - row: of the table.
+    - column: of the cell.
+    """
+    cell = row.get(column)
+    if isinstance(cell, bool | list | dict):
+        raise UserError(f"{path}, row {line}, column {column!r}: want a number, got {type(cell).__name__}")
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return None
+    if isinstance(cell, str) and len(cell) > LARGEST_CELL:
+        raise UserError(
+            f"{path}, row {line}, column {column!r}: a cell of {len(cell):,} characters is no number"
+        )
+    try:
+        if isinstance(cell, str) and "_" in cell:
+            raise ValueError
+        return float(cell)
+    except OverflowError:
+        return math.inf
+    except ValueError:
+        raise UserError(
+            f"{path}, row {line}, column {column!r}: {str(cell)[:30]!r} is not a number"
+        ) from None
+
+
+def cell_text(row: dict[str, Any], column: str) -> str:
+    """The cell as text, at most 200 characters of it."""
+    value = row.get(column, "")
+    return ("" if value is None else str(value))[:200]
