@@ -133,6 +133,8 @@ class OptimConfig:
       weight_decay: of the body, times the learning rate.
       weight_decay_head: of the head, times the learning rate.
       clip_norm: global norm that gradients are clipped to.
+      loss: of images: softmax, cross-entropy over the classes; or sigmoid, the sum over the classes of a
+        binary cross-entropy each.
       label_smoothing: share of the target spread evenly over all classes.
       rewarm_steps: steps of linear warm-up from zero after each change of shape.
       on_nonfinite: what a loss or gradient that is not finite does. stop ends the run; skip leaves that step
@@ -151,6 +153,7 @@ class OptimConfig:
     weight_decay: float = 0.01
     weight_decay_head: float = 0.01
     clip_norm: float = 1.0
+    loss: Literal["softmax", "sigmoid"] = "softmax"
     label_smoothing: float = 0.2
     rewarm_steps: int = 0
     on_nonfinite: Literal["stop", "skip", "lower_rate"] = "stop"

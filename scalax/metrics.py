@@ -91,6 +91,16 @@ for _metric in (
         "share of images",
         compared=False,
     ),
+    Metric("linear_error", "error of the linear probe", "share of images", counted=True),
+    Metric("linear_penalty", "penalty of the linear probe", "of mean cross-entropy", compared=False),
+    Metric("head_margin", "median margin at the head", "scores", compared=False),
+    Metric("pre_logits_margin", "median margin at the pre-logits", "pre-logits", compared=False),
+    Metric("head_margin_size", "median absolute margin at the head", "scores", compared=False),
+    Metric(
+        "pre_logits_margin_size", "median absolute margin at the pre-logits", "pre-logits", compared=False
+    ),
+    Metric("weight_norm", "L2 norm of the weights", "weights", compared=False),
+    Metric("weight_distance", "distance of the weights from their start", "weights", compared=False),
     Metric("skipped_steps", "steps left out", "steps", compared=False),
 ):
     register(_metric)

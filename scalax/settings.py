@@ -3,16 +3,24 @@
 import dataclasses
 from typing import Any
 
+from scalax import typed
 from scalax.config import RunConfig, StartConfig
 
 PARTS = ("data", "model", "start", "optim", "eval", "morph")
 # How a step is computed does not change what it gives; each run has a shape of its own.
 NO_MATTER = {"": ("accumulate", "shard_optimizer", "population"), "model": ("names", "remat", "attention")}
-# Settings that version 1 of run.json did not have, at what it did.
+# Settings that older files do not have, at what was done.
 ADDED: dict[str, dict[str, Any]] = {
     "": {"task": "image_classification", "start": dataclasses.asdict(StartConfig())},
     "data": {"context": 64},
-    "optim": {"name": "adam", "lr_head": 1.0, "b1": 0.9, "b2": 0.999, "momentum": 0.9},
+    "optim": {
+        "name": "adam",
+        "lr_head": 1.0,
+        "b1": 0.9,
+        "b2": 0.999,
+        "momentum": 0.9,
+        "loss": "softmax",
+    },
     "eval": {"more": []},
 }
 
@@ -32,6 +40,15 @@ def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
     """Settings that an older version wrote, with those that were added since."""
     whole = {**ADDED[""], **settings}
     return whole | {part: {**added, **whole[part]} for part, added in ADDED.items() if part in whole}
+
+
+def config_of(settings: dict[str, Any], where: str) -> RunConfig:
+    """The config that `run_settings` turned into `settings`, of any version, without eval.more.
+
+    where: names the file in errors. Raises UserError where they are no settings of a run.
+    """
+    whole = upgraded(settings)
+    return typed.from_json(RunConfig, {**whole, "eval": {**whole.get("eval", {}), "more": []}}, where)
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:

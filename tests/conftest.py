@@ -31,6 +31,8 @@ LONG = {
     "test_groups.py": [],
     "test_models.py": [],
     "test_train.py": [],
+    "test_transfer_study.py": [],
+    "test_probes.py": [],
     "test_tasks.py": [],
     "test_published_numbers.py": [],
     "test_laws_commands.py": [],

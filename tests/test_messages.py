@@ -21,6 +21,7 @@ from scalax.config import (
     StartConfig,
 )
 from scalax.cost.model import model_cost
+from scalax.data.named import named_set
 from scalax.errors import UserError
 from scalax.evals import ridge
 from scalax.jobs.status import survey
@@ -28,14 +29,17 @@ from scalax.models.weights.files import read_arrays
 from scalax.morph.depth import block_order
 from scalax.plan import Online
 from scalax.schedule import Schedule
+from scalax.studies import finetune
 from scalax.studies.adaptive import AdaptiveConfig
 from scalax.studies.halfspace import HalfspaceConfig
+from scalax.studies.transfer import HeadConfig, TransferConfig
 from scalax.throughput import timm_models
 from scalax.throughput.spec import Spec
 from scalax.train import distributed, rundir
 from scalax.train.group import Group, Member
 from scalax.train.health import Health
 from scalax.train.monitors import monitors
+from scalax.train.step import check_layers
 from tests.plan_laws import CROSSING, LARGE, SMALL, PowerLaw, record
 
 X, FLOPS = np.geomspace(1e3, 1e6, 12), np.geomspace(1e7, 1e10, 10)
@@ -184,6 +188,36 @@ LIBRARIES = [
     (
         lambda tmp: ridge.draw_shots(np.array([0] * 20 + [1] * 2), 2, shots=10, draws=1),
         "eval.shots 10: class 1 has 2 training images; lower it",
+    ),
+    (
+        lambda tmp: check_layers(["block07"], ["block00", "pre_logits"]),
+        "the model has no layer 'block07'; it has 'block00', 'pre_logits'",
+    ),
+    (
+        lambda tmp: named_set("pet", 8),
+        (
+            "image set 'pet' is no downstream task (did you mean 'pets'?); for files of your own give"
+            " NAME=PATH"
+        ),
+    ),
+    (lambda tmp: named_set("a/b=x", 8), "image set 'a/b=x': want NAME=PATH, the name without / and @"),
+    (lambda tmp: named_set(f"x={tmp}/no", 8), "image set 'x=TMP/no': no such file or directory"),
+    (
+        lambda tmp: data.check(DataConfig(source="downstream", name="dtd", validation_split="val")),
+        "data.validation_split 'val': a downstream task has the splits train and test",
+    ),
+    (
+        lambda tmp: TransferConfig(best_shots=3),
+        "best_shots 3 is not one of shots, (1, 5, 10, 20)",
+    ),
+    (
+        lambda tmp: TransferConfig(shares=()),
+        "shares and head.decays are both empty; name some of one of them",
+    ),
+    (lambda tmp: HeadConfig(decays=(0.0,)), "head.decays: want none, or three and more, got (0.0,)"),
+    (
+        lambda tmp: finetune.plan(finetune.FinetuneConfig()),
+        "start.run is empty; name the directory of a finished run to fine-tune",
     ),
     # models, their weights and cost, changes of shape
     (

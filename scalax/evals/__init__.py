@@ -8,8 +8,12 @@ that a config which names evaluations is read at once.
 from scalax.evals.evaluator import Evaluator as Evaluator
 from scalax.evals.evaluator import evaluations as evaluations
 from scalax.evals.fewshot import FewShot as FewShot
+from scalax.evals.linear import LinearProbe as LinearProbe
+from scalax.evals.margins import Margins as Margins
+from scalax.evals.norms import Norms as Norms
 from scalax.evals.outputs import Outputs as Outputs
 from scalax.evals.outputs import Predicted as Predicted
+from scalax.evals.probes import Probes as Probes
 from scalax.evals.protocol import Context as Context
 from scalax.evals.protocol import Evaluation as Evaluation
 from scalax.evals.validation import Validation as Validation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,13 +19,20 @@ class Predicted(NamedTuple):
 
 
 class Outputs:
-    """Scores and features of one state of a model, kept for as long as this lives.
+    """Scores and features of one state of a model, kept for as long as this lives, and its parameters.
 
     - predict: from a data set and rows [n] of it to what the model says of them.
+    - params: of the state: a tree of arrays, by the names of the model's layers.
+    - initial: gives the parameters that the run began with.
     """
 
-    def __init__(self, predict: Callable[[Dataset, np.ndarray], Predicted]):
-        self._predict = predict
+    def __init__(
+        self,
+        predict: Callable[[Dataset, np.ndarray], Predicted],
+        params: Any = None,
+        initial: Callable[[], Any] = dict,
+    ):
+        self._predict, self.params, self.initial = predict, params, initial
         self._seen: dict[int, _Seen] = {}
 
     def scores(self, dataset: Dataset, rows: np.ndarray | None = None) -> dict[str, np.ndarray]:

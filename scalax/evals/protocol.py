@@ -39,7 +39,7 @@ class Context(NamedTuple):
         if splits.train.example != self.splits.train.example:
             raise UserError(
                 f"evaluation {name!r}: its examples are {splits.train.example}, those of the run"
-                f" {self.splits.train.example}; give it the same data.image_size"
+                f" {self.splits.train.example}; give it the same size and channels (data.image_size)"
             )
         return splits
 

@@ -12,20 +12,23 @@ from scalax.errors import UserError
 DRAW_SEED = 0  # fixed, so that every run is probed with the same images
 
 
-def draw_shots(labels: np.ndarray, classes: int, shots: int, draws: int) -> np.ndarray:
+def draw_shots(
+    labels: np.ndarray, classes: int, shots: int, draws: int, setting: str = "eval.shots"
+) -> np.ndarray:
     """Rows of `shots` images of each class, drawn without replacement `draws` times over.
 
     - labels: int [N], of the data to draw from.
     - classes: number of them.
     - shots: images of each class.
     - draws: number of draws.
+    - setting: what errors call the number of shots.
 
-    Returns int [draws, classes * shots]. Raises UserError where a class has too few images.
+    Returns int [draws, classes * shots], class by class. Raises UserError where a class has too few images.
     """
     counts = np.bincount(labels, minlength=classes)
     if counts.min() < shots:
         raise UserError(
-            f"eval.shots {shots}: class {int(counts.argmin())} has {counts.min()} training images; lower it"
+            f"{setting} {shots}: class {int(counts.argmin())} has {counts.min()} training images; lower it"
         )
     rows = [np.flatnonzero(labels == c) for c in range(classes)]
     generators = [np.random.default_rng((DRAW_SEED, draw)) for draw in range(draws)]

@@ -14,14 +14,19 @@ def key(data: Any) -> str:
     return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]
 
 
-def swept_run(shape: Shape, optim: OptimConfig, seed: int) -> str:
+def swept_run(shape: Shape, optim: OptimConfig, seed: int, usual: OptimConfig | None = None) -> str:
     """A run of a sweep.
 
     - shape: that is trained.
     - optim: what it is trained by.
     - seed: of the run.
+    - usual: the settings of the head are said where they are others than in this.
     """
-    return _file_name(f"{shape}_lr{optim.lr:g}_decay{optim.weight_decay:g}_seed{seed}")
+    usual = usual or optim
+    head = "" if optim.lr_head == usual.lr_head else f"_lrhead{optim.lr_head:g}"
+    if optim.weight_decay_head != usual.weight_decay_head:
+        head += f"_decayhead{optim.weight_decay_head:g}"
+    return _file_name(f"{shape}_lr{optim.lr:g}_decay{optim.weight_decay:g}{head}_seed{seed}")
 
 
 def scheduled_run(schedule: Schedule, seed: int) -> str:

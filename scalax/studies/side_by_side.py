@@ -16,7 +16,7 @@ from scalax.units import flops_text, seconds_text
 
 if TYPE_CHECKING:
     from scalax.report.tables import Table
-    from scalax.train import RunSpec
+    from scalax.train import Experiment, RunSpec
 
 MOST_NAMED = 12  # runs that a figure's legend names
 
@@ -57,6 +57,7 @@ def make(
     out: Any,
     hooks: Sequence[Any],
     say: Callable[[str], None],
+    experiment: "Experiment | None" = None,
 ) -> RunsResult:
     """Make the runs that are missing in `out`/runs. Raises UserError where the metric was not measured.
 
@@ -65,10 +66,11 @@ def make(
     - out: directory of the study.
     - hooks: train.Hook of all training.
     - say: shows a line of text.
+    - experiment: that the runs are of; None opens the config's.
     """
     from scalax import train
 
-    experiment = train.open_experiment(config.run)
+    experiment = experiment or train.open_experiment(config.run)
     if config.metric is not None:
         experiment.evaluator.check(config.metric)
     made = train.execute(experiment, specs, epath.Path(out) / "runs", hooks, say)

@@ -18,12 +18,16 @@ from scalax.studies.side_by_side import RunsResult
 class SweepConfig:
     """Runs of every shape with every learning rate, weight decay and seed, and what they reach.
 
+    Runs of one shape may train as one program, whatever rates and decays they have (population).
+
     Attributes:
       run: what all runs share.
       name: names the default output directory, runs/NAME.
       patches: patch sizes in pixels, of each model in model.names (1 for ResNets).
       lrs: learning rates; empty takes optim.lr.
       weight_decays: empty takes optim.weight_decay.
+      lr_heads: multipliers of the head's learning rate; empty takes optim.lr_head.
+      weight_decays_head: of the head; empty takes optim.weight_decay_head.
       seeds: each is a run of its own.
       metric: what the report shows (scalax.metrics).
     """
@@ -33,15 +37,18 @@ class SweepConfig:
     patches: tuple[int, ...] = (4,)
     lrs: tuple[float, ...] = ()
     weight_decays: tuple[float, ...] = ()
+    lr_heads: tuple[float, ...] = ()
+    weight_decays_head: tuple[float, ...] = ()
     seeds: tuple[int, ...] = (0,)
     metric: str = "val_error"
 
     def __post_init__(self):
         for lr in self.lrs:
             positive("lrs", lr)
-        for decay in self.weight_decays:
-            at_least("weight_decays", decay, 0)
-        for name in ("patches", "lrs", "weight_decays", "seeds"):
+        for name in ("weight_decays", "lr_heads", "weight_decays_head"):
+            for value in getattr(self, name):
+                at_least(name, value, 0)
+        for name in ("patches", "lrs", "weight_decays", "lr_heads", "weight_decays_head", "seeds"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise UserError(f"{name} must be different values, got {values}")
@@ -57,8 +64,17 @@ class SweepConfig:
 
     def optims(self) -> list[OptimConfig]:
         optim = self.run.optim
-        values = itertools.product(self.lrs or (optim.lr,), self.weight_decays or (optim.weight_decay,))
-        return [dataclasses.replace(optim, lr=lr, weight_decay=decay) for lr, decay in values]
+        fields = {
+            "lr": self.lrs,
+            "weight_decay": self.weight_decays,
+            "lr_head": self.lr_heads,
+            "weight_decay_head": self.weight_decays_head,
+        }
+        choices = [values or (getattr(optim, name),) for name, values in fields.items()]
+        return [
+            dataclasses.replace(optim, **dict(zip(fields, values, strict=True)))
+            for values in itertools.product(*choices)
+        ]
 
 
 def run(
@@ -75,7 +91,7 @@ def run(
 
     specs = [
         RunSpec(
-            naming.swept_run(shape, optim, seed),
+            naming.swept_run(shape, optim, seed, config.run.optim),
             Schedule((Stage(shape, config.run.budget_flops),)),
             seed,
             optim,

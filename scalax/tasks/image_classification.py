@@ -22,7 +22,7 @@ class ImageClassification:
     """Raw examples: 'image' uint8 [H, W, C], 'label' int32 [].
 
     - image_shape: (H, W, C). outputs: classes.
-    - label_smoothing, crop_padding, flip: as in OptimConfig and DataConfig.
+    - label_smoothing, crop_padding, flip, loss_name (OptimConfig.loss): as in OptimConfig and DataConfig.
     """
 
     image_shape: tuple[int, ...]
@@ -30,6 +30,7 @@ class ImageClassification:
     label_smoothing: float
     crop_padding: int
     flip: bool
+    loss_name: str = "softmax"
     unit: str = "images"
     measured: tuple[str, ...] = ("val_error", "val_loss")
 
@@ -55,8 +56,10 @@ class ImageClassification:
         return data.normalise(images), batch["label"]
 
     def loss(self, outputs: Array, targets: Array) -> Array:
-        """Smoothed cross-entropy, nats."""
+        """Smoothed cross-entropy, nats: over the classes, or summed over one a class."""
         smooth = optax.smooth_labels(jax.nn.one_hot(targets, outputs.shape[-1]), self.label_smoothing)
+        if self.loss_name == "sigmoid":
+            return optax.sigmoid_binary_cross_entropy(outputs, smooth).sum(-1).mean()
         return optax.softmax_cross_entropy(outputs, smooth).mean()
 
     def scores(self, outputs: Array, targets: Array) -> dict[str, Array]:
@@ -86,6 +89,7 @@ def _open(config: RunConfig, splits: Splits) -> ImageClassification:
         label_smoothing=config.optim.label_smoothing,
         crop_padding=config.data.crop_padding,
         flip=config.data.flip,
+        loss_name=config.optim.loss,
     )
 
 

@@ -72,6 +72,8 @@ def _open(config: RunConfig, splits: Splits) -> NextToken:
         raise UserError(
             f"task next_token needs tokens; data.source {config.data.source!r} has {', '.join(example)}"
         )
+    if config.optim.loss != "softmax":
+        raise UserError(f"optim.loss {config.optim.loss} does not apply to task next_token; leave it out")
     return NextToken(example["tokens"].shape[0] - 1, splits.outputs, config.optim.label_smoothing)
 
 

@@ -11,6 +11,8 @@ from scalax.train.execute import RunSpec as RunSpec
 from scalax.train.execute import execute as execute
 from scalax.train.experiment import Experiment as Experiment
 from scalax.train.experiment import open_experiment as open_experiment
+from scalax.train.finished import Finished as Finished
+from scalax.train.finished import open_finished as open_finished
 from scalax.train.group import Member as Member
 from scalax.train.health import Diverged as Diverged
 from scalax.train.hooks import Hook as Hook

@@ -1,6 +1,7 @@
 """What the state of a run says of examples, for evaluations."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +14,12 @@ from scalax.train.state import TrainState
 
 
 def outputs_of(
-    program: Callable, mesh: Mesh, batch_size: int, state: TrainState, member: int | None = None
+    program: Callable,
+    mesh: Mesh,
+    batch_size: int,
+    state: TrainState,
+    member: int | None = None,
+    initial: Callable[[], Any] = dict,
 ) -> Outputs:
     """Outputs of a state.
 
@@ -24,10 +30,16 @@ def outputs_of(
     - batch_size: examples at a time, over all devices.
     - state: of the run, or of a population.
     - member: the number of a run in a population.
+    - initial: gives the parameters that the run, or the population, began with.
     """
     variables = (state.params, state.model_state)
+    began = initial
     if member is not None:
         variables = _take(variables, member)
+
+        def began() -> Any:
+            return _take(initial(), member)
+
     share = batch_size // jax.process_count()
     mine = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
 
@@ -42,7 +54,7 @@ def outputs_of(
             parts.append(jax.tree.map(lambda x, count=count: np.asarray(x)[:count], found))
         return Predicted(*(_joined([part[i] for part in parts]) for i in range(2)))
 
-    return Outputs(predict)
+    return Outputs(predict, variables[0], began)
 
 
 def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

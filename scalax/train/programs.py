@@ -146,6 +146,13 @@ class Programs:
 
         return self._once(("predict", shape, batch_size, layers), compiled)
 
+    def layers(self, shape: Shape) -> tuple[str, ...]:
+        """Names of the intermediates of a model, in order: 'block00', ..., 'pre_logits'."""
+        images = jax.ShapeDtypeStruct((1, *self._task.input.shape), self._task.input.dtype)
+        module = self.build(shape)
+        found = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], images)
+        return tuple(found)
+
     def check_layers(self, shape: Shape, batch_size: int, layers: tuple[str, ...]) -> None:
         """Raises UserError where the model lacks one of the layers.
 

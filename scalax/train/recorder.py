@@ -1,7 +1,9 @@
 """Evaluations of the members of a group, written to their records."""
 
 import contextlib
+import functools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from scalax import records
 from scalax.errors import UserError
@@ -50,6 +52,11 @@ class Recorder:
         batch_size = self._experiment.config.eval.batch_size
         return self._experiment.programs.predict(shape, batch_size, self._evaluator.layers)
 
+    @functools.cache  # noqa: B019 (it lives as long as the training of one group)
+    def _initial(self, shape: Shape) -> Any:
+        """The parameters that the group began with."""
+        return self._experiment.first_state(shape, self._group.seed).params
+
     def record(self, step: int, shape: Shape, state: TrainState, course: Course, wall_s: float) -> None:
         """Evaluate every member that is alive after `step` updates, and add a record to each.
 
@@ -62,7 +69,14 @@ class Recorder:
         for i in self._health.alive:
             member = i if self._group.axis else None
             batch_size = self._experiment.config.eval.batch_size
-            outputs = outputs_of(self._program(shape), self._experiment.mesh, batch_size, state, member)
+            outputs = outputs_of(
+                self._program(shape),
+                self._experiment.mesh,
+                batch_size,
+                state,
+                member,
+                lambda: self._initial(course.timeline.spans[0].shape),
+            )
             measured = self._evaluator.measure(outputs, *course.evaluation(step))
             for name, value in measured.items():
                 self._health.check(i, name, value, shape, step)

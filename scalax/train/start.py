@@ -33,7 +33,7 @@ def apply(config: StartConfig, module: nn.Module, state: TrainState, population:
     if config.weights:
         found = models.load(config.weights, module, one, keep_head=config.keep_head)
     else:
-        arrays = _arrays_of_run(config.run)
+        arrays = arrays_of_run(config.run, "start.run")
         found = models.fit_arrays(arrays, module, one, keep_head=config.keep_head, where=config.run)
     head = own["params"].get("head") if not config.keep_head else None
 
@@ -48,19 +48,25 @@ def apply(config: StartConfig, module: nn.Module, state: TrainState, population:
     return state._replace(params=params, model_state=variables)
 
 
-def _arrays_of_run(directory: str) -> dict[str, np.ndarray]:
-    """'params/...' and 'batch_stats/...' of the newest checkpoint of a run."""
+def arrays_of_run(directory: str, setting: str) -> dict[str, np.ndarray]:
+    """'params/...' and 'batch_stats/...' of the newest checkpoint of a run.
+
+    - directory: of the run.
+    - setting: what errors call it.
+
+    Raises UserError where the run is not finished, or has no checkpoint that can be read.
+    """
     info = read_info(directory)
     if not info.finished:  # else what a run begins with would depend on when it begins
-        raise UserError(f"start.run {directory}: the run is not finished; finish it, or name another")
+        raise UserError(f"{setting} {directory}: the run is not finished; finish it, or name another")
     path, member = checkpoints_of(epath.Path(directory), info)
     try:
         state = read_as_saved(path)
     except Exception as e:  # a torn file can fail in any layer of the reader
         reason = f"{type(e).__name__}: {e}".splitlines()[0]
-        raise UserError(f"start.run {directory}: its checkpoint cannot be read ({reason})") from e
+        raise UserError(f"{setting} {directory}: its checkpoint cannot be read ({reason})") from e
     if state is None:
-        raise UserError(f"start.run {directory}: the run has no checkpoint; name one that has")
+        raise UserError(f"{setting} {directory}: the run has no checkpoint; name one that has")
     leaves = jax.tree_util.tree_leaves_with_path({"params": state["params"], **state["model_state"]})
     return {
         "/".join(str(key.key) for key in path): np.asarray(x if member is None else x[member])

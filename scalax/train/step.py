@@ -14,7 +14,7 @@ from jax.sharding import PartitionSpec as P
 
 from scalax import models
 from scalax.config import RunConfig
-from scalax.errors import UserError, suggest
+from scalax.errors import UserError
 from scalax.tasks import Task
 from scalax.train import mesh as meshes
 from scalax.train.mesh import AXIS
@@ -218,7 +218,7 @@ def check_layers(layers: Sequence[str], there: Any) -> None:
     """Raises UserError where one of `layers` is not among those of the model."""
     for layer in layers:
         if layer not in there:
-            raise UserError(f"the model has no layer {layer!r}{suggest(layer, there)}")
+            raise UserError(f"the model has no layer {layer!r}; it has {', '.join(map(repr, there))}")
 
 
 def pooled(features: Array) -> Array:

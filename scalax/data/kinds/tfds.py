@@ -1,5 +1,7 @@
 """A TFDS dataset prepared as array_record, by its name or its directory. Reading one needs no TensorFlow."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,48 +13,86 @@ from scalax.data.kind import Kind
 from scalax.data.source import Source, first_line
 from scalax.errors import UserError, suggest
 
+PREPARE = (
+    "prepare it with TensorFlow (pip install 'scalax[tfds]', then tfds build --file_format=array_record)"
+)
+
 
 def open_tfds(config: DataConfig, split: str) -> Source:
-    import tensorflow_datasets as tfds
-
     where = f"data.dir {config.dir}" if config.dir else f"data.name {config.name}"
-    prepare = (
-        "prepare it with TensorFlow (pip install 'scalax[tfds]', then tfds build --file_format=array_record)"
-    )
-    skip: Any = tfds.decode.SkipDecoding
-    try:
-        directory = epath.Path(config.dir).expanduser()
-        if config.dir and (directory / "dataset_info.json").is_file():
-            builder: Any = tfds.builder_from_directory(str(directory))
-        elif config.dir and not directory.is_dir():
-            raise UserError(f"{where}: no such directory; give a prepared TFDS dataset")
-        elif not config.name:
-            raise UserError(f"{where}: no dataset_info.json in it; give the version's directory")
-        else:
-            builder = tfds.builder(config.name, data_dir=config.dir or None, file_format="array_record")
-        if split not in builder.info.splits:
-            found = suggest(split, builder.info.splits) if builder.info.splits else ""
-            raise UserError(f"{where}: no prepared split {split!r}{found}; {prepare}")
-        features: Any = builder.info.features
-        if not {"image", "label"} <= set(features):
-            raise UserError(f"{where}: features are {', '.join(features)}; need image and label")
-        records: Any = builder.as_data_source(split, decoders={"image": skip()})
-    except tfds.core.DatasetNotFoundError:
-        raise UserError(
-            f"data.name {config.name!r} is not a TFDS dataset; see tensorflow.org/datasets"
-        ) from None
-    except UserError:
-        raise
-    except Exception as e:  # damaged or foreign files fail in any layer of the reader
-        raise UserError(f"{where}: cannot be read as array_record ({first_line(e)}); {prepare}") from None
+    builder = open_builder(config.name, config.dir, where)
+    records = read_split(builder, split, where, ("image", "label"))
 
     def read_record(record: dict[str, Any]) -> dict[str, np.ndarray]:
         return {"image": decode_image(record["image"], config.image_size)}
 
-    classes = features["label"].num_classes
+    classes = builder.info.features["label"].num_classes
     name = f"{builder.info.full_name} {split}"
     rows = np.arange(len(records))
     return Source(name, records, rows, read_record, classes, lambda record: record["label"])
+
+
+def open_builder(name: str, folder: str, where: str) -> Any:
+    """A prepared TFDS dataset.
+
+    - name: of the dataset; may be empty where the folder holds its files.
+    - folder: that of its files, or the one that TFDS keeps datasets in; empty takes TFDS's own.
+    - where: names it in errors.
+
+    Raises UserError where there is none.
+    """
+    import tensorflow_datasets as tfds
+
+    with _in_one_line(where):
+        directory = epath.Path(folder).expanduser()
+        if folder and (directory / "dataset_info.json").is_file():
+            return tfds.builder_from_directory(str(directory))
+        if folder and not directory.is_dir():
+            raise UserError(f"{where}: no such directory; give a prepared TFDS dataset")
+        if not name:
+            raise UserError(f"{where}: no dataset_info.json in it; give the version's directory")
+        try:
+            return tfds.builder(name, data_dir=folder or None, file_format="array_record")
+        except tfds.core.DatasetNotFoundError:
+            raise UserError(
+                f"data.name {name!r} is not a TFDS dataset; see tensorflow.org/datasets"
+            ) from None
+
+
+def read_split(builder: Any, split: str, where: str, needed: Sequence[str]) -> Any:
+    """The records of a split, with their images still encoded.
+
+    - builder: of the dataset.
+    - split: such as 'train' or 'train[:80%]'.
+    - where: names it in errors.
+    - needed: features that it must have.
+
+    Raises UserError where it lacks the split or a feature, or cannot be read.
+    """
+    import tensorflow_datasets as tfds
+
+    skip: Any = tfds.decode.SkipDecoding
+    with _in_one_line(where):
+        whole = split.partition("[")[0]
+        if whole not in builder.info.splits:
+            found = suggest(whole, builder.info.splits) if builder.info.splits else ""
+            raise UserError(f"{where}: no prepared split {whole!r}{found}; {PREPARE}")
+        features: Any = builder.info.features
+        if not set(needed) <= set(features):
+            raise UserError(f"{where}: features are {', '.join(features)}; need {' and '.join(needed)}")
+        # TFDS decodes images by TensorFlow, those of other features too.
+        images = [name for name, feature in features.items() if isinstance(feature, tfds.features.Image)]
+        return builder.as_data_source(split, decoders={name: skip() for name in images})
+
+
+@contextmanager
+def _in_one_line(where: str) -> Iterator[None]:
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as e:  # damaged or foreign files fail in any layer of the reader
+        raise UserError(f"{where}: cannot be read as array_record ({first_line(e)}); {PREPARE}") from None
 
 
 def check_place(config: DataConfig) -> None:
