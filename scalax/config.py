@@ -22,12 +22,22 @@ class DataConfig:
       name: name of a TFDS dataset, e.g. cifar10.
       dir: directory or file of the source; for tfds with a name, the data directory it was prepared in.
       image_size: side in pixels that images are resized to.
+      shorter_side: pixels that the shorter side of an image is first resized to, the other in proportion; 0
+        leaves that step out.
+      fit: how an image becomes a square. crop: its central square, resized; pad: as a whole, made smaller
+        where it does not fit but never larger, with black around it.
       context: of text, the tokens that an example predicts; it holds one more.
       train_split: split to train on.
       validation_split: split held out; empty holds out validation_share of the training split.
       validation_share: share of the training split held out where there is no validation split.
       max_train_images: train on so many examples, drawn once and for all; 0 takes all.
       max_validation_images: validate on so many examples, drawn once and for all; 0 takes all.
+      classes: names of the classes to keep, in the order of their labels; empty keeps all.
+      draw_classes: keep so many classes, the first of an order drawn by class_seed; 0 keeps all.
+      class_seed: of the order of draw_classes, and of which images train_per_class and validation_per_class
+        take: fewer classes or images are among more.
+      train_per_class: train on so many images of each class; 0 takes all.
+      validation_per_class: validate on so many images of each class; 0 takes all.
       crop_padding: of images, pixels of zero padding before the random crop; 0 for no crop.
       flip: mirror half of the training images.
       device_gib: keep a split in memory and on the device up to this size, else decode it as it is read.
@@ -37,12 +47,19 @@ class DataConfig:
     name: str = ""
     dir: str = ""
     image_size: int = 8
+    shorter_side: int = 0
+    fit: Literal["crop", "pad"] = "crop"
     context: int = 64
     train_split: str = "train"
     validation_split: str = ""
     validation_share: float = 0.25
     max_train_images: int = 0
     max_validation_images: int = 0
+    classes: tuple[str, ...] = ()
+    draw_classes: int = 0
+    class_seed: int = 0
+    train_per_class: int = 0
+    validation_per_class: int = 0
     crop_padding: int = 1
     flip: bool = False
     device_gib: float = 8.0
@@ -53,6 +70,12 @@ class DataConfig:
         at_least("data.crop_padding", self.crop_padding, 0)
         at_least("data.max_train_images", self.max_train_images, 0)
         at_least("data.max_validation_images", self.max_validation_images, 0)
+        for name in ("shorter_side", "draw_classes", "class_seed", "train_per_class", "validation_per_class"):
+            at_least(f"data.{name}", getattr(self, name), 0)
+        if self.classes and self.draw_classes:
+            raise UserError("data.classes and data.draw_classes are both given; leave one out")
+        if len(set(self.classes)) < len(self.classes):
+            raise UserError(f"data.classes must be different names, got {', '.join(self.classes)}")
         inside("data.validation_share", self.validation_share, 0.0, 1.0)
         if self.validation_split and self.validation_split == self.train_split:
             raise UserError(
@@ -72,6 +95,8 @@ class ModelConfig:
         the patch size in use.
       base_grid: side of the grid at which the position embeddings live; likewise resized.
       head_dim: channels of an attention head; a Vision Transformer has max(1, width // head_dim) heads.
+      pool: of a Vision Transformer: gap averages its tokens, cls adds a class token and reads that, map
+        attends.
       branch_scalars: each residual branch of a Vision Transformer has a factor that starts at 0 (ReZero).
       precision: auto is bfloat16 compute on accelerators and float32 on CPU; parameters are float32.
       scan: hold all blocks as one and loop over them in the program: faster to compile; other random numbers.
@@ -86,6 +111,7 @@ class ModelConfig:
     base_patch: int = 4
     base_grid: int = 4
     head_dim: int = 64
+    pool: Literal["gap", "cls", "map"] = "gap"
     branch_scalars: bool = False
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     scan: bool = False
@@ -189,6 +215,7 @@ class EvalConfig:
       probe_name: another TFDS dataset for the probe; probe_name and probe_dir empty take the training data.
       probe_dir: directory of that dataset.
       probe_validation_split: its split held out; empty holds out a share.
+      keep_scores: keep what is measured of each validation example, at each evaluation (records.read_scores).
       more: further evaluations, objects of scalax.evals, each with a name; to be set in a config file.
     """
 
@@ -201,6 +228,7 @@ class EvalConfig:
     probe_name: str = ""
     probe_dir: str = ""
     probe_validation_split: str = ""
+    keep_scores: bool = False
     more: tuple[Any, ...] = ()
 
     def __post_init__(self):

@@ -8,6 +8,7 @@ lists the KEYs. The same command again does only what is missing, and goes on fr
 Options:
   --out DIR                where the study goes (runs/NAME); several launches may share one
   --schedule FILE          train by this schedule alone, e.g. one that `scalax plan` wrote
+  --plan-only              print what would be trained and at what cost, and train nothing
   --profile START:STOP     trace these steps of the first run to DIR/profile
   --tensorboard, --wandb   log each run there too
   --coordinator HOST:PORT --processes N --process I
@@ -39,9 +40,9 @@ from scalax.schedule import Schedule
 VALUES, NUMBERS, SWITCHES = (
     ("out", "schedule", "profile", "coordinator"),
     ("processes", "process"),
-    ("tensorboard", "wandb"),
+    ("tensorboard", "wandb", "plan_only"),
 )
-FLAGS = {name: f"--{name}" for names in (VALUES, NUMBERS, SWITCHES) for name in names}
+FLAGS = {name: f"--{name.replace('_', '-')}" for names in (VALUES, NUMBERS, SWITCHES) for name in names}
 RUN = "run"  # the field of a study's config that holds what training is given
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: start the same command again
 
@@ -96,7 +97,10 @@ def launch(config: Any, options: argparse.Namespace) -> int:
     from scalax.train import distributed, preempt
     from scalax.train.monitors import monitors
 
-    studies.of(config)
+    study = studies.of(config)
+    if options.plan_only:
+        print(planned(study, config), end="")
+        return 0
     distributed.start(options.coordinator, options.processes, options.process)
     out = options.out or f"runs/{config.name}"
     check_out(out)
@@ -121,6 +125,15 @@ def launch(config: Any, options: argparse.Namespace) -> int:
     if text:
         print(text)
     return 0
+
+
+def planned(study: Any, config: Any) -> str:
+    """What the study would do. Raises UserError where it cannot say that."""
+    if study.plan is None:
+        raise UserError(
+            f"`plan_only`: a study of kind {study.name!r} cannot say what it would train; leave it out"
+        )
+    return study.plan(config)
 
 
 def with_schedule(config: Any, path: str) -> Any:

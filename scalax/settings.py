@@ -12,16 +12,19 @@ NO_MATTER = {"": ("accumulate", "shard_optimizer", "population"), "model": ("nam
 # Settings that older files do not have, at what was done.
 ADDED: dict[str, dict[str, Any]] = {
     "": {"task": "image_classification", "start": dataclasses.asdict(StartConfig())},
-    "data": {"context": 64},
-    "optim": {
-        "name": "adam",
-        "lr_head": 1.0,
-        "b1": 0.9,
-        "b2": 0.999,
-        "momentum": 0.9,
-        "loss": "softmax",
+    "data": {
+        "context": 64,
+        "shorter_side": 0,
+        "fit": "crop",
+        "classes": [],
+        "draw_classes": 0,
+        "class_seed": 0,
+        "train_per_class": 0,
+        "validation_per_class": 0,
     },
-    "eval": {"more": []},
+    "model": {"pool": "gap"},
+    "optim": {"name": "adam", "lr_head": 1.0, "b1": 0.9, "b2": 0.999, "momentum": 0.9, "loss": "softmax"},
+    "eval": {"more": [], "keep_scores": False},
 }
 
 

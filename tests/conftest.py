@@ -27,6 +27,8 @@ LONG = {
     "test_parallel.py": ["test_a_program_is_made_once_for_all_threads"],
     "test_morph.py": [],
     "test_resume.py": [],
+    "test_returns.py": ["test_settings_that_make_no_study", "test_settings_of_the_run_that_do_not_apply"],
+    "test_returns_statistics.py": [],
     "test_configs.py": [],
     "test_groups.py": [],
     "test_models.py": [],

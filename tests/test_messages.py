@@ -32,6 +32,7 @@ from scalax.schedule import Schedule
 from scalax.studies import finetune
 from scalax.studies.adaptive import AdaptiveConfig
 from scalax.studies.halfspace import HalfspaceConfig
+from scalax.studies.returns import ReturnsConfig, planning
 from scalax.studies.transfer import HeadConfig, TransferConfig
 from scalax.throughput import timm_models
 from scalax.throughput.spec import Spec
@@ -49,6 +50,12 @@ RUN, COST = (FLOPS, CROSSING[LARGE].predict(FLOPS)), {LARGE: 1.0, SMALL: 4.0}
 IMAGES = np.zeros((4, 8, 8), np.uint8)
 JOINT = RunConfig(model=ModelConfig(names=("V16-1", "V32-1")))
 ONLINE = Online([LARGE, SMALL], COST, 1e9)
+BRIEF = ReturnsConfig(
+    run=RunConfig(data=DataConfig(image_size=8), model=ModelConfig(base_patch=8, base_grid=1)),
+    patches=(8,),
+    channels=1,
+    base_flops=(1e3,),
+)
 GROUP = Group((Member("runs/V64-4", 0),), (OptimConfig(lr=0.1),), [])
 
 
@@ -133,6 +140,53 @@ LIBRARIES = [
         lambda tmp: AdaptiveConfig(run=JOINT, joint=True, online=True),
         "online changes along one axis; choose one model or one patch size, or set joint to False",
     ),
+    (
+        lambda tmp: ReturnsConfig(ratios=(1.0,)),
+        "ratios (1.0,): returns need two budgets or more; add one",
+    ),
+    (
+        lambda tmp: ReturnsConfig(task_classes=(5,)),
+        "task_classes: returns need two tasks or more; add one",
+    ),
+    (
+        lambda tmp: ReturnsConfig(base_flops=(1.0, 2.0)),
+        "base_flops has 2 values, model.names 1; give one for each",
+    ),
+    (
+        lambda tmp: ReturnsConfig(train_images=20),
+        "train_images 20 are fewer than the 30 classes; raise it",
+    ),
+    (
+        lambda tmp: ReturnsConfig(run=RunConfig(budget_flops=1e9)),
+        "budget_flops does not apply: budgets are base_flops times ratios",
+    ),
+    (
+        lambda tmp: ReturnsConfig(run=RunConfig(start=StartConfig(weights="a"))),
+        "start does not apply: give a file for each architecture in weights",
+    ),
+    (
+        lambda tmp: ReturnsConfig(run=RunConfig(data=DataConfig(draw_classes=2))),
+        "data.draw_classes does not apply: tasks have classes and images of their own",
+    ),
+    (
+        lambda tmp: ReturnsConfig(classes=("ant", "bee")),
+        "classes names 2, and task_classes asks for 30; name more",
+    ),
+    (
+        lambda tmp: ReturnsConfig(sets=("a", "b"), set_classes=(2,)),
+        "set_classes has 1 values, sets 2; give one for each",
+    ),
+    (
+        lambda tmp: planning.cells(BRIEF, BRIEF.tasks()[0], planning.architectures(BRIEF)[0]),
+        ("base_flops: 1000 FLOPs buy 0 steps of V64-4/8 on task '5classes' (1.538e+08 each); raise it"),
+    ),
+    (
+        lambda tmp: records.read_scores(tmp, 7),
+        (
+            "TMP/scores/00000007.npz: cannot read the scores of this evaluation (No such file or directory);"
+            " remove the run's directory and make the run again"
+        ),
+    ),
     (lambda tmp: HalfspaceConfig(largest=20), "largest must be 16 times smallest (16) or more, got 20"),
     (
         lambda tmp: studies.of(RunConfig()),
@@ -164,6 +218,26 @@ LIBRARIES = [
     (
         lambda tmp: data.load(DataConfig(source="tfds", dir=str(tmp))),
         "data.dir TMP: no dataset_info.json in it; give the version's directory",
+    ),
+    (
+        lambda tmp: data.load(DataConfig(classes=("3", "33"))),
+        "data.classes: digits has no class '33' (did you mean '3'?)",
+    ),
+    (
+        lambda tmp: data.load(DataConfig(classes=("3", "four"))),
+        "data.classes: digits has no class 'four' (one of 0, 1, 2, 3, 4, 5 and 4 more)",
+    ),
+    (
+        lambda tmp: data.load(DataConfig(draw_classes=11)),
+        "data.draw_classes 11: digits has 10 classes; lower it",
+    ),
+    (
+        lambda tmp: data.load(DataConfig(classes=("3", "4"), train_per_class=900)),
+        ("data.train_per_class 900: class '3' of digits has 134 images; lower it, or leave the class out"),
+    ),
+    (
+        lambda tmp: DataConfig(classes=("3", "4"), draw_classes=2),
+        "data.classes and data.draw_classes are both given; leave one out",
     ),
     (
         lambda tmp: data.load(arrays(tmp, images=IMAGES.astype(float), labels=np.arange(4))),

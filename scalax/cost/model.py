@@ -121,6 +121,33 @@ def model_cost(
     )
 
 
+class TrainingFlops(NamedTuple):
+    """FLOPs of the gradient of a batch by two conventions, without an optimiser's update; params of the
+    model.
+
+    matmul: of products and convolutions, padding counted. fused: with the attention scores that a fused
+    kernel computes anew in the backward pass, as some tools count them; the same for models without
+    attention.
+    """
+
+    params: int
+    matmul: float
+    fused: float
+
+
+def training_flops(module: nn.Module, inputs: jax.ShapeDtypeStruct) -> TrainingFlops:
+    """Of a step of a model, from shapes alone.
+
+    - module: of the model.
+    - inputs: a batch; may be abstract.
+    """
+    step, args = _step(module, inputs)
+    params, variables = args[:2]
+    matmul = count(step, *args).matmul
+    scores = forward_flops(module, {"params": params, **variables}, inputs)["attention_scores"]
+    return TrainingFlops(sum(x.size for x in jax.tree.leaves(params)), matmul, matmul + scores)
+
+
 def forward_flops(
     module: nn.Module, variables: Mapping[str, Any], inputs: jax.ShapeDtypeStruct
 ) -> dict[str, float]:

@@ -10,6 +10,7 @@ from scalax.data.kind import Kind as Kind
 from scalax.data.loading import KINDS as KINDS
 from scalax.data.loading import check as check
 from scalax.data.loading import load as load
+from scalax.data.loading import open_whole as open_whole
 from scalax.data.loading import register as register
 from scalax.data.source import ArraySpec as ArraySpec
 from scalax.data.source import Source as Source

@@ -4,12 +4,15 @@ import io
 
 import numpy as np
 
+from scalax.config import DataConfig
 from scalax.data.source import Source
 from scalax.errors import UserError
 
 
-def from_arrays(name: str, images: np.ndarray, labels: np.ndarray, classes: int, size: int) -> Source:
-    """images: uint8 [N, H, W] or [N, H, W, C]; labels: int [N] -> examples resized to size x size.
+def from_arrays(
+    name: str, images: np.ndarray, labels: np.ndarray, classes: int, config: DataConfig
+) -> Source:
+    """images: uint8 [N, H, W] or [N, H, W, C]; labels: int [N] -> examples framed as config says.
 
     Raises UserError where types and shapes are others, or a label is not in 0..classes - 1.
     """
@@ -22,21 +25,23 @@ def from_arrays(name: str, images: np.ndarray, labels: np.ndarray, classes: int,
     images = images[..., None] if images.ndim == 3 else images
 
     def read_record(row: int) -> dict[str, np.ndarray]:
-        return {"image": resize(images[row], size)}
+        return {"image": framed(images[row], config)}
 
     count = len(images)
     return Source(name, range(count), np.arange(count), read_record, classes, labels.__getitem__)
 
 
-def from_encoded(name: str, images: list[bytes], labels: np.ndarray, classes: int, size: int) -> Source:
-    """Encoded images [N]; labels: int [N] -> RGB examples resized to size x size.
+def from_encoded(
+    name: str, images: list[bytes], labels: np.ndarray, classes: int, config: DataConfig
+) -> Source:
+    """Encoded images [N]; labels: int [N] -> RGB examples of the size that `config` asks for.
 
     Raises UserError where a label is not in 0..classes - 1.
     """
     _check_labels(name, labels, len(images), classes)
 
     def read_record(row: int) -> dict[str, np.ndarray]:
-        return {"image": decode_image(images[row], size)}
+        return {"image": decode_image(images[row], config)}
 
     count = len(images)
     return Source(name, range(count), np.arange(count), read_record, classes, labels.__getitem__)
@@ -52,26 +57,44 @@ def _check_labels(name: str, labels: np.ndarray, count: int, classes: int) -> No
         raise UserError(f"{name}: label {labels[wrong[0]]} of record {wrong[0]} is not in 0..{classes - 1}")
 
 
-def decode_image(encoded: bytes, size: int) -> np.ndarray:
-    """RGB uint8 [size, size, 3] of an encoded image of any mode."""
+def decode_image(encoded: bytes, config: DataConfig) -> np.ndarray:
+    """RGB uint8 [image_size, image_size, 3] of an encoded image of any mode."""
     from PIL import Image
 
     with Image.open(io.BytesIO(encoded)) as image:
-        return resize(np.asarray(image.convert("RGB")), size)
+        return framed(np.asarray(image.convert("RGB")), config)
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """uint8 [H, W, C] to [size, size, C]: the central square, antialiased."""
+def framed(image: np.ndarray, config: DataConfig) -> np.ndarray:
+    """uint8 [H, W, C] to [image_size, image_size, C], by config.shorter_side and config.fit."""
+    size = config.image_size
     height, width = image.shape[:2]
-    if height == width == size:
+    if config.shorter_side:
+        image = _scaled(image, config.shorter_side / min(height, width))
+        height, width = image.shape[:2]
+    if config.fit == "pad":
+        image = _scaled(image, min(1.0, size / max(height, width)))
+        height, width = image.shape[:2]
+        top, left = (size - height) // 2, (size - width) // 2
+        return np.pad(image, ((top, size - height - top), (left, size - width - left), (0, 0)))
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return resize(image[top : top + side, left : left + side], size, size)
+
+
+def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 [H, W, C] to [height, width, C], antialiased."""
+    if image.shape[:2] == (height, width):
         return image
     from PIL import Image
 
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = image[top : top + side, left : left + side]
     channels = [
-        np.asarray(Image.fromarray(square[..., c]).resize((size, size), Image.Resampling.BICUBIC))
-        for c in range(square.shape[-1])
+        np.asarray(Image.fromarray(image[..., c]).resize((width, height), Image.Resampling.BICUBIC))
+        for c in range(image.shape[-1])
     ]
     return np.stack(channels, axis=-1)
+
+
+def _scaled(image: np.ndarray, factor: float) -> np.ndarray:
+    height, width = (max(1, round(factor * side)) for side in image.shape[:2])
+    return resize(image, height, width)

@@ -62,13 +62,13 @@ def _of_path(text: str, given: str) -> dict[str, Any]:
 
 
 def _arrays(path: epath.Path) -> list[str]:
-    """Splits of a .npz file: what stands before _images.npy."""
+    """Splits of a .npz file: what stands before _images.npy, or _encoded.npy of packed images."""
     try:
         with path.open("rb") as opened, zipfile.ZipFile(opened) as file:
             names = file.namelist()
     except (zipfile.BadZipFile, OSError):
         return []  # opening it says what is wrong
-    return [name.removesuffix("_images.npy") for name in names if name.endswith("_images.npy")]
+    return [name.rpartition("_")[0] for name in names if name.endswith(("_images.npy", "_encoded.npy"))]
 
 
 def _held_out(splits: list[str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Random access to the examples of one split, each read when it is asked for."""
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +35,7 @@ class Source:
       read_record: the arrays of a record, all but its label. What it raises becomes a UserError.
       outputs: number of classes, or of tokens in the vocabulary.
       label: the label of a record, 0 to outputs - 1; None where examples have none.
+      names: of the classes; where there are none, a class is called by its number.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Source:
     read_record: Callable[[Any], dict[str, np.ndarray]]
     outputs: int
     label: Callable[[Any], int] | None = None
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -64,6 +67,10 @@ class Source:
 
     def labels(self) -> np.ndarray:
         """int32 [N], without decoding an image. Raises UserError where examples have no labels."""
+        return self._labels
+
+    @functools.cached_property
+    def _labels(self) -> np.ndarray:
         if self.label is None:
             raise UserError(
                 f"{self.name}: examples have no labels; take data with labels, or no few-shot probe"
@@ -79,7 +86,10 @@ class Source:
 
     def take(self, rows: np.ndarray) -> "Source":
         """Those examples of it alone, int [n] -> a source of n."""
-        return dataclasses.replace(self, rows=self.rows[rows])
+        part = dataclasses.replace(self, rows=self.rows[rows])
+        if "_labels" in self.__dict__:  # read once, where many parts are taken of one data set
+            part.__dict__["_labels"] = self._labels[rows]
+        return part
 
     def read(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """The examples int [n] in one array a name, [n, ...], read in threads.

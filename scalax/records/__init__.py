@@ -17,3 +17,5 @@ from scalax.records.run import is_run as is_run
 from scalax.records.run import read_info as read_info
 from scalax.records.run import read_run as read_run
 from scalax.records.run import write_info as write_info
+from scalax.records.scores import read_scores as read_scores
+from scalax.records.scores import write_scores as write_scores

@@ -13,14 +13,14 @@ from etils import epath
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # as file systems without say
 
 
-def write_atomically(path: Any, text: str) -> None:
-    """Replace a file's content so that a reader, or a kill, sees the old text or the new one."""
-    path = epath.Path(path)
+def write_atomically(path: Any, content: str | bytes) -> None:
+    """Replace a file's content so that a reader, or a kill, sees the old content or the new one."""
+    path, raw = epath.Path(path), content.encode() if isinstance(content, str) else content
     if "://" in str(path):
-        path.write_text(text)  # an object store replaces whole objects
+        path.write_bytes(raw)  # an object store replaces whole objects
         return
     beside = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # several workers may write the same file
-    _write_synced(beside, text)
+    _write_synced(beside, raw)
     os.replace(beside, path)
 
 
@@ -42,7 +42,7 @@ def create_atomically(path: Any, text: str, beside: Any = None) -> bool:
         return True
     beside = beside or path.parent / f".{path.name}.{uuid.uuid4().hex}"
     try:
-        _write_synced(beside, text)
+        _write_synced(beside, text.encode())
         try:
             os.link(beside, path)
         except FileExistsError:
@@ -68,9 +68,9 @@ def _create_then_fill(path: Any, beside: Any) -> bool:
     return True
 
 
-def _write_synced(path: Any, text: str) -> None:
-    with open(path, "w") as file:
-        file.write(text)
+def _write_synced(path: Any, raw: bytes) -> None:
+    with open(path, "wb") as file:
+        file.write(raw)
         file.flush()
         os.fsync(file.fileno())
 

@@ -54,6 +54,17 @@ def static_run(shape: Shape, schedule: Schedule, seed: int) -> str:
     return f"{_file_name(str(shape))}{_unless_plain(schedule)}_seed{seed}"
 
 
+def budget_run(task: str, shape: Shape, schedule: Schedule, seed: int) -> str:
+    """A run of one shape on one of several tasks, with one of several budgets.
+
+    - task: its name.
+    - shape: that is trained.
+    - schedule: of the budget.
+    - seed: of the run.
+    """
+    return f"{task}_{_file_name(str(shape))}-{key(schedule.to_json())}_seed{seed}"
+
+
 def ladder_run(
     ladder: str, method: str, schedule: Schedule, seed: int, replans_by: Sequence[str] = ()
 ) -> str:

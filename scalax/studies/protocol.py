@@ -20,6 +20,8 @@ class Study:
       their data (CSV) to `out`, from the result alone.
     - version: of Result; to be raised when a file of before can no longer be read.
     - directories: of `out`, in which its runs have a directory each, in the order in which they are made.
+    - plan: config -> text: what it would run, and at what cost, without data or training; None where it
+      cannot say.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Study:
     report: Callable[[Any, Any], str]
     version: int = 1
     directories: tuple[str, ...] = ("runs",)
+    plan: Callable[[Any], str] | None = None
 
 
 def deferred(module: str, function: str) -> Callable[..., Any]:

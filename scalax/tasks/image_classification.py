@@ -63,8 +63,11 @@ class ImageClassification:
         return optax.softmax_cross_entropy(outputs, smooth).mean()
 
     def scores(self, outputs: Array, targets: Array) -> dict[str, Array]:
-        """wrong: 0 or 1. loss: cross-entropy without smoothing, nats."""
+        """wrong: 0 or 1. rank: how many classes the model thinks likelier than the right one, so that the
+        top-5 error counts ranks of 5 and more. loss: cross-entropy without smoothing, nats."""
+        right = jnp.take_along_axis(outputs, targets[:, None], -1)
         return {
+            "rank": (~(outputs <= right)).sum(-1),  # of outputs that are not finite the last
             "wrong": (outputs.argmax(-1) != targets).astype(jnp.float32),
             "loss": optax.softmax_cross_entropy_with_integer_labels(outputs, targets),
         }

@@ -25,7 +25,13 @@ from scalax.train.optimizer import make_optimizer
 from scalax.train.programs import Programs
 from scalax.train.state import TrainState
 
-ALWAYS = ("base_patch", "base_grid", "head_dim", "branch_scalars")  # given to the families that have them
+ALWAYS = (
+    "base_patch",
+    "base_grid",
+    "head_dim",
+    "pool",
+    "branch_scalars",
+)  # given to the families that have them
 TRAINING = ("scan", "remat", "dropout", "drop_path")  # rejected, once set, by a family that lacks them
 
 

@@ -83,6 +83,8 @@ class Recorder:
             if i in self._health.failed:
                 continue
             measured |= self._health.metrics(i)
+            kept = self._experiment.config.eval.keep_scores
+            scores = outputs.scores(self._experiment.splits.validation) if kept else {}
             record = RunRecord(
                 run=self._group.members[i].path.name,
                 step=step,
@@ -100,6 +102,8 @@ class Recorder:
             if distributed.is_primary():
                 self.check_claims()
                 with self._writing():
+                    if scores:
+                        records.write_scores(self._group.members[i].path, step, scores)
                     records.append(self._group.members[i].path / METRICS_FILE, record)
             for hook in self._hooks:
                 hook.record(record)

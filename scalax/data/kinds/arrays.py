@@ -43,8 +43,8 @@ def open_arrays(config: DataConfig, split: str) -> Source:
             f" {classes[0]}..{classes[-1]}; renumber them"
         )
     if packed:
-        return from_encoded(path.name, images, labels, len(classes), config.image_size)
-    return from_arrays(path.name, images, labels, len(classes), config.image_size)
+        return from_encoded(path.name, images, labels, len(classes), config)
+    return from_arrays(path.name, images, labels, len(classes), config)
 
 
 KIND = Kind("arrays", open_arrays, check_dir)

@@ -16,7 +16,7 @@ def open_digits(config: DataConfig, split: str) -> Source:
 
     digits: Any = load_digits()
     images = np.round(digits.images * (255 / 16)).astype(np.uint8)
-    return from_arrays("digits", images, digits.target, 10, config.image_size)
+    return from_arrays("digits", images, digits.target, 10, config)
 
 
 def check_splits(config: DataConfig) -> None:

@@ -21,7 +21,7 @@ def open_downstream(config: DataConfig, split: str) -> Source:
     classes = builder.info.features["label"].num_classes if task.classes is None else task.classes
 
     def read_record(record: dict[str, Any]) -> dict[str, np.ndarray]:
-        return {"image": decode_image(record["image"], config.image_size) * np.uint8(task.brightness)}
+        return {"image": decode_image(record["image"], config) * np.uint8(task.brightness)}
 
     return Source(
         f"{config.name} {split}", records, np.arange(len(records)), read_record, classes, task.label

@@ -19,7 +19,7 @@ def open_drawn(config: DataConfig, split: str) -> Source:
     rng = np.random.default_rng([list(CLASSES).index(config.name), list(IMAGES).index(split)])
     labels = np.arange(IMAGES[split]) % classes
     images = np.stack([TASKS[config.name](rng, int(label)) for label in labels])
-    return from_arrays(f"drawn {config.name}", images, labels, classes, config.image_size)
+    return from_arrays(f"drawn {config.name}", images, labels, classes, config)
 
 
 def count(rng: np.random.Generator, label: int) -> np.ndarray:

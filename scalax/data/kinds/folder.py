@@ -41,11 +41,10 @@ def open_folder(config: DataConfig, split: str) -> Source:
         raise UserError(f"{root}: no images in folders of classes ({', '.join(sorted(SUFFIXES))})")
 
     def read_record(record: tuple[str, int]) -> dict[str, Any]:
-        return {"image": decode_image(epath.Path(record[0]).read_bytes(), config.image_size)}
+        return {"image": decode_image(epath.Path(record[0]).read_bytes(), config)}
 
-    return Source(
-        str(root), records, np.arange(len(records)), read_record, len(names), lambda record: record[1]
-    )
+    rows = np.arange(len(records))
+    return Source(str(root), records, rows, read_record, len(names), lambda record: record[1], tuple(names))
 
 
 def _files(root: epath.Path) -> Iterator[epath.Path]:

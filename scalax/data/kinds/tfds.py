@@ -24,12 +24,13 @@ def open_tfds(config: DataConfig, split: str) -> Source:
     records = read_split(builder, split, where, ("image", "label"))
 
     def read_record(record: dict[str, Any]) -> dict[str, np.ndarray]:
-        return {"image": decode_image(record["image"], config.image_size)}
+        return {"image": decode_image(record["image"], config)}
 
-    classes = builder.info.features["label"].num_classes
+    label = builder.info.features["label"]
+    classes, names = label.num_classes, tuple(label.names or ())
     name = f"{builder.info.full_name} {split}"
     rows = np.arange(len(records))
-    return Source(name, records, rows, read_record, classes, lambda record: record["label"])
+    return Source(name, records, rows, read_record, classes, lambda record: record["label"], names)
 
 
 def open_builder(name: str, folder: str, where: str) -> Any:

@@ -16,6 +16,7 @@ from scalax.models.weights.files import read_arrays
 from scalax.models.weights.published import from_published
 
 STATISTICS = "batch_stats/"
+NAMED = 8  # parameters that a message names
 
 
 def load(
@@ -52,7 +53,7 @@ def fit_arrays(
       is taken only where the module has it).
     - where: names the arrays in errors.
 
-    Raises UserError with every parameter that is missing, unexpected or of another shape.
+    Raises UserError with the parameters that are missing, unexpected or of another shape.
     """
     got: dict[str, Any] = _stacked_like(dict(arrays), is_scanned(module))
     want: dict[str, Any] = flatten_dict(dict(variables), sep="/")
@@ -96,7 +97,9 @@ def _check(where: str, want: Mapping, got: Mapping) -> None:
         if tuple(got[key].shape) != tuple(want[key].shape)
     ]
     if problems:
+        more = len(problems) - NAMED
+        shown = problems[:NAMED] + ([f"and {more} more"] if more > 0 else [])
         remedy = "choose the model that the file was made for"
         if all("params/head/" in problem for problem in problems):
             remedy = "keep_head=False leaves the head out"
-        raise UserError(f"{where} do not fit: {'; '.join(problems)}; {remedy}")
+        raise UserError(f"{where} do not fit: {'; '.join(shown)}; {remedy}")
