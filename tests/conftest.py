@@ -48,6 +48,8 @@ LONG = {
     "test_notebooks.py": [],
     "test_throughput.py": [],
     "test_laws_fit.py": [],
+    "test_laws_formats.py": [],
+    "test_laws_odd.py": [],
     "test_studies.py": [],
     "test_cost.py": [],
     "test_transfer.py": [],

@@ -14,6 +14,7 @@ import pytest
 
 from scalax import laws
 from scalax.cli import main
+from scalax.report import law_files, law_panels
 from tests.rejects import rejected
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,16 @@ def test_fit_writes_table_json_csv_and_figures(tmp_path, capsys):
     with open(tmp_path / "o" / "fit.csv") as file:
         assert len(list(csv.DictReader(file))) == 6
     assert len(list((tmp_path / "o" / "figures").glob("*.png"))) == 6
+
+
+def test_many_curves_share_a_page(tmp_path):
+    curves = [laws.Curve([1, 2, 4, 8], [1, 0.8, 0.7, 0.65], f"c{i}") for i in range(law_panels.MANY + 1)]
+    fits = laws.fit(curves, ["m1"], starts=4)
+    drawn: list[int] = []
+    law_files.write_fits(tmp_path / "page", curves, fits, progress=drawn.append)
+    law_files.write_fits(tmp_path / "each", curves, fits, each=True)
+    assert [path.name for path in (tmp_path / "page" / "figures").iterdir()] == ["all.png"]
+    assert len(list((tmp_path / "each" / "figures").iterdir())) == sum(drawn) == len(curves)
 
 
 def test_forecast_command(tmp_path, capsys):
@@ -78,7 +89,7 @@ ROWS = "step,accuracy\n" + "".join(f"{10**k},{1 - 0.8**k:.6f}\n" for k in range(
     [
         ("", [], ["row 1, column 1"]),
         ("x,y\n", [], ["row 1, column 1"]),
-        (ROWS, [], ["--x", "--y", "'step', 'accuracy'"]),
+        (ROWS.replace("step", "a").replace("accuracy", "b"), [], ["--x='a' --y='b'", "'a', 'b'"]),
         (ROWS, ["--x", "step", "--y", "accuracie"], ["'accuracie'", "'accuracy'"]),
         (ROWS, ["--x", "step", "--y", "accuracy", "--by", "seed"], ["'seed'"]),
     ],

@@ -153,7 +153,7 @@ def test_bfgs_agrees():
     assert found[1].diagnostics["cost"] == pytest.approx(found[0].diagnostics["cost"], rel=1e-3)
 
 
-def test_duplicates_are_weights():
+def test_exact_copies_count_once():
     y = noisy()
     twice = laws.Curve(np.repeat(X, 2), np.repeat(y, 2))
     points, notes = clean(twice)
@@ -162,6 +162,7 @@ def test_duplicates_are_weights():
     check_line(note, 30)
     [once], [double] = laws.fit([laws.Curve(X, y)], ["m2"]), laws.fit([twice], ["m2"])
     assert double["m2"].params == pytest.approx(once["m2"].params, rel=1e-9)
+    assert double["m2"].stderr == pytest.approx(once["m2"].stderr, rel=1e-6)
 
 
 def test_hygiene_is_reported():

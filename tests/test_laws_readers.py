@@ -46,15 +46,16 @@ def test_wandb_export(tmp_path):
     assert (one.name, two.name) == ("run-1", "run-2")
     assert two.x.tolist() == [1, 4]
     [note] = two.notes
-    check_line(note, "row 3, column 'run-2 - val/loss'")
+    check_line(note, "row 3, column 'val/loss'")
 
 
 def test_accuracy_becomes_error(tmp_path):
     text = "n,val_acc\n" + "".join(f"{10 * 2**i},{1 - 0.5 * 0.7**i}\n" for i in range(6))
-    [curve] = laws.read_curves(write(tmp_path / "a.csv", text), x="n", y="val_acc")
-    np.testing.assert_allclose(curve.y, 0.5 * 0.7 ** np.arange(6))
-    [note] = curve.notes
-    check_line(note, "'val_acc'", "1 - y")
+    curves = laws.read_curves(write(tmp_path / "a.csv", text), x="n", y="val_acc")
+    np.testing.assert_allclose(curves[0].y, 0.5 * 0.7 ** np.arange(6))
+    np.testing.assert_allclose(curves[0].scale.shown(curves[0].y), 1 - 0.5 * 0.7 ** np.arange(6))
+    [remark] = curves.remarks
+    assert (remark.kind, remark.values["bound"]) == ("bounded", 1)
 
 
 def test_example_is_real_curves():
@@ -72,7 +73,7 @@ BROKEN = {
     "x,y,fit\n1,2,maybe\n": ["row 2, column 'fit'", "'maybe'"],
     "x;y\n1,2\n": ["row 2"],
     "x,x\n1,2\n": ["column 'x'"],
-    "a,b\n1,2\n": ["`x` and `y`", "'a', 'b'"],
+    "a,b\n1,2\n": ["`x`='a' `y`='b'", "'a', 'b'"],
     "x,y\n1,nan\n2,-1\n": ["column 'y'"],
     'x,y\n1,"2\n': ["row"],
     '{"x": 1, "y": 2}\n[1]\n': ["row 2, column 1", "list"],

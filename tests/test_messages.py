@@ -389,11 +389,42 @@ LIBRARIES = [
     ),
     (
         lambda tmp: laws.read_curves(write(tmp / "c.csv", "a,b\n1,2\n")),
-        "TMP/c.csv, row 1: say which columns to use by `x` and `y`; the file has 'a', 'b'",
+        "TMP/c.csv, row 1: say which columns to use, e.g. `x`='a' `y`='b'; the file has 'a', 'b'",
     ),
     (
         lambda tmp: laws.read_curves(write(tmp / "c.csv", b"x,y\n1,\x002\n")),
-        "TMP/c.csv, row 2, column 1: holds a null byte; give a CSV or JSONL file",
+        "TMP/c.csv, row 2, column 1: holds a null byte; give a CSV or JSONL file, a log, or TensorBoard's"
+        " events",
+    ),
+    (
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "step;loss\n1;3,125\n2;2,125\n")),
+        "TMP/c.csv, row 2, column 'loss': '3,125' may be 3.125 or 3125; say which by `decimal`=',' or"
+        " `decimal`='.'",
+    ),
+    (
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "time,loss\n1700000060,3\n1700000120,2\n")),
+        "TMP/c.csv, column 'time': x spans 3.5e-08 of itself (1700000060 to 1700000120), and laws need a"
+        " begin; subtract where training began, e.g. `x`='time-1700000000'",
+    ),
+    (
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "step,score\n1,0.1\n2,0.2\n3,0.3\n")),
+        "TMP/c.csv, column 'score': rises with x, and its name does not say which way is better; give"
+        " `bound`, the value that it tends to at best, e.g. `bound`=1, or `bound`=0 to take y as it is",
+    ),
+    (
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "x,y\n3,1\n1,2\n3,2\n1,3\n2,2\n1,4\n")),
+        "TMP/c.csv, row 7, curve 'c': x 1 occurs 3 times, and rows are in no order; name the column of a run"
+        " in `by`, or give `repeats` if these are repeats of one curve",
+    ),
+    (
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "step,acc_pct\n1,0.1\n2,0.2\n3,0.3\n")),
+        "TMP/c.csv, column 'acc_pct': is named in per cent and no value is over 1 (0.3); say which it is:"
+        " `bound`=1 for shares, `bound`=100 for per cent",
+    ),
+    (
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "x,y\n1,-3\n2,-2\n3,-1\n")),
+        "TMP/c.csv, column 'y': all values are negative and rise; give `bound`=0 to fit laws to -y, or the"
+        " value that y tends to",
     ),
     # plans
     (

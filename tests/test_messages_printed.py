@@ -43,7 +43,7 @@ COMMANDS = [
     (["scalax", "fit"], "scalax fit: error: no file of curves given; try --example"),
     (
         ["scalax", "fit", "nowhere.csv"],
-        "scalax fit: error: nowhere.csv: No such file or directory; give a file of curves",
+        "scalax fit: error: nowhere.csv: no such file or directory; give a file of curves",
     ),
     (
         ["scalax", "fit", "--example", "--laws", ""],
@@ -176,8 +176,8 @@ def test_flags_of_fits(flag, line):
 NOTES = [
     (np.append(X, 0), np.append(1 / X, 1), "1 rows with a non-positive or non-finite value left out"),
     (X[::-1], 1 / X[::-1], "rows were not sorted by x"),
-    (np.repeat(X, 2), 1 / np.repeat(X, 2), "12 rows are exact duplicates, counted as weights"),
-    (X, 0 * X + 0.5, "y is the same in every row: no law can be told from another"),
+    (np.repeat(X, 2), 1 / np.repeat(X, 2), "12 rows are exact copies of others; each counts once"),
+    (X, 0 * X + 0.5, "flat: y is the same in every row, and no law can be told from another"),
     (X, 1 - 1 / X, "y rises with x and stays below 1: if it is an accuracy, give 1 - y"),
     (
         X,

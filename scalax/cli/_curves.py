@@ -1,46 +1,104 @@
 """Arguments of `scalax fit`, `forecast` and `bench` that name curves, and the curves that they name."""
 
 import argparse
+import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalax.errors import UserError
+from scalax.errors import UserError, with_flags
 
 if TYPE_CHECKING:
-    from scalax.laws import Curve
+    from scalax.laws import Curves
 
 
 def add_curve_arguments(parser: argparse.ArgumentParser, out: str, example: bool = True) -> None:
     """Files, their columns, and where to write (`out` by default); example: whether to offer ours."""
-    parser.add_argument("files", nargs="*", metavar="CURVES", help="CSV or JSONL files of learning curves")
+    parser.add_argument(
+        "files", nargs="*", metavar="CURVES", help="files or directories of learning curves, of any trainer"
+    )
     if example:
         parser.add_argument("--example", action="store_true", help="use three curves that come with scalax")
-    parser.add_argument("--x", metavar="COL", help="column of x, e.g. examples seen or FLOPs")
-    parser.add_argument("--y", metavar="COL", help="column of y, e.g. loss or error")
-    parser.add_argument("--by", metavar="COL,COL", default="", help="columns whose values name a curve")
+    parser.add_argument(
+        "--x", metavar="COL", help="column of x, e.g. flops, epoch+1 or step*524288 (guessed)"
+    )
+    parser.add_argument("--y", metavar="COL,COL", help="columns of y, e.g. loss or 'val_*' (guessed)")
+    parser.add_argument(
+        "--by", metavar="COL,COL", help="columns whose values name a curve, '' for none (guessed)"
+    )
     parser.add_argument(
         "--split", metavar="COL", help="column that is 1 in rows to fit, and 0 in rows held out"
+    )
+    parser.add_argument(
+        "--bound",
+        type=float,
+        metavar="Y",
+        help="y at best: laws are fitted to the distance from it (1 or 100 for accuracies, else 0)",
+    )
+    parser.add_argument(
+        "--decimal", metavar="MARK", help="'.' or ',', where numbers could be read either way"
+    )
+    parser.add_argument(
+        "--repeats", action="store_true", help="rows of one x are repeats of one curve, in whatever order"
     )
     parser.add_argument("--out", type=Path, default=Path(out), help=f"directory for results ({out})")
 
 
-def curves_of(args: argparse.Namespace) -> list["Curve"]:
-    """The curves the arguments name. Raises UserError without any, or where `--out` is a file."""
-    from scalax import laws
+def add_each(parser: argparse.ArgumentParser) -> None:
+    """Whether each of many curves has a figure of its own."""
+    parser.add_argument(
+        "--each", action="store_true", help="a figure of each curve; else over 9 go to one page of panels"
+    )
 
+
+def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
+    """The curves the arguments name; those with fewer than `least` rows of different x are left out, and
+    remarked. Raises UserError without any, or where `--out` is a file."""
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out}: is a file, want a directory")
-    if getattr(args, "example", False):
-        return laws.example_curves()
-    if not args.files:
+    is_example = getattr(args, "example", False)
+    if not args.files and not is_example:
         raise UserError("no file of curves given" + ("; try --example" if hasattr(args, "example") else ""))
-    found = [
-        c for file in args.files for c in laws.read_curves(file, args.x, args.y, names(args.by), args.split)
-    ]
-    curve_names = [curve.name for curve in found]
-    if twice := [name for name in curve_names if curve_names.count(name) > 1]:
-        raise UserError(f"two curves are named {twice[0]!r}; tell them apart with --by")
-    return found
+    for file in args.files:
+        _exists(Path(file))  # before JAX is imported
+    from scalax import laws
+    from scalax.report import console
+
+    if is_example:
+        return laws.example_curves()
+    with console.LateBar("reading", len(args.files)) as bar:
+        return laws.read_curves(
+            args.files,
+            args.x,
+            args.y,
+            None if args.by is None else names(args.by),
+            args.split,
+            args.bound,
+            args.decimal,
+            args.repeats,
+            least,
+            progress=bar.update,
+        )
+
+
+def _exists(path: Path) -> None:
+    if path.exists():
+        return
+    siblings = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, siblings, n=1)
+    hint = f" (did you mean {str(path.parent / near[0])!r}?)" if near else ""
+    raise UserError(f"{path}: no such file or directory{hint}; give a file of curves")
+
+
+def print_remarks(args: argparse.Namespace, curves: "Curves") -> None:
+    """A line for each thing that was guessed or left out, but for what the curves' own notes say."""
+    for remark in curves.remarks:
+        print(with_flags(str(remark), args.flags))
+
+
+def flagged(args: argparse.Namespace, named: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:
+    """Notes on curves by name, with flags for the arguments that they name."""
+    return {name: [with_flags(str(note), args.flags) for note in notes] for name, notes in named.items()}
 
 
 def names(text: str) -> tuple[str, ...]:

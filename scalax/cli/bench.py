@@ -2,8 +2,9 @@
 
 import argparse
 
-from scalax.cli._curves import add_curve_arguments, curves_of
+from scalax.cli._curves import add_curve_arguments, curves_of, print_remarks
 
+LEAST_ROWS = 5  # of different x, that a forecast needs
 HELP = "score laws and forecasts on held-out rows"
 
 
@@ -17,14 +18,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    curves = curves_of(args, least=LEAST_ROWS)
     from scalax.laws import benchmark
     from scalax.report import console, law_files
 
-    curves = curves_of(args)
     published = benchmark.read_published(args.published) if args.published else None
     with console.LateBar("benchmark", len(curves) * benchmark.PARTS) as bar:
         result = benchmark.bench(curves, published, progress=bar.update)
     law_files.write_bench(args.out, result)
+    print_remarks(args, curves)
     shown, columns = [], ["curves of", "statistic", *benchmark.METHODS]
     for domain, part in result.summary["domains"].items():
         for statistic in ("mean", "median", "geometric_mean", "wins"):

@@ -2,13 +2,14 @@
 
 import argparse
 
-from scalax.cli._curves import add_curve_arguments, curves_of, names
+from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
 
 HELP = "fit scaling laws to learning curves"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_curve_arguments(parser, "runs/fit")
+    add_each(parser)
     parser.add_argument(
         "--laws",
         dest="families",
@@ -20,22 +21,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    curves, families = curves_of(args), names(args.families)
     from scalax import laws
     from scalax.report import console, law_files
 
-    curves, families = curves_of(args), names(args.families)
     with console.LateBar("fitting", len(curves) * len(families)) as bar:
         fits = laws.fit(curves, families, objective=args.objective, progress=bar.update)
-    law_files.write_fits(args.out, curves, fits)
+    with console.LateBar("drawing", len(curves)) as bar:
+        law_files.write_fits(args.out, curves, fits, args.each, bar.update)
+    short = console.short_names([curve.name for curve in curves])
     rows, notes = [], {}
     for curve, each in zip(curves, fits, strict=True):
-        notes[curve.name] = next(iter(each.values())).notes
+        curve_name, limit = short[curve.name], curve.scale.shown
+        notes[curve_name] = next(iter(each.values())).notes
         for name, f in each.items():
             params = ", ".join(f"{k}={v:.4g}" for k, v in f.params.items())
-            rows.append([curve.name, name, f.rmsle, f.rmsle_held_out, f.asymptote, params])
-            notes[f"{curve.name}, {name}"] = f.flags
+            rows.append([curve_name, name, f.rmsle, f.rmsle_held_out, float(limit(f.asymptote)), params])
+            notes[f"{curve_name}, {name}"] = f.flags
+    print_remarks(args, curves)
     by = "squared log error" if args.objective == "sle" else f"objective {args.objective}"
     columns = ["curve", "law", "RMSLE", "held out", "limit", "parameters"]
     console.print_table(f"{len(curves)} curve(s), {by}", columns, rows)
-    console.print_notes(notes)
+    console.print_notes(flagged(args, notes))
     print(f"wrote {args.out}/fit.json, fit.csv and figures/")

@@ -2,14 +2,16 @@
 
 import argparse
 
-from scalax.cli._curves import add_curve_arguments, curves_of, names
+from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
 from scalax.errors import UserError
 
+LEAST_ROWS = 5  # of different x
 HELP = "say where learning curves go next, and how sure that is"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_curve_arguments(parser, "runs/forecast")
+    add_each(parser)
     parser.add_argument(
         "--at", default="", metavar="X,X", help="where to forecast (2, 4 and 10 times the last x)"
     )
@@ -24,18 +26,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     at, members = _numbers(args.at) or None, names(args.members)
-    if args.target is not None and not 0 < args.target < float("inf"):
-        raise UserError(f"--target must be positive, got {args.target}")
+    if args.target is not None and not abs(args.target) < float("inf"):
+        raise UserError(f"--target must be a number, got {args.target}")
+    curves = curves_of(args, least=LEAST_ROWS)
+    for curve in curves:
+        _check_target(args.target, curve)
     from scalax import laws
     from scalax.report import console, law_files
 
-    curves = curves_of(args)
     with console.LateBar("forecasting", len(curves) * len(members)) as bar:
         forecasts = laws.forecast(curves, at, progress=bar.update, members=members)
-    rows = law_files.write_forecasts(args.out, curves, forecasts, args.target)
+    with console.LateBar("drawing", len(curves)) as bar:
+        rows = law_files.write_forecasts(args.out, curves, forecasts, args.target, args.each, bar.update)
+    short = console.short_names([curve.name for curve in curves])
     shown = [
         [
-            r["curve"],
+            short[r["curve"]],
             f"{r['x']:.4g}",
             r["median"],
             *(f"{r[f'low{level}']:.4g} to {r[f'high{level}']:.4g}" for level in (50, 80, 95)),
@@ -44,18 +50,30 @@ def run(args: argparse.Namespace) -> None:
         for r in rows
     ]
     columns = ["curve", "x", "median", "50%", "80%", "95%", *members]
+    print_remarks(args, curves)
     console.print_table("forecast of a new observation", columns, shown)
-    console.print_notes({f.name: _lines(f, args.target) for f in forecasts})
+    lines = {short[f.name]: _lines(f, c.scale, args.target) for c, f in zip(curves, forecasts, strict=True)}
+    console.print_notes(flagged(args, lines))
     print(f"wrote {args.out}/forecast.json, forecast.csv and figures/")
 
 
-def _lines(forecast, target: float | None) -> list[str]:
+def _check_target(target: float | None, curve) -> None:
+    """Raises UserError where no y of the curve can be the target, before the work begins."""
+    if target is not None and curve.scale.distance(target) <= 0:
+        if curve.scale.plain:
+            raise UserError(f"--target must be positive, got {target}")
+        side = "below" if curve.scale.below else "above"
+        units = f"; {curve.labels[1]} is written as {curve.scale.shown(curve.y[-1]):.4g} in the last row"
+        raise UserError(f"--target must be {side} {curve.scale.bound:g}, got {target}{units}")
+
+
+def _lines(forecast, scale, target: float | None) -> list[str]:
     """Its notes, how much it hangs on the last rows, and where it reaches the target."""
     lines = list(forecast.notes)
     for rows, median in forecast.stability.items():
-        moved = ", ".join(f"{v:+.2%}" for v in median / forecast.median - 1)
+        moved = ", ".join(f"{v:+.2%}" for v in scale.shown(median) / scale.shown(forecast.median) - 1)
         lines.append(f"without the last {rows} rows: {moved}")
-    return lines if target is None else [*lines, f"target {target:g}: {forecast.reach(target)}"]
+    return lines if target is None else [*lines, f"target {target:g}: {forecast.reach(target, scale)}"]
 
 
 def _numbers(text: str) -> list[float]:

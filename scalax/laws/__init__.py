@@ -1,6 +1,6 @@
 """Scaling laws: fit, choose and forecast learning curves. JAX and NumPy only; serves any CSV."""
 
-from scalax.laws.curves import Curve, resample_log
+from scalax.laws.curves import Curve, Scale, resample_log
 from scalax.laws.family import Extent, Family, ShiftedPower, lerp, transforms, unpack
 from scalax.laws.fit_result import Fit
 from scalax.laws.fitting import fit
@@ -9,7 +9,7 @@ from scalax.laws.forecast_result import Forecast, Reach
 from scalax.laws.forecasting import forecast
 from scalax.laws.law import Law
 from scalax.laws.priors import PriorCoordinates, wide_prior
-from scalax.laws.readers import example_curves, read_curves
+from scalax.laws.readers import Curves, Remark, as_curves, example_curves, read_curves
 from scalax.laws.registry import FAMILIES, lookup, register
 from scalax.laws.select import Choice, choose_breaks
 
@@ -17,6 +17,7 @@ __all__ = [
     "FAMILIES",
     "Choice",
     "Curve",
+    "Curves",
     "Extent",
     "Family",
     "Fit",
@@ -25,7 +26,10 @@ __all__ = [
     "Law",
     "PriorCoordinates",
     "Reach",
+    "Remark",
+    "Scale",
     "ShiftedPower",
+    "as_curves",
     "choose_breaks",
     "example_curves",
     "fit",

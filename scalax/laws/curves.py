@@ -11,6 +11,35 @@ from scalax.laws.family import Extent
 LEAST_TO_JUDGE = 8  # rows
 
 
+class Scale(NamedTuple):
+    """How y is written: its distance from a bound, 0 for losses, 1 or 100 for accuracies.
+
+    - bound: what y never passes.
+    - below: whether y lies below it, and rises as a run improves.
+    """
+
+    bound: float = 0.0
+    below: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether y is the distance itself."""
+        return self == Scale()
+
+    def distance(self, y: ArrayLike) -> np.ndarray:
+        """Distances, which laws are fitted to, of y as it is written."""
+        y = np.asarray(y, float)
+        return self.bound - y if self.below else y - self.bound if self.bound else y
+
+    def shown(self, distance: ArrayLike) -> np.ndarray:
+        """y as it is written, of distances."""
+        distance = np.asarray(distance, float)
+        return self.bound - distance if self.below else distance + self.bound if self.bound else distance
+
+
+PLAIN = Scale()
+
+
 class Curve:
     """Points (x, y) of one learning curve.
 
@@ -20,6 +49,7 @@ class Curve:
     - fit: [n] bool, the rows to fit (None: all); the others are held out, and only ever scored.
     - notes: what a reader did to the rows.
     - labels: what x and y are, for the axes of figures.
+    - scale: how the user writes y, where y here is the distance from a bound.
 
     Raises UserError where the shapes do not match.
     """
@@ -32,12 +62,14 @@ class Curve:
         fit: ArrayLike | None = None,
         notes: tuple[str, ...] = (),
         labels: tuple[str, str] = ("x", "y"),
+        scale: Scale = PLAIN,
     ):
         self.x = np.asarray(x, float)
         self.y = np.asarray(y, float)
         self.name = name
         self.notes = notes
         self.labels = labels
+        self.scale = scale
         self.fit = np.ones(self.y.shape, bool) if fit is None else np.asarray(fit, bool)
         if self.y.ndim != 1 or self.x.ndim not in (1, 2) or not len(self.x) == len(self.y) == len(self.fit):
             shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"
@@ -53,7 +85,7 @@ class Points(NamedTuple):
 
     log_x: np.ndarray  # [n] or [n, 2], less `center_x`
     log_y: np.ndarray  # [n], less `center_y`
-    weights: np.ndarray  # [n], how often the same row occurs
+    weights: np.ndarray  # [n], of each row
     center_x: np.ndarray  # scalar or [2]
     center_y: float
     extent: Extent
@@ -86,9 +118,9 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
     if (np.diff(flat[:, 0]) < 0).any():
         notes.append("rows were not sorted by x")
     table = np.column_stack([flat, y])[order]
-    rows, counts = np.unique(table, axis=0, return_counts=True)
+    rows = np.unique(table, axis=0)
     if len(rows) < len(table):
-        notes.append(f"{len(table) - len(rows)} rows are exact duplicates, counted as weights")
+        notes.append(f"{len(table) - len(rows)} rows are exact copies of others; each counts once")
     if len(np.unique(rows[:, 0])) < 2:
         raise UserError(f"curve {curve.name!r}: needs at least two usable points with different x to fit")
     log_x, log_y = np.log(rows[:, :-1]), np.log(rows[:, -1])
@@ -99,7 +131,7 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
     extent = extent_of(log_x, log_y)
     if log_x.ndim == 1 and len(log_y) >= LEAST_TO_JUDGE:
         notes += _doubts(log_x, log_y + center_y)
-    return Points(log_x, log_y, counts.astype(float), center_x, center_y, extent), notes
+    return Points(log_x, log_y, np.ones(len(log_y)), center_x, center_y, extent), notes
 
 
 def extent_of(log_x: np.ndarray, log_y: np.ndarray) -> Extent:
@@ -110,9 +142,11 @@ def extent_of(log_x: np.ndarray, log_y: np.ndarray) -> Extent:
 
 
 def _doubts(log_x, log_y) -> list[str]:
-    """What the rows look like, where that is not a curve that falls with x."""
+    """What the rows look like, where that is not a curve that falls with x; those of one x are averaged."""
+    log_x, where, counts = np.unique(log_x, return_inverse=True, return_counts=True)
+    log_y = np.bincount(where, log_y) / counts
     if np.ptp(log_y) == 0:
-        return ["y is the same in every row: no law can be told from another"]
+        return ["flat: y is the same in every row, and no law can be told from another"]
     peak = int(log_y.argmax())
     slope = np.polyfit(log_x, log_y, 1)[0]
     if slope > 0 and log_y.max() <= 0:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from scalax.errors import UserError
+from scalax.laws.curves import PLAIN, Scale
 from scalax.laws.posterior import Anchored, Ensemble, process_variance
 
 LOOKED = np.log(1e4)  # how far beyond the data a target is looked for
@@ -18,7 +19,11 @@ LOOKED = np.log(1e4)  # how far beyond the data a target is looked for
 class Reach:
     """Where a target is reached: x with its 80% interval, in the data's units; x is nan where it is not.
 
-    limit: what the curve tends to; a target at or below it is never reached.
+    - target, limit: distances, as the curve's y; the limit is what it tends to, and a target at or below it
+      is never reached.
+    - already: the first row is at the target, or beyond it.
+    - flat: the curve's y is the same in every row.
+    - scale: how the user writes y.
     """
 
     target: float
@@ -26,6 +31,9 @@ class Reach:
     low: float = np.nan
     high: float = np.inf
     limit: float = 0.0
+    already: bool = False
+    flat: bool = False
+    scale: Scale = PLAIN
 
     @property
     def why_not(self) -> str:
@@ -33,11 +41,16 @@ class Reach:
         if np.isfinite(self.x):
             return ""
         by_median = ", by the median" if np.isfinite(self.low) else ""  # of what the interval holds
+        limit = self.scale.shown(self.limit)
+        if self.flat:
+            return f"not reached: y is flat at {limit:.4g}"
         if self.target <= self.limit:
-            return f"not reachable: the limit is {self.limit:.4g}{by_median}"
+            return f"not reachable: the limit is {limit:.4g}{by_median}"
         return f"not reached within {np.exp(LOOKED):.0g} times the data's last x{by_median}"
 
     def __str__(self) -> str:
+        if self.already:
+            return f"already reached at x = {self.x:.4g}, the first row"
         high = f"{self.high:.3g}" if np.isfinite(self.high) else "unbounded"
         if self.why_not:
             return self.why_not + (f" (80%: {self.low:.3g} to {high})" if np.isfinite(self.low) else "")
@@ -45,10 +58,11 @@ class Reach:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "target": self.target,
+            "target": float(self.scale.shown(self.target)),
             "x": self.x,
             "low": self.low,
             "high": self.high,
+            "already": self.already,
             "why_not": self.why_not,
         }
 
@@ -101,36 +115,54 @@ class Forecast:
         return np.exp(middle - half), np.exp(middle + half)
 
     @property
+    def flat(self) -> bool:
+        """Whether y is the same in every row that it was made from."""
+        return self.data.points.extent.low == self.data.points.extent.high
+
+    @property
     def limits(self) -> dict[str, float]:
         """What each law's median member tends to as x grows without end."""
         return {name: ensemble.limit for name, ensemble in self.parts.items()}
 
     @property
     def limit(self) -> float:
-        """The limit of the average: the geometric mean of the laws' limits, 0 if one has none."""
+        """The limit of the average: the geometric mean of the laws' limits, 0 if one has none; of a flat
+        curve its y."""
+        if self.flat:
+            return float(self.median[0])
         with np.errstate(divide="ignore"):
             return float(np.exp(np.mean(np.log(list(self.limits.values())))))
 
-    def reach(self, target: float) -> Reach:
-        """The x at which the median falls to `target`, with an 80% interval of the curve's own x.
+    def reach(self, target: float, scale: Scale = PLAIN) -> Reach:
+        """The x at which the median comes to `target`, with an 80% interval of the curve's own x.
 
-        Raises UserError where the target is not positive.
+        - target: y as the user writes it.
+        - scale: of the curve.
+
+        Raises UserError where the target lies beyond what y never passes.
         """
+        written, target = target, float(scale.distance(target))
         if not (np.isfinite(target) and target > 0):
-            raise UserError(f"`target` must be positive, got {target}")
+            beyond = "positive" if scale.plain else f"{'below' if scale.below else 'above'} {scale.bound:g}"
+            raise UserError(f"`target` must be {beyond}, got {written:g}")
         points = self.data.points
         grid = np.linspace(points.center_x + points.extent.left, points.center_x + LOOKED, 2000)
         middle, deviation = self._spread(grid, observed=False)
         half = norm.ppf(0.9) * deviation
+        if middle[0] <= np.log(target):
+            first = float(np.exp(grid[0]))
+            return Reach(target, first, first, first, self.limit, already=True, scale=scale)
+        if self.flat:
+            return Reach(target, limit=self.limit, flat=True, scale=scale)
         with np.errstate(over="ignore"):
             x, low, high = (
                 float(np.exp(_first_at_or_below(grid, v, np.log(target))))
                 for v in (middle, middle - half, middle + half)
             )
         if np.isfinite(x):
-            return Reach(target, x, low, high, self.limit)
+            return Reach(target, x, low, high, self.limit, scale=scale)
         # The median is no certainty: the interval may hold the target all the same.
-        return Reach(target, low=low if np.isfinite(low) else np.nan, limit=self.limit)
+        return Reach(target, low=low if np.isfinite(low) else np.nan, limit=self.limit, scale=scale)
 
     def to_json(self) -> dict[str, Any]:
         return {

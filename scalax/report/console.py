@@ -25,7 +25,8 @@ class LateBar:
 
     def __enter__(self) -> "LateBar":
         self.timer.daemon = True
-        self.timer.start()
+        if self.bar.console.is_terminal:
+            self.timer.start()
         return self
 
     def __exit__(self, *_) -> None:
@@ -51,6 +52,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str 
     if not console.is_terminal:
         console = Console(width=140)
     console.print(table)
+
+
+def short_names(names: Sequence[str], most: int = 48) -> dict[str, str]:
+    """Names as tables show them, the middle of long ones left out; in full where two would look the same."""
+    half = most // 2
+    short = {name: name if len(name) <= most else f"{name[:half]}…{name[-half:]}" for name in names}
+    return short if len(set(short.values())) == len(short) else {name: name for name in names}
 
 
 def number(value: float | None) -> str:

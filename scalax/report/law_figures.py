@@ -31,7 +31,7 @@ def draw_fits(curve: Curve, fits: Mapping[str, Fit], path: Path) -> None:
     x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
     low, _ = axes.get_ylim()
     shown = "held out" if (~curve.fit).any() else "RMSLE"
-    for (name, fitted), colour in zip(fits.items(), _colours(fits), strict=True):
+    for (name, fitted), colour in zip(fits.items(), colours(fits), strict=True):
         error = fitted.rmsle_held_out if np.isfinite(fitted.rmsle_held_out) else fitted.rmsle
         axes.plot(x, fitted.predict(x), color=colour, lw=1.3, label=f"{name}, {shown} {error:.4f}")
         if low / 4 < fitted.asymptote < np.inf:
@@ -67,7 +67,7 @@ def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | 
     - curve: whose points are drawn.
     - forecast: of the curve.
     - path: of the PNG file.
-    - target: y whose x is marked (None: none).
+    - target: y, as the user writes it, whose x is marked (None: none).
     """
     figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
@@ -79,12 +79,13 @@ def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | 
         axes.fill_between(beyond, *forecast.interval(beyond, level), color="k", alpha=0.1, lw=0)
     axes.plot(x, forecast.predict(x), color="k", lw=1.6, label="auto, 50, 80, 95%")
     families = forecast.by_family(x)
-    for (name, y), colour in zip(families.items(), _colours(families), strict=True):
+    for (name, y), colour in zip(families.items(), colours(families), strict=True):
         axes.plot(x, y, color=colour, lw=1.1, ls="--", label=name)
         if low / 4 < forecast.limits[name] < np.inf:
             axes.axhline(forecast.limits[name], color=colour, ls=":", lw=0.9, label=f"limit of {name}")
     if target is not None:
-        axes.axhline(target, color="k", ls="-.", lw=0.8, label=f"target {target:g}")
+        distance = float(curve.scale.distance(target))
+        axes.axhline(distance, color="k", ls="-.", lw=0.8, label=f"target {target:g}")
     _finish(figure, axes, curve, curve.name, path)
 
 
@@ -98,7 +99,7 @@ def draw_bench(rows: Sequence[Mapping], methods: Sequence[str], path: Path) -> N
     figure, axes = plt.subplots(figsize=(6.4, 4.0))
     rng = np.random.default_rng(0)
     names = []
-    for i, (method, colour) in enumerate(zip(methods, _colours(methods), strict=True)):
+    for i, (method, colour) in enumerate(zip(methods, colours(methods), strict=True)):
         values = np.maximum([row[method] for row in rows], 1e-5)
         axes.scatter(i + 0.2 * rng.uniform(-1, 1, len(values)), values, s=12, alpha=0.7, lw=0, color=colour)
         axes.hlines(np.mean(values), i - 0.35, i + 0.35, color="k", lw=1.5)
@@ -109,7 +110,7 @@ def draw_bench(rows: Sequence[Mapping], methods: Sequence[str], path: Path) -> N
     _finish(figure, axes, None, f"{len(rows)} curves; bars and numbers are means", path)
 
 
-def _colours(names: Iterable[str]) -> list[str]:
+def colours(names: Iterable[str]) -> list[str]:
     """Each law's own colour; other laws get those that none here has, in turn."""
     names = list(names)
     own = {name: FAMILIES[name].colour if name in FAMILIES else AUTO.get(name, "") for name in names}
@@ -134,6 +135,10 @@ def _finish(figure, axes, curve: Curve | None, title: str, path: Path) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(6))
         axes.yaxis.set_major_formatter(lambda y, _: f"{y:.4g}")
         axes.yaxis.set_minor_formatter(NullFormatter())
+    if curve and not curve.scale.plain:
+        axes.yaxis.set_major_formatter(lambda y, _: f"{float(curve.scale.shown(y)):.4g}")
+        if curve.scale.below:
+            axes.invert_yaxis()
     if curve:
         axes.set_xlabel(curve.labels[0])
         axes.set_ylabel(curve.labels[1])

@@ -2,70 +2,121 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scalax.laws import Curve, Fit, Forecast
+from scalax.laws import Curve, Fit, Forecast, Scale
 from scalax.laws.benchmark import METHODS, Bench
+from scalax.laws.curves import PLAIN
 from scalax.records import dumps, write_atomically
-from scalax.report import law_figures
+from scalax.report import law_figures, law_panels
 
 
-def write_fits(out: Path, curves: Sequence[Curve], fits: Sequence[Mapping[str, Fit]]) -> None:
-    """fit.json, fit.csv and a figure of each curve, with one of every law that shows its parts.
+def write_fits(
+    out: Path,
+    curves: Sequence[Curve],
+    fits: Sequence[Mapping[str, Fit]],
+    each: bool = False,
+    progress: Callable[[int], object] | None = None,
+) -> None:
+    """fit.json, fit.csv and a figure of each curve, with one of every law that shows its parts; of many
+    curves one page of panels.
 
     - out: directory to write to.
     - curves: that were fitted.
     - fits: of each curve, by law.
+    - each: a figure of each curve however many there are.
+    - progress: called with the number of curves just drawn.
     """
     named = [(curve, fit) for curve, each in zip(curves, fits, strict=True) for fit in each.values()]
-    write_json(out / "fit.json", [{"curve": curve.name, **fit.to_json()} for curve, fit in named])
+    data = [{"curve": curve.name, **_bound(curve.scale), **fit.to_json()} for curve, fit in named]
+    for row, (curve, fit) in zip(data, named, strict=True):
+        row["limit"] = float(curve.scale.shown(fit.asymptote))
+    write_json(out / "fit.json", data)
     write_csv(out / "fit.csv", [_fit_row(curve, fit) for curve, fit in named])
-    for slug, curve, each in zip(slugs([c.name for c in curves]), curves, fits, strict=True):
+    if len(curves) > law_panels.MANY and not each and all(curve.x.ndim == 1 for curve in curves):
+        law_panels.draw_fits_page(curves, fits, out / "figures" / "all.png", progress)
+        return
+    for slug, curve, own in zip(slugs([c.name for c in curves]), curves, fits, strict=True):
         if curve.x.ndim == 1:
-            law_figures.draw_fits(curve, each, out / "figures" / f"{slug}.png")
-            for name, fit in each.items():
+            law_figures.draw_fits(curve, own, out / "figures" / f"{slug}.png")
+            for name, fit in own.items():
                 if fit.family_spec.parts:
                     law_figures.draw_parts(curve, fit, out / "figures" / f"{slug}-{name}.png")
+        if progress:
+            progress(1)
 
 
 def _fit_row(curve: Curve, fit: Fit) -> dict[str, Any]:
     scores = ("rmsle", "rsle", "rmsle_held_out", "rsle_held_out")
     row = {"curve": curve.name, "law": fit.family, **{name: getattr(fit, name) for name in scores}}
     params = {f"param {i}": f"{k}={v:.8g}" for i, (k, v) in enumerate(fit.params.items(), 1)}
-    return {**row, "limit": fit.asymptote, **params}
+    return {**row, "limit": float(curve.scale.shown(fit.asymptote)), **params}
+
+
+def _bound(scale: Scale) -> dict[str, float]:
+    """What laws are fitted to the distance from, where y itself is not what they are fitted to."""
+    return {} if scale.plain else {"bound": scale.bound}
 
 
 def write_forecasts(
-    out: Path, curves: Sequence[Curve], forecasts: Sequence[Forecast], target: float | None
+    out: Path,
+    curves: Sequence[Curve],
+    forecasts: Sequence[Forecast],
+    target: float | None,
+    each: bool = False,
+    progress: Callable[[int], object] | None = None,
 ) -> list[dict[str, Any]]:
-    """forecast.json, forecast.csv and a figure of each curve; returns the rows of the CSV.
+    """forecast.json, forecast.csv and a figure of each curve, or of many one page of panels; returns the rows
+    of the CSV. y is as the user writes it.
 
     - out: directory to write to.
     - curves: that were forecast.
     - forecasts: of each curve.
     - target: y whose x is wanted (None: none).
+    - each: a figure of each curve however many there are.
+    - progress: called with the number of curves just drawn.
     """
-    reached = [None if target is None else f.reach(target).to_json() for f in forecasts]
-    data = [{**f.to_json(), "target": reach} for f, reach in zip(forecasts, reached, strict=True)]
-    rows = [row for f in forecasts for row in forecast_rows(f)]
+    data, rows = [], []
+    for curve, f in zip(curves, forecasts, strict=True):
+        reach = None if target is None else f.reach(target, curve.scale).to_json()
+        data.append({**_shown(f.to_json(), curve.scale), **_bound(curve.scale), "target": reach})
+        rows += forecast_rows(f, curve.scale)
     write_json(out / "forecast.json", data)
     write_csv(out / "forecast.csv", rows)
+    if len(curves) > law_panels.MANY and not each:
+        law_panels.draw_forecasts_page(curves, forecasts, out / "figures" / "all.png", progress)
+        return rows
     for slug, curve, f in zip(slugs([c.name for c in curves]), curves, forecasts, strict=True):
         law_figures.draw_forecast(curve, f, out / "figures" / f"{slug}.png", target)
+        if progress:
+            progress(1)
     return rows
 
 
-def forecast_rows(forecast: Forecast) -> list[dict[str, Any]]:
-    """A row for each x: median, the ends of each interval, and every law's own median."""
+def forecast_rows(forecast: Forecast, scale: Scale = PLAIN) -> list[dict[str, Any]]:
+    """A row for each x: median, the ends of each interval, and every law's own median, all as `scale` writes
+    them."""
     families, rows = forecast.by_family(forecast.x), []
     for i, x in enumerate(forecast.x):
-        row = {"curve": forecast.name, "x": float(x), "median": float(forecast.median[i])}
-        for level, (low, high) in forecast.intervals.items():
-            row |= {f"low{level * 100:.0f}": float(low[i]), f"high{level * 100:.0f}": float(high[i])}
-        rows.append(row | {name: float(y[i]) for name, y in families.items()})
+        row = {"curve": forecast.name, "x": float(x), "median": float(scale.shown(forecast.median[i]))}
+        for level, ends in forecast.intervals.items():
+            low, high = sorted(float(scale.shown(end[i])) for end in ends)
+            row |= {f"low{level * 100:.0f}": low, f"high{level * 100:.0f}": high}
+        rows.append(row | {name: float(scale.shown(y[i])) for name, y in families.items()})
     return rows
+
+
+def _shown(data: dict[str, Any], scale: Scale) -> dict[str, Any]:
+    """What `Forecast.to_json` gives, with y as the user writes it; noise stays in log distance."""
+
+    def of(y: Any) -> Any:
+        return {k: of(v) for k, v in y.items()} if isinstance(y, dict) else scale.shown(y).tolist()
+
+    written = {k: of(data[k]) for k in ("median", "by_family", "limit", "limits", "stability")}
+    ends = {level: of(pair)[:: -1 if scale.below else 1] for level, pair in data["intervals"].items()}
+    return {**data, **written, "intervals": ends}
 
 
 def write_bench(out: Path, result: Bench) -> None:
@@ -92,10 +143,10 @@ def write_json(path: Path, data: Any) -> None:
 
 def slugs(names: Sequence[str]) -> list[str]:
     """File names of curves, each its own."""
-    out: list[str] = []
+    out: dict[str, None] = {}
     for name in names:
         slug = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:80] or "curve"
         while slug in out:
             slug += "_"
-        out.append(slug)
-    return out
+        out[slug] = None
+    return list(out)

@@ -1,0 +1,69 @@
+"""MLflow's files: `mlruns/EXPERIMENT/RUN/metrics/NAME`, a line of time, value and step for each report."""
+
+import re
+from pathlib import Path
+
+from scalax.errors import UserError
+from scalax.laws.readers.table import Table
+
+NAME = "MLflow metrics"
+_LINE = re.compile(r"\d+ \S+ -?\d+")
+
+
+def is_metric(path: Path, text: str) -> bool:
+    """Whether it is the file of one metric."""
+    lines = [line.strip() for line in text.split("\n", 3)[:2] if line.strip()]
+    return "metrics" in path.parts[:-1] and bool(lines) and all(map(_LINE.fullmatch, lines))
+
+
+def read(path: Path, text: str) -> list[Table]:
+    """The one metric's table, of the run whose directory it lies in."""
+    columns: dict[str, list] = {"step": [], metric_name(path): [], "timestamp": []}
+    lines = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 3:
+            raise UserError(f"{path}, row {number}: want time, value and step, got {line[:40]!r}")
+        for cells, word in zip(columns.values(), (words[2], words[1], words[0]), strict=True):
+            cells.append(word)
+        lines.append(number)
+    return [Table(str(path), columns, lines, run=run_name(run_directory(path)), format=NAME)]
+
+
+def joined(tables: list[Table]) -> Table:
+    """One table of a run's metrics, a row for each step of each."""
+    columns: dict[str, list] = {}
+    rows = sum(len(table.lines) for table in tables)
+    for table in tables:
+        for name in table.columns:
+            columns.setdefault(name, [None] * rows)
+    at = 0
+    for table in tables:
+        for name, cells in table.columns.items():
+            columns[name][at : at + len(cells)] = cells
+        at += len(table.lines)
+    lines = [line for table in tables for line in table.lines]
+    source = str(run_directory(Path(tables[0].source)))
+    return tables[0]._replace(source=source, columns=columns, lines=lines)
+
+
+def run_directory(path: Path) -> Path:
+    """The run's directory: the one that holds `metrics/`."""
+    parts = path.parts
+    return Path(*parts[: len(parts) - 1 - parts[::-1].index("metrics")])
+
+
+def metric_name(path: Path) -> str:
+    """A metric's name, which may hold slashes."""
+    return path.relative_to(run_directory(path) / "metrics").as_posix()
+
+
+def run_name(run: Path) -> str:
+    """As its meta.yaml has it, else the directory's name."""
+    try:
+        found = re.search(r"^run_name:\s*(.+)$", (run / "meta.yaml").read_text(), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        found = None
+    return found[1].strip().strip("'\"") if found else run.name

@@ -1,0 +1,449 @@
+"""Files that trainers leave, each read without a flag, or with those that the error names."""
+
+import json
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scalax import laws
+from scalax.errors import UserError
+from scalax.laws.readers import events, formats, numbers
+from scalax.laws.readers.files import labels
+from tests.rejects import rejects
+
+STEPS = np.arange(100, 2500, 100)
+LOSS = 2 + 30 * STEPS**-0.5
+
+
+def write(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def lines(make):
+    return "".join(make(step, loss) for step, loss in zip(STEPS.tolist(), LOSS.tolist(), strict=True))
+
+
+def assert_is_loss(curve, x=STEPS, y=LOSS, rtol=1e-12):
+    np.testing.assert_allclose(curve.x, x)
+    np.testing.assert_allclose(curve.y, y, rtol=rtol)
+
+
+def rows(*extra):
+    return [{"step": s, "loss": v, **dict(extra)} for s, v in zip(STEPS.tolist(), LOSS.tolist(), strict=True)]
+
+
+NESTED = "".join(json.dumps({"step": r["step"], "metrics": {"loss": r["loss"]}}) + "\n" for r in rows())
+TORN = "".join(json.dumps(row) + "\n" for row in rows()) + '{"step": 2500, "lo'
+CASES = {
+    "plain": ("a.csv", "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n")),
+    "no header": ("a.csv", lines(lambda s, v: f"{s},{v!r}\n")),
+    "spaces": ("a.txt", lines(lambda s, v: f"{s:8d}   {v!r}\n")),
+    "savetxt": ("a.txt", "# step loss\n" + lines(lambda s, v: f"{s:.18e} {v:.18e}\n")),
+    "markdown": ("a.md", "| step | loss |\n|---|---|\n" + lines(lambda s, v: f"| {s} | {v!r} |\n")),
+    "byte order mark": ("a.csv", "\ufeffstep\tloss\r\n" + lines(lambda s, v: f"{s}\t{v!r}\r\n")),
+    "UTF-16": ("a.csv", ("step\tloss\n" + lines(lambda s, v: f"{s}\t{v!r}\n")).encode("utf-16")),
+    "spreadsheet": ("a.csv", "step;loss\n" + lines(lambda s, v: f"{s};{v!r}\n".replace(".", ","))),
+    "thousands": ("a.csv", "step,loss\n" + lines(lambda s, v: f'"{s:,}",{v!r}\n')),
+    "missing words": (
+        "a.csv",
+        "step,loss,acc\n" + lines(lambda s, v: f"{s},{v!r},NA\n") + "2500,null,0.5\n2600,None,\n",
+    ),
+    "blank columns": ("a.csv", "step,loss,,\n" + lines(lambda s, v: f"{s},{v!r},,\n")),
+    "row names": ("a.csv", "step,loss\n" + lines(lambda s, v: f'"r{s}",{s},{v!r}\n')),
+    "unnamed index": ("a.csv", ",step,loss\n" + lines(lambda s, v: f"{s // 100},{s},{v!r}\n")),
+    "a row too long": ("a.csv", "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n") + "9,9,9\n"),
+    "header again": ("a.csv", "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n") + "step,loss\n"),
+    "cut after a decimal comma": (
+        "a.csv",
+        "step;loss\n" + lines(lambda s, v: f"{s};{v!r}\n".replace(".", ",")) + "2500;2,",
+    ),
+    "cut in its number": ("a.csv", "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n") + "2500,2."),
+    "Lightning": (
+        "metrics.csv",
+        "epoch,step,train_loss,val_loss\n" + lines(lambda s, v: f"0,{s},{v + 1!r},\n0,{s},,{v!r}\n"),
+    ),
+    "TensorBoard CSV": ("run-a-tag-loss.csv", "Wall time,Step,Value\n" + lines(lambda s, v: f"9,{s},{v}\n")),
+    "TensorBoard JSON": ("a.json", json.dumps([[9, r["step"], r["loss"]] for r in rows()])),
+    "Hugging Face state": (
+        "trainer_state.json",
+        json.dumps({"global_step": 9, "log_history": [*rows(("epoch", 0.1)), {"step": 9, "train_loss": 3}]}),
+    ),
+    "log history": ("a.json", json.dumps([*rows(), {"step": 2400, "eval_loss": 2.6}])),
+    "JSON by column": ("a.json", json.dumps({"step": STEPS.tolist(), "loss": LOSS.tolist()})),
+    "pandas JSON": (
+        "a.json",
+        json.dumps({"step": dict(enumerate(STEPS.tolist())), "loss": dict(enumerate(LOSS))}),
+    ),
+    "pandas split": (
+        "a.json",
+        json.dumps({"columns": ["step", "loss"], "data": [[r["step"], r["loss"]] for r in rows()]}),
+    ),
+    "JSON lines": ("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows(("lr", 0.1)))),
+    "nested JSON": ("a.jsonl", NESTED),
+    "torn JSON": ("a.jsonl", TORN),
+    "strings in JSON": ("a.jsonl", lines(lambda s, v: f'{{"num_updates": "{s}", "loss": "{v!r}"}}\n')),
+    "detectron2": ("metrics.json", lines(lambda s, v: f'{{"iteration": {s}, "total_loss": {v!r}}}\n')),
+    "mmengine": (
+        "scalars.json",
+        lines(lambda s, v: f'{{"lr": 0.1, "loss": {v!r}, "epoch": 1, "iter": {s}, "step": {s}}}\n'),
+    ),
+    "MLflow's table": ("a.csv", "key,value,step,timestamp\n" + lines(lambda s, v: f"loss,{v!r},{s},1\n")),
+    "MLflow's answer": (
+        "a.json",
+        json.dumps({"metrics": [{"key": "loss", "value": r["loss"], "step": r["step"]} for r in rows()]}),
+    ),
+    "MLflow's file": ("run/metrics/loss", lines(lambda s, v: f"1700000000{s:03d} {v!r} {s}\n")),
+    "nanoGPT": ("a.log", "loading\n" + lines(lambda s, v: f"iter {s}: loss {v!r}, time 12.3ms\n")),
+    "modded": ("a.log", lines(lambda s, v: f"step:{s}/2400 val_loss:{v!r} train_time:{s}ms\n")),
+    "Megatron": (
+        "a.log",
+        lines(lambda s, v: f" iteration {s:8d}/ 2400 | time per iteration (ms): 9 | lm loss: {v!r} |\n"),
+    ),
+    "detectron2's log": (
+        "a.log",
+        lines(lambda s, v: f"[01/02 10:11:12 d2.utils]: eta: 0:10:11 iter: {s}  total_loss: {v!r}\n"),
+    ),
+    "dictionaries in a log": ("a.log", "begin\n" + lines(lambda s, v: f"{{'loss': {v}, 'step': {s}}}\n")),
+    "dates in a log": ("a.log", lines(lambda s, v: f"2024-01-02 10:11:12,345 - step {s} - loss = {v!r}\n")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_read_without_flags(tmp_path, case):
+    name, text = CASES[case]
+    [curve] = laws.read_curves(write(tmp_path / name, text))
+    assert_is_loss(curve)
+
+
+def test_training_by_epochs(tmp_path):
+    """Keras, timm and Ultralytics count epochs from 0 and write a row at the end of each."""
+    epochs = np.arange(24)
+    loss = 0.5 + 2 / np.sqrt(epochs + 1)
+    keras = "epoch,accuracy,loss,val_accuracy,val_loss\n" + "".join(
+        f"{e},{1 - v / 4!r},{v / 2!r},{1 - v / 3!r},{v!r}\n"
+        for e, v in zip(epochs, loss.tolist(), strict=True)
+    )
+    curves = laws.read_curves(write(tmp_path / "keras.csv", keras))
+    assert_is_loss(curves[0], epochs + 1, loss)
+    assert {remark.kind for remark in curves.remarks} == {"guessed", "epochs_from_zero"}
+    [as_it_is] = laws.read_curves(tmp_path / "keras.csv", x="epoch+0")
+    assert_is_loss(as_it_is, epochs[1:], loss[1:])
+    yolo = "          epoch,   train/box_loss,   metrics/mAP50(B),   val/box_loss,  val/cls_loss\n" + "".join(
+        f"  {e + 1},   {v + 1!r},   {1 - v / 4!r},   {v!r},   {v + 1!r}\n"
+        for e, v in zip(epochs, loss.tolist(), strict=True)
+    )
+    path = write(tmp_path / "results.csv", yolo)
+    with rejects(path, "`x`='epoch' `y`='val/box_loss'"):
+        laws.read_curves(path)
+    [curve] = laws.read_curves(path, x="epoch", y="val/box_loss")
+    assert_is_loss(curve, epochs + 1, loss)
+    [rising] = laws.read_curves(path, y="metrics/mAP50(B)")
+    np.testing.assert_allclose(rising.scale.shown(rising.y), 1 - loss / 4)
+
+
+def test_text_log_of_keras_goes_by_the_line_before(tmp_path):
+    text = lines(lambda s, v: f"Epoch {s // 100}/24\n100/100 [====] - 3s 2ms/step - loss: {v!r}\n")
+    [curve] = laws.read_curves(write(tmp_path / "a.log", text))
+    assert_is_loss(curve, STEPS / 100)
+
+
+def test_weights_and_biases(tmp_path):
+    text = '"Step","ok - loss","ok - loss__MIN","two - a - loss","crashed - loss","empty - loss"\n' + lines(
+        lambda s, v: f'"{s}","{v!r}","1","{2 * v!r}","{3 if s == 100 else ""}",""\n'
+    )
+    curves = laws.read_curves(write(tmp_path / "w.csv", text))
+    assert [curve.name for curve in curves] == ["ok", "two - a"]
+    assert_is_loss(curves[0])
+    assert_is_loss(curves[1], y=2 * LOSS)
+    out = [(r.values["run"], r.values["rows"]) for r in curves.remarks if r.kind == "left_out_run"]
+    assert out == [("crashed", 1), ("empty", 0)]
+    same = '"Step","run - loss","run - loss"\n' + lines(lambda s, v: f"{s},{v!r},{2 * v!r}\n")
+    assert [c.name for c in laws.read_curves(write(tmp_path / "s.csv", same))] == ["run", "run (2)"]
+
+
+def test_directories_name_runs(tmp_path):
+    text = "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n")
+    for version in (0, 1):
+        write(tmp_path / "logs" / f"version_{version}" / "metrics.csv", text)
+        write(tmp_path / "logs" / f"version_{version}" / "hparams.yaml", "lr: 0.1\n")
+    assert [c.name for c in laws.read_curves(tmp_path / "logs")] == ["version_0", "version_1"]
+    files = [tmp_path / "logs" / f"version_{v}" / "metrics.csv" for v in (0, 1)]
+    assert [c.name for c in laws.read_curves(files)] == ["version_0", "version_1"]
+    write(tmp_path / "empty" / "notes.md", "none")
+    with rejects(tmp_path / "empty"):
+        laws.read_curves(tmp_path / "empty")
+
+
+def test_only_the_last_checkpoint_of_a_run_counts(tmp_path):
+    for last in (5, 10, 24):
+        state = {"log_history": rows()[:last]}
+        write(tmp_path / f"checkpoint-{last}" / "trainer_state.json", json.dumps(state))
+    curves = laws.read_curves(tmp_path)
+    assert_is_loss(curves[0])
+    assert [r.values["count"] for r in curves.remarks if r.kind == "other_checkpoints"] == [2]
+
+
+def test_mlflow_directories(tmp_path):
+    for run in ("r1", "r2"):
+        for metric in ("train/loss", "val_loss"):
+            text = lines(lambda s, v: f"1700000000000 {v!r} {s}\n")
+            write(tmp_path / "mlruns" / "0" / run / "metrics" / metric, text)
+        write(tmp_path / "mlruns" / "0" / run / "meta.yaml", f"run_id: x\nrun_name: good-{run}\n")
+    one, two = laws.read_curves(tmp_path / "mlruns")
+    assert (one.name, two.name, one.labels) == ("good-r1", "good-r2", ("step", "val_loss"))
+    assert_is_loss(two)
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/b.csv", "a/c.csv"], ["b", "c"]),
+        (["v0/m.csv", "v1/m.csv"], ["v0", "v1"]),
+        (["p/v0/m.csv", "q/v0/m.csv", "q/v1/m.csv"], ["p/v0", "q/v0", "q/v1"]),
+        (["run-a-tag-loss.csv", "run-b-tag-loss.csv"], ["a", "b"]),
+        (["x/events.out.tfevents.1.host"], ["x"]),
+    ],
+)
+def test_labels_are_the_shortest_that_tell(paths, names):
+    assert labels([Path(path) for path in paths]) == names
+
+
+# TensorBoard's events
+
+
+def write_events(directory, step_of=lambda i: int(STEPS[i]), tensors=False):
+    writer = pytest.importorskip("tensorboardX").SummaryWriter(str(directory))
+    for i, loss in enumerate(LOSS):
+        writer.add_scalar("val/loss", loss, step_of(i))
+        writer.add_scalar("lr", 0.1, step_of(i))
+    writer.add_text("notes", "hello", 1)
+    writer.add_histogram("weights", np.arange(100.0), 1)
+    writer.close()
+    return next(directory.glob("*.tfevents.*"))
+
+
+def test_events_of_tensorboardx(tmp_path):
+    path = write_events(tmp_path / "run")
+    [curve] = laws.read_curves(tmp_path / "run")
+    assert_is_loss(curve, rtol=1e-6)  # float32
+    assert (curve.name, curve.labels) == ("run", ("step", "val/loss"))
+    write_events(tmp_path / "other")
+    assert [c.name for c in laws.read_curves(tmp_path)] == ["other", "run"]
+    raw = path.read_bytes()
+    [table] = events.read(path, raw[:-7])
+    assert [remark.kind for remark in table.remarks] == ["cut"]
+    at = raw.index(b"val/loss", 200) + 12  # within a scalar's bytes
+    [table] = events.read(path, raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+    assert [remark.kind for remark in table.remarks] == ["damaged"]
+
+
+def test_events_that_hold_tensors():
+    """What TensorFlow 2 writes: a TensorProto of one float in place of a simple value."""
+    import struct
+
+    def field(number, payload):
+        return bytes([number << 3 | 2, len(payload)]) + payload
+
+    def event(step, value):
+        tensor = b"\x08\x01" + field(5, struct.pack("<f", value))  # dtype 1, float_val packed
+        summary = field(1, field(1, b"loss") + field(8, tensor))
+        return b"\x09" + struct.pack("<d", 1e9) + b"\x10" + bytes([step]) + field(5, summary)
+
+    raw = b""
+    for step in range(1, 100):
+        data = event(step, 2 / step)
+        length = struct.pack("<Q", len(data))
+        raw += length + struct.pack("<I", int(events._masked_crc([length])[0]))
+        raw += data + struct.pack("<I", int(events._masked_crc([data])[0]))
+    [table] = events.read(Path("events"), raw)
+    assert table.columns["step"] == list(range(1, 100))
+    np.testing.assert_allclose(np.array(table.columns["loss"], float), 2 / np.arange(1, 100), rtol=1e-6)
+    assert events.is_events(Path("no name"), raw)
+
+
+def test_checksum_is_that_of_the_standard():
+    """CRC-32C of '123456789' is E3069283, before its mask."""
+    masked = int(events._masked_crc([b"123456789"])[0])
+    plain = 0xE3069283
+    assert masked == ((plain >> 15 | plain << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+# In memory
+
+
+def test_data_in_memory():
+    class Frame:  # of pandas or polars, as far as it is used
+        columns = ("step", "loss")
+
+        def to_dict(self, orient):
+            assert orient == "list"
+            return {"step": STEPS.tolist(), "loss": LOSS.tolist()}
+
+    table = np.column_stack([STEPS, LOSS])
+    for data in ((STEPS, LOSS), table, {"a": (STEPS, LOSS)}, Frame(), rows(), {"step": STEPS, "loss": LOSS}):
+        [curve] = laws.as_curves(data)
+        assert_is_loss(curve)
+    _, two = laws.as_curves([(STEPS, LOSS), laws.Curve(STEPS, LOSS, "mine")])
+    assert two.name == "mine"
+    assert [c.name for c in laws.as_curves({"b": (STEPS, LOSS), "a": (STEPS, LOSS)})] == ["b", "a"]
+    for bad in (3, "text", ([1, 2], [1])):
+        with pytest.raises(UserError):
+            laws.as_curves(bad)
+
+
+def test_pandas_frames():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"step": STEPS, "loss": LOSS, "run": ["a"] * 12 + ["b"] * 12})
+    assert [c.name for c in laws.as_curves(frame)] == ["a", "b"]
+
+
+# Any dialect
+
+NAMES = st.sampled_from(["step", "loss", "val loss", "a/b", "näme", "Wall time", 'quo"te', "x"])
+VALUES = st.floats(1e-6, 1e15, allow_nan=False)
+
+
+@given(
+    table=st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=12),
+    delimiter=st.sampled_from([",", ";", "\t", "|"]),
+    mark=st.sampled_from([".", ","]),
+    quoted=st.booleans(),
+    end=st.sampled_from(["\n", "\r\n"]),
+    start=st.sampled_from(["", "\ufeff", "# made by hand\n"]),
+    names=st.lists(NAMES, min_size=2, max_size=2, unique=True),
+    blank=st.booleans(),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_dialect_is_read_back(tmp_path, table, delimiter, mark, quoted, end, start, names, blank):
+    import csv
+    import io
+
+    if mark == delimiter:
+        quoted = True
+    out = io.StringIO()
+    out.write(start)
+    writer = csv.writer(
+        out,
+        delimiter=delimiter,
+        lineterminator=end,
+        quoting=csv.QUOTE_ALL if quoted else csv.QUOTE_MINIMAL,
+    )
+    writer.writerow(names + [""] * blank)
+    for row in table:
+        cells = [f"{value:.4f}" if value < 1e12 else f"{value:.6e}" for value in row]
+        writer.writerow([cell.replace(".", mark) for cell in cells] + [""] * blank)
+    path = write(tmp_path / "any.csv", out.getvalue())
+    [read] = formats.read_tables(path)
+    assert list(read.columns) == names
+    decimal, _ = numbers.decimal_of(read, names)
+    assert decimal == mark
+    for i, name in enumerate(names):
+        expected = [float(f"{r[i]:.4f}" if r[i] < 1e12 else f"{r[i]:.6e}") for r in table]
+        np.testing.assert_allclose(numbers.numbers(read, name, decimal).values, expected)
+
+
+@given(
+    st.integers(0, 10**12),
+    st.integers(0, 9999),
+    st.sampled_from([(".", ","), (",", "."), (".", " "), (".", "'")]),
+)
+def test_grouped_numbers_are_read_back(whole, part, marks):
+    mark, group = marks
+    text = f"{whole:,}".replace(",", group) + f"{mark}{part:04d}"
+    assert numbers.parse(text, mark)[0] == pytest.approx(float(f"{whole}.{part:04d}"), rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("64B", 64e9),
+        ("1.5 M", 1.5e6),
+        ("10k", 1e4),
+        ("2T", 2e12),
+        ("71.3%", 71.3),
+        ("1_024", 1024),
+        ("−3", -3),
+    ],
+)
+def test_suffixes(text, value):
+    assert numbers.parse(text)[0] == value
+
+
+@pytest.mark.parametrize("text", ["5m", "0x10", "1,2,3", "1.2.3", "%", "k", "12,34", "1e", "1_0"])
+def test_what_is_no_number(text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        numbers.parse(text)
+
+
+def test_ambiguous_numbers_are_refused_with_the_remedy(tmp_path):
+    path = write(tmp_path / "a.csv", "step;loss\n" + "".join(f"{i};{9 - i},123\n" for i in range(1, 8)))
+    with rejects(path, "row 2", "'loss'", "'8,123'", "8.123", "8123", "`decimal`=','", "`decimal`='.'"):
+        laws.read_curves(path)
+    [curve] = laws.read_curves(path, decimal=",")
+    assert curve.y[0] == 8.123
+    [curve] = laws.read_curves(path, decimal=".")
+    assert curve.y[0] == 8123
+    both = write(tmp_path / "b.csv", 'step;loss\n1;3,5\n2;"1,234.5"\n')
+    with rejects(both, "row 2", "'3,5'", "'1,234.5'"):
+        laws.read_curves(both)
+    mixed = write(tmp_path / "c.csv", "step;loss\n1;3,5\n2;1.25\n")
+    with rejects(mixed, "row 3", "'1.25'"):
+        laws.read_curves(mixed)
+
+
+def test_wide_tables(tmp_path):
+    header = "step,epoch,lr,train_loss,eval_loss,eval_top1\n"
+    text = header + lines(lambda s, v: f"{s},{s / 1e3},0.1,{v + 1!r},{v!r},{100 - 20 * v!r}\n")
+    path = write(tmp_path / "wide.csv", text)
+    assert [c.name for c in laws.read_curves(path, y="train_loss,eval_loss")] == ["train_loss", "eval_loss"]
+    curves = laws.read_curves(path, y="*")
+    assert [c.name for c in curves] == ["train_loss", "eval_loss", "eval_top1"]
+    np.testing.assert_allclose(curves[2].scale.shown(curves[2].y), 100 - 20 * LOSS)
+    assert [r.values["columns"] for r in curves.remarks if r.kind == "left_out_columns"] == ["'lr'"]
+    assert [c.name for c in laws.read_curves(path, y="eval_*")] == ["eval_loss", "eval_top1"]
+
+
+def test_tokens_and_flops_are_preferred_where_they_stand(tmp_path):
+    text = "step,tokens,loss\n" + lines(lambda s, v: f"{s},{s / 1e3:.1f}B,{v!r}\n")
+    [curve] = laws.read_curves(write(tmp_path / "a.csv", text))
+    assert_is_loss(curve, STEPS * 1e6)
+    constant = "step,tokens,flops,loss\n" + lines(lambda s, v: f"{s},4096,,{v!r}\n")
+    [curve] = laws.read_curves(write(tmp_path / "b.csv", constant))
+    assert_is_loss(curve)
+    [curve] = laws.read_curves(tmp_path / "b.csv", x="step*4096")
+    assert_is_loss(curve, STEPS * 4096)
+
+
+def test_any_bytes_give_curves_or_one_line(tmp_path):
+    rng = random.Random(1)
+    texts = [text for _, text in CASES.values()]
+    for number in range(600):
+        text = rng.choice(texts)
+        raw = bytearray(text if isinstance(text, bytes) else text.encode())
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(raw))
+            way = rng.randrange(3)
+            if way == 0:
+                raw[at] = rng.randrange(256)
+            elif way == 1:
+                del raw[at : at + rng.randint(1, 60)]
+            else:
+                raw[at:at] = rng.choice([b",", b'"', b"{", b"}", b"nan", b"-", b"\n", b"1e999", b"[", b":"])
+            raw = raw or bytearray(b"x")
+        path = write(tmp_path / "fuzz", bytes(raw))
+        said = str(path)
+        try:
+            for curve in laws.read_curves(path):
+                assert np.isfinite(curve.x).all(), number
+                assert (curve.y > 0).all(), number
+        except UserError as e:
+            said = str(e)
+        assert "\n" not in said, number
+        assert str(path) in said, number
