@@ -71,7 +71,7 @@ def test_bench_command(tmp_path, capsys):
         (["fit", "--example", "--laws", ""], ["--laws"]),
         (["forecast", "--example", "--at", "1e9,x"], ["--at", "'x'"]),
         (["forecast", "--example", "--target", "-1"], ["--target", -1.0]),
-        (["forecast", "--example", "--members", "m1"], ["'m1'"]),
+        (["forecast", "--example", "--members", "downstream"], ["'downstream'"]),
         (["bench"], ["file"]),
     ],
 )

@@ -120,6 +120,24 @@ def test_resamples_scatter_as_the_standard_error_says():
     assert len(slopes) == 200
 
 
+@pytest.mark.parametrize("objective", ["sle", "huber", "excess"])
+def test_standard_errors_are_the_scatter_of_refits(objective):
+    """Of M2's exponent, over curves that differ by their noise alone."""
+    rng = np.random.default_rng(0)
+    y = curve_of("m2")[0].y
+    curves = [laws.Curve(X, y * np.exp(0.01 * rng.standard_normal(len(X)))) for _ in range(48)]
+    fits = [each["m2"] for each in laws.fit(curves, ["m2"], objective=objective, starts=32)]
+    scatter = np.std([fit.params["c"] for fit in fits])
+    assert np.median([fit.stderr["c"] for fit in fits]) == pytest.approx(scatter, rel=0.35)
+
+
+def test_standard_errors_under_huber_are_those_of_a_bootstrap():
+    y = curve_of("m1")[0].y * np.exp(0.02 * np.random.default_rng(1).standard_normal(len(X)))
+    [fits] = laws.fit([laws.Curve(X, y)], ["m1"], objective="huber", resamples=100)
+    scatter = np.std([law.params["c"] for law in fits["m1"].resamples])
+    assert fits["m1"].stderr["c"] == pytest.approx(scatter, rel=0.5)
+
+
 def test_resample_log_is_even_in_log_x():
     x, y = laws.resample_log(X[::-1], 3 * X[::-1] ** -0.2, 7)
     np.testing.assert_allclose(np.diff(np.log(x)), np.log(1e3) / 6)

@@ -4,6 +4,7 @@ This is the one place for the wording: other tests compare the names and values 
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +47,7 @@ from tests.plan_laws import CROSSING, LARGE, SMALL, PowerLaw, record
 X, FLOPS = np.geomspace(1e3, 1e6, 12), np.geomspace(1e7, 1e10, 10)
 CURVE = laws.Curve(X, 1 / X)
 MODELS = transfer.model_table("up", np.linspace(0.1, 0.5, 9), {"down": np.linspace(0.2, 0.6, 9)})
+OWN = replace(laws.FAMILIES["m3"], name="own", prior=laws.FAMILIES["m1"].prior)
 RUN, COST = (FLOPS, CROSSING[LARGE].predict(FLOPS)), {LARGE: 1.0, SMALL: 4.0}
 IMAGES = np.zeros((4, 8, 8), np.uint8)
 JOINT = RunConfig(model=ModelConfig(names=("V16-1", "V32-1")))
@@ -378,6 +380,10 @@ LIBRARIES = [
     (
         lambda tmp: laws.forecast([laws.Curve(X[:4], 1 / X[:4], "short")]),
         "curve 'short': needs 5 rows of different x to forecast, got 4",
+    ),
+    (
+        lambda tmp: laws.forecast([CURVE], members=[OWN]),
+        "law 'own': its prior is about 1 numbers, want 2: all but its height",
     ),
     (
         lambda tmp: laws.read_curves(write(tmp / "c.csv", "steps,loss\n1,2\n2,1\n"), x="step", y="loss"),

@@ -58,6 +58,14 @@ COMMANDS = [
         "scalax forecast: error: --target must be positive, got -1.0",
     ),
     (
+        ["scalax", "bench", "curves.csv", "--simulated"],
+        "scalax bench: error: --simulated takes no files; leave one of them out",
+    ),
+    (
+        ["scalax", "bench", "--simulated", "--count", "0"],
+        "scalax bench: error: --count must be at least 1, got 0",
+    ),
+    (
         ["scalax", "cost", "vit-b/16", "--device", "abacus"],
         (
             "scalax cost: error: --device 'abacus' is unknown; choose one of h200, h100 pcie, h100, a100,"

@@ -1,11 +1,16 @@
 """Score every law and `auto` on curves with held-out rows."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from scalax.cli._curves import add_curve_arguments, curves_of, print_remarks
+from scalax.errors import UserError
+
+if TYPE_CHECKING:
+    from scalax.laws.coverage import Score
 
 LEAST_ROWS = 5  # of different x, that a forecast needs
-HELP = "score laws and forecasts on held-out rows"
+HELP = "score laws and forecasts on held-out rows, or on simulated curves"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -15,9 +20,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="CSV",
         help="CSV of published RMSLE to show beside ours (Domain,Task,Model,M1..)",
     )
+    parser.add_argument(
+        "--simulated", action="store_true", help="score forecasts on simulated curves of five laws instead"
+    )
+    parser.add_argument("--count", type=int, default=60, help="simulated curves of each law and design (60)")
 
 
 def run(args: argparse.Namespace) -> None:
+    if args.simulated:
+        return _simulated(args)
     curves = curves_of(args, least=LEAST_ROWS)
     from scalax.laws import benchmark
     from scalax.report import console, law_files
@@ -43,3 +54,33 @@ def run(args: argparse.Namespace) -> None:
     wall = result.summary["wall_s"]
     print(f"fits {wall['fit']:.1f} s, auto {wall['auto']:.1f} s")
     print(f"wrote {args.out}/bench.csv, bench.json and figures/")
+
+
+def _simulated(args: argparse.Namespace) -> None:
+    if args.files:
+        raise UserError("--simulated takes no files; leave one of them out")
+    if args.count < 1:
+        raise UserError(f"--count must be at least 1, got {args.count}")
+    from scalax.laws import coverage, simulated
+    from scalax.report import console, law_files
+
+    curves = args.count * len(simulated.LAWS) * len(simulated.DESIGNS)
+    with console.LateBar("simulated curves", curves * coverage.PARTS) as bar:
+        scores = coverage.simulated_bench(args.count, progress=bar.update)
+    law_files.write_simulated(args.out, scores)
+    for design in simulated.DESIGNS:
+        _print_design(design, [score for score in scores if score.design == design])
+    print(f"wrote {args.out}/simulated.csv and figures/simulated.png")
+
+
+def _print_design(design: str, scores: "list[Score]") -> None:
+    """A line for each law and reach, `auto` beside the baseline."""
+    from scalax.report import console
+
+    shown, columns = [], ["truth", "reach", "in 80%", "M2", "in 95%", "M2", "new in 80%", "bias", "rms", "M2"]
+    for auto in (score for score in scores if score.method == "auto"):
+        [base] = [s for s in scores if (s.law, s.reach) == (auto.law, auto.reach) and s.method != "auto"]
+        shares = (auto.inside80, base.inside80, auto.inside95, base.inside95, auto.observed80)
+        numbers = [*(f"{v:.2f}" for v in shares), f"{auto.bias:+.3f}", f"{auto.rms:.3f}", f"{base.rms:.3f}"]
+        shown.append([auto.law, f"{auto.reach:g}x", *numbers])
+    console.print_table(f"truth inside bands, {design}", columns, shown)

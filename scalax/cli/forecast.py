@@ -18,9 +18,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", type=float, help="also show at which x the curve reaches this y")
     parser.add_argument(
         "--members",
-        default="m3,m4,bnsl",
+        default="m1,m2,m3,m4,bnsl,shifted_power",
         metavar="LAWS",
-        help="laws to average, each with a prior (m3,m4,bnsl)",
+        help="laws to weigh, each with a prior (m1,m2,m3,m4,bnsl,shifted_power)",
     )
 
 
@@ -69,7 +69,9 @@ def _check_target(target: float | None, curve) -> None:
 
 def _lines(forecast, scale, target: float | None) -> list[str]:
     """Its notes, how much it hangs on the last rows, and where it reaches the target."""
-    lines = list(forecast.notes)
+    lines = [*forecast.notes, *map(str, forecast.flags)]
+    ranked = sorted(forecast.weights.items(), key=lambda each: -each[1])
+    lines.append("laws count " + ", ".join(f"{name} {weight:.0%}" for name, weight in ranked))
     for rows, median in forecast.stability.items():
         moved = ", ".join(f"{v:+.2%}" for v in scale.shown(median) / scale.shown(forecast.median) - 1)
         lines.append(f"without the last {rows} rows: {moved}")

@@ -1,14 +1,32 @@
 """A curve's past as a test of its forecast: made again without the last rows, and compared with them."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from scalax.laws.curves import extent_of
-from scalax.laws.forecast_result import draws, within
-from scalax.laws.posterior import Anchored, Ensemble, process_variance
+from scalax.laws.family import Family
+from scalax.laws.law import evaluate
+from scalax.laws.mixture import Component, Ensemble
+from scalax.laws.posterior import Anchored, Block, process_variance, scatter
 
 LEAST_ROWS = 5
+LEAST_WEIGHT = 0.05  # of a law that backtests try
+EXCUSED = 2.0  # times the variance allowed that backtests may miss by before bands are widened
+
+
+class Backtest(NamedTuple):
+    """`short`: the curve without its last rows; `laws`: (law, its most probable p in the data's own units
+    [k], its weight), refitted to it."""
+
+    short: Anchored
+    laws: list[tuple[Family, np.ndarray, float]]
+
+    def predict(self, log_x: np.ndarray) -> np.ndarray:
+        """The laws' average in log y [n]."""
+        total = sum(weight for *_, weight in self.laws)
+        return np.sum([weight / total * evaluate(law, p, log_x) for law, p, weight in self.laws], 0)
 
 
 def without_last(a: Anchored, share: float) -> Anchored:
@@ -21,35 +39,62 @@ def without_last(a: Anchored, share: float) -> Anchored:
     return a._replace(points=kept.anchored())
 
 
-def best(parts: Mapping[str, Ensemble], log_x: np.ndarray) -> np.ndarray:
-    """The average in log y [n] of the most probable laws."""
-    return np.mean([ensemble.predict(log_x) for ensemble in parts.values()], 0)
+def backtests(
+    laws: Sequence[Family],
+    data: Sequence[Anchored],
+    components: Sequence[Sequence[Component]],
+    shares: Sequence[float],
+) -> list[list[Backtest]]:
+    """Each curve without its last rows, refitted from its most probable component of each law that counts.
 
-
-def inflation(
-    data: Anchored,
-    parts: Mapping[str, Ensemble],
-    shorter: Sequence[Anchored],
-    earlier: Sequence[Mapping[str, Ensemble]],
-) -> float:
-    """How many times wider than stated the errors of backtests are, at least 1 and at most 2.
-
-    - data: the whole curve; parts: its laws.
-    - shorter: the curve without its last rows; earlier: the laws of each.
-
-    A backtest forecasts the rows that it dropped. Its errors are compared with the width of the full
-    forecast's intervals at the same distance beyond its last row.
+    - laws: the components' own; data: the curves; components: of each curve.
+    - shares: of the rows, from the end, to leave out.
     """
-    ratios = []
-    points = data.points
-    for short, past in zip(shorter, earlier, strict=True):
-        end = short.points.center_x - points.center_x
+    made = [[Backtest(without_last(a, share), []) for share in shares] for a in data]
+    wanted: list[list[tuple[Backtest, float, Block]]] = [[] for _ in laws]
+    for a, parts, tests in zip(data, components, made, strict=True):
+        for j, law in enumerate(laws):
+            own = [part for part in parts if part.law == j]
+            weight = sum(part.weight for part in own)
+            if weight < LEAST_WEIGHT:
+                continue
+            best = max(own, key=lambda part: part.weight)
+            for test in tests:
+                moved = (
+                    a.points.center_x - test.short.points.center_x,
+                    a.points.center_y - test.short.points.center_y,
+                )
+                start = law.shift(best.mode[None], *moved)[0]
+                block = Block(test.short, a.taus[best.amplitude], best.prior, start)
+                wanted[j].append((test, weight, block))
+    for law, tasks in zip(laws, wanted, strict=True):
+        found = scatter(law, [block for *_, block in tasks])
+        for (test, weight, _), p in zip(tasks, found, strict=True):
+            points = test.short.points
+            test.laws.append((law, law.shift(p[:1], points.center_x, points.center_y)[0], weight))
+    return made
+
+
+def inflation(data: Anchored, parts: Mapping[str, Ensemble], tests: Sequence[Backtest]) -> float:
+    """How many times wider than stated bands should be by the curve's own past, from 1 to 2.
+
+    - data: the whole curve; parts: its laws; tests: its backtests.
+
+    A backtest forecasts the rows that it dropped. Its squared errors are compared with EXCUSED times the
+    variance that the full forecast states at the same distance beyond its last row.
+    """
+    ratios, points = [], data.points
+    for test in tests:
+        end = test.short.points.center_x - points.center_x
         dropped = points.log_x > end + 1e-9
         if not dropped.any():
             continue
         distance = points.log_x[dropped] - end
-        spread = within(draws(parts, points.center_x + distance))
-        allowed = spread + process_variance(data.tau, distance) + data.noise**2
-        missed = best(past, points.center_x + points.log_x[dropped]) - points.center_y - points.log_y[dropped]
+        drawn = [(e.draws(points.center_x + distance), e.taus) for e in parts.values()]
+        log_y, taus = np.concatenate([y for y, _ in drawn]), np.concatenate([t for _, t in drawn])
+        allowed = log_y.var(0) + process_variance(taus[:, None], distance).mean(0) + data.noise**2
+        missed = (
+            test.predict(points.center_x + points.log_x[dropped]) - points.center_y - points.log_y[dropped]
+        )
         ratios.append(np.mean(missed**2 / allowed))
-    return float(np.sqrt(np.clip(np.mean(ratios), 1, 4))) if ratios else 1.0
+    return float(np.sqrt(np.clip(np.mean(ratios) / EXCUSED, 1, 4))) if ratios else 1.0

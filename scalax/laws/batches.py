@@ -41,8 +41,8 @@ def in_batches(
 
 
 def padded_size(rows: int) -> int:
-    """Rows after padding: 80, 320, 1280, ...: few lengths, so few compiled programs."""
-    return 80 * 4 ** max(0, int(np.ceil(np.log(rows / 80) / np.log(4))))
+    """Rows after padding: 32, 64, 256, 1024, ...: few lengths, so few compiled programs."""
+    return 32 if rows <= 32 else 64 * 4 ** max(0, int(np.ceil(np.log(rows / 64) / np.log(4))))
 
 
 def padded(values: np.ndarray, size: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from scalax.laws.curves import Curve, Points
 from scalax.laws.family import Family
 from scalax.laws.flags import Flag
 from scalax.laws.law import Law
+from scalax.laws.sandwich import sandwich
 from scalax.laws.solve import Solution
 
 AT_BOUND = 1e-9  # of an internal parameter, from the end of its box
@@ -22,7 +23,8 @@ LARGEST_CONDITION = 1e10
 class Fit(Law):
     """A law fitted to one curve.
 
-    - stderr: standard error of each parameter.
+    - stderr: standard error of each parameter: of independent noise of one size in log y for the objective
+      "sle", and by the sandwich formula for the others.
     - rmsle, rmsle_held_out: root mean squared error in log y over the rows to fit, and over the others (nan
       without any); rsle, rsle_held_out: their root standard log errors.
     - flags: what to distrust.
@@ -64,9 +66,12 @@ class Fit(Law):
         }
 
 
-def fit_result(family: Family, points: Points, found: Solution, resampled: Sequence[np.ndarray]) -> Fit:
+def fit_result(
+    family: Family, objective: str, points: Points, found: Solution, resampled: Sequence[np.ndarray]
+) -> Fit:
     """The best solution in the data's own units, with standard errors and the health of the fit.
 
+    - objective: that was minimised, see `fit`.
     - found: solutions of the curve, best first.
     - resampled: p [k] of each resample, in the units of `points`.
     """
@@ -87,7 +92,9 @@ def fit_result(family: Family, points: Points, found: Solution, resampled: Seque
     rows = len(points.log_y)
     variance = cost / points.weights.sum() * rows / max(rows - free.sum(), 1)
     covariance = np.zeros_like(h)
-    if np.isfinite(condition):
+    if np.isfinite(condition) and objective != "sle":
+        covariance = sandwich(family, objective, points, np.asarray(p), np.asarray(free))
+    elif np.isfinite(condition):
         covariance[np.ix_(free, free)] = (
             variance * np.linalg.pinv(scaled) / np.outer(scale[free], scale[free])
         )

@@ -86,4 +86,4 @@ def _fit_family(
         ends = search(family, objective, "lm", [points[i] for i in owner], drawn, begin, 1)
         for i, end in zip(owner, ends, strict=True):
             again[i].append(np.asarray(end.p[0]))
-    return [fit_result(family, p, s, a) for p, s, a in zip(points, found, again, strict=True)]
+    return [fit_result(family, objective, p, s, a) for p, s, a in zip(points, found, again, strict=True)]

@@ -1,17 +1,19 @@
-"""What to distrust of a fit, as data; the sentence is made where it is shown."""
+"""What to distrust of a fit or a forecast, as data; the sentence is made where it is shown."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Flag:
-    """One reason to distrust a fit; `str(flag)` says it.
+    """One reason to distrust a fit or a forecast; `str(flag)` says it.
 
-    - kind: "not_settled", "few_agree", "at_bound", "too_few_points", "undetermined", "outside_data", or one
-      that a law's own diagnosis makes up.
+    - kind: "not_settled", "few_agree", "at_bound", "too_few_points", "undetermined", "outside_data"; of a
+      forecast "suspicious_row", "smoothed"; or one that a law's own diagnosis makes up.
     - parameter: the one it is about, "" for none.
     - numbers: behind it, by name: `share` of "few_agree", `side` (-1 or 1) of "at_bound", `points` and
-      `parameters` of "too_few_points", `condition` of "undetermined".
+      `parameters` of "too_few_points", `condition` of "undetermined", `x`, `y` and `times` of
+      "suspicious_row" (how many times farther than usual it is from its neighbours), `times` of "smoothed"
+      (the noise assumed over that seen).
     """
 
     kind: str
@@ -32,6 +34,16 @@ class Flag:
                 return f"too few points: {number['points']:g} for {number['parameters']:g} parameters"
             case "undetermined":
                 return f"the data do not determine the parameters (condition {number['condition']:.0e})"
+            case "suspicious_row":
+                return (
+                    f"the row at x = {number['x']:.6g}, y = {number['y']:.6g} is left out: it is"
+                    f" {number['times']:.0f} times farther from its neighbours than rows usually are"
+                )
+            case "smoothed":
+                return (
+                    "the rows almost never rise, so they look smoothed: the noise is assumed to be"
+                    f" {number['times']:g} times what they show"
+                )
             case "outside_data":
                 return f"break {self.parameter} lies outside the data"
         words = [self.parameter, self.kind.replace("_", " ")]

@@ -1,16 +1,20 @@
 """What a forecast says of one curve: its future with intervals, its limits, and where it reaches a target."""
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import ndtr
 from scipy.stats import norm
 
 from scalax.errors import UserError
 from scalax.laws.curves import PLAIN, Scale
-from scalax.laws.posterior import Anchored, Ensemble, process_variance
+from scalax.laws.flags import Flag
+from scalax.laws.mixture import Ensemble
+from scalax.laws.posterior import Anchored, process_variance
 
 LOOKED = np.log(1e4)  # how far beyond the data a target is looked for
 
@@ -69,7 +73,7 @@ class Reach:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the average of some laws says about one curve. x and y are in the data's own units.
+    """What some laws together say about one curve. x and y are in the data's own units.
 
     - name: of the curve.
     - x, median: [n].
@@ -77,9 +81,10 @@ class Forecast:
     - notes: what was done to the rows, in words.
     - noise: standard deviation of an observation, in log y.
     - inflation: how much wider backtests on the curve's own rows asked the intervals to be.
+    - flags: what to distrust.
     - stability: rows dropped from the end -> median [n].
     - data: the rows that it was made from.
-    - parts: the ensemble of each law.
+    - parts: each law's draws and weight.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Forecast:
     median: np.ndarray
     intervals: dict[float, tuple[np.ndarray, np.ndarray]]
     notes: tuple[str, ...]
+    flags: tuple[Flag, ...]
     noise: float
     inflation: float
     stability: dict[int, np.ndarray]
@@ -94,14 +100,13 @@ class Forecast:
     parts: dict[str, Ensemble] = field(repr=False)
 
     def by_family(self, x: ArrayLike) -> dict[str, np.ndarray]:
-        """Each law's own median y at x [n]."""
-        return {
-            n: np.exp(np.median(v, 0)) for n, v in draws(self.parts, np.log(np.asarray(x, float))).items()
-        }
+        """y at x [n] by each law's most probable curve."""
+        log_x = np.log(np.asarray(x, float))
+        return {name: np.exp(ensemble.predict(log_x)) for name, ensemble in self.parts.items()}
 
     def predict(self, x: ArrayLike) -> np.ndarray:
         """Median y at x [n]."""
-        return np.exp(center(draws(self.parts, np.log(np.asarray(x, float)))))
+        return np.exp(self._quantiles(np.log(np.asarray(x, float)), [0.5], observed=False)[0])
 
     def interval(self, x: ArrayLike, level: float, observed: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) at x [n], each [n].
@@ -110,9 +115,14 @@ class Forecast:
         - level: e.g. 0.8.
         - observed: of a new observation, or else of the curve itself.
         """
-        middle, deviation = self._spread(np.log(np.asarray(x, float)), observed)
-        half = norm.ppf(0.5 + level / 2) * deviation
-        return np.exp(middle - half), np.exp(middle + half)
+        ends = [0.5 - level / 2, 0.5 + level / 2]
+        low, high = self._quantiles(np.log(np.asarray(x, float)), ends, observed)
+        return np.exp(low), np.exp(high)
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """How much each law counts; they sum to 1."""
+        return {name: ensemble.weight for name, ensemble in self.parts.items()}
 
     @property
     def flat(self) -> bool:
@@ -121,17 +131,16 @@ class Forecast:
 
     @property
     def limits(self) -> dict[str, float]:
-        """What each law's median member tends to as x grows without end."""
+        """What each law's most probable curve tends to as x grows without end."""
         return {name: ensemble.limit for name, ensemble in self.parts.items()}
 
     @property
     def limit(self) -> float:
-        """The limit of the average: the geometric mean of the laws' limits, 0 if one has none; of a flat
-        curve its y."""
+        """The median limit of all draws: 0 where most are pure power laws; of a flat curve its y."""
         if self.flat:
             return float(self.median[0])
-        with np.errstate(divide="ignore"):
-            return float(np.exp(np.mean(np.log(list(self.limits.values())))))
+        limits = [float(e.family.log_limit(p)) for e in self.parts.values() for p in e.members]
+        return float(np.exp(np.sort(limits)[len(limits) // 2]))
 
     def reach(self, target: float, scale: Scale = PLAIN) -> Reach:
         """The x at which the median comes to `target`, with an 80% interval of the curve's own x.
@@ -147,18 +156,14 @@ class Forecast:
             raise UserError(f"`target` must be {beyond}, got {written:g}")
         points = self.data.points
         grid = np.linspace(points.center_x + points.extent.left, points.center_x + LOOKED, 2000)
-        middle, deviation = self._spread(grid, observed=False)
-        half = norm.ppf(0.9) * deviation
-        if middle[0] <= np.log(target):
+        quantiles = self._quantiles(grid, [0.5, 0.1, 0.9], observed=False)
+        if quantiles[0][0] <= np.log(target):
             first = float(np.exp(grid[0]))
             return Reach(target, first, first, first, self.limit, already=True, scale=scale)
         if self.flat:
             return Reach(target, limit=self.limit, flat=True, scale=scale)
         with np.errstate(over="ignore"):
-            x, low, high = (
-                float(np.exp(_first_at_or_below(grid, v, np.log(target))))
-                for v in (middle, middle - half, middle + half)
-            )
+            x, low, high = (float(np.exp(_first_at_or_below(grid, v, np.log(target)))) for v in quantiles)
         if np.isfinite(x):
             return Reach(target, x, low, high, self.limit, scale=scale)
         # The median is no certainty: the interval may hold the target all the same.
@@ -175,32 +180,38 @@ class Forecast:
             "by_family": {name: y.tolist() for name, y in self.by_family(self.x).items()},
             "limit": self.limit,
             "limits": self.limits,
+            "weights": self.weights,
             "noise": self.noise,
             "inflation": self.inflation,
             "stability": {str(rows): median.tolist() for rows, median in self.stability.items()},
+            "flags": [str(flag) for flag in self.flags],
+            "flag_data": [dataclasses.asdict(flag) for flag in self.flags],
             "notes": list(self.notes),
         }
 
-    def _spread(self, log_x: np.ndarray, observed: bool) -> tuple[np.ndarray, np.ndarray]:
-        drawn = draws(self.parts, log_x)
-        process = process_variance(self.data.tau, log_x - self.data.points.center_x)
-        variance = self.inflation**2 * (within(drawn) + process)
-        return center(drawn), np.sqrt(variance + (self.noise**2 if observed else 0))
+    def _quantiles(self, log_x: np.ndarray, shares: Sequence[float], observed: bool) -> np.ndarray:
+        """log y [shares, n] of all draws together, each with its discrepancy, and noise where observed."""
+        drawn = np.concatenate([ensemble.draws(log_x) for ensemble in self.parts.values()])
+        taus = np.concatenate([ensemble.taus for ensemble in self.parts.values()])
+        process = process_variance(taus[:, None], log_x - self.data.points.center_x)
+        variance = self.inflation**2 * process + (self.noise**2 if observed else 0.0)
+        middle = np.median(drawn, 0)
+        return mixture_quantiles(middle + self.inflation * (drawn - middle), np.sqrt(variance), shares)
 
 
-def draws(parts: Mapping[str, Ensemble], log_x: np.ndarray) -> dict[str, np.ndarray]:
-    """log y of every member of every law, {name: [members, n]}."""
-    return {name: ensemble.draws(log_x) for name, ensemble in parts.items()}
-
-
-def center(drawn: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The average [n] of the laws' medians."""
-    return np.mean([np.median(v, 0) for v in drawn.values()], 0)
-
-
-def within(drawn: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Variance [n] of all members around the center."""
-    return np.mean([(v - center(drawn)) ** 2 for v in drawn.values()], (0, 1))
+def mixture_quantiles(means: np.ndarray, deviations: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """[shares, n]: quantiles of equal parts of normals with these means and deviations, each [draws, n]."""
+    deviations = np.maximum(deviations, 1e-9)
+    found = []
+    for share in shares:
+        reach = abs(norm.ppf(share)) * deviations + 1e-9
+        low, high = (means - reach).min(0), (means + reach).max(0)
+        for _ in range(30):
+            middle = (low + high) / 2
+            below = ndtr((middle - means) / deviations).mean(0) < share
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        found.append((low + high) / 2)
+    return np.array(found)
 
 
 def _first_at_or_below(grid: np.ndarray, log_y: np.ndarray, target: float) -> float:

@@ -1,24 +1,28 @@
-"""Forecasts that need no choice of law: the average of some, with intervals, limits and stability."""
+"""Forecasts that need no choice of law: some, as the rows weigh them, with intervals, limits and
+stability."""
 
-from collections.abc import Callable, Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from scalax.errors import UserError
-from scalax.laws.backtests import LEAST_ROWS, best, inflation, without_last
+from scalax.laws.backtests import LEAST_ROWS, Backtest, backtests, inflation
 from scalax.laws.curves import Curve, clean
 from scalax.laws.family import Family
-from scalax.laws.forecast_result import Forecast, center, draws
+from scalax.laws.flags import Flag
+from scalax.laws.forecast_result import Forecast
+from scalax.laws.mixture import Ensemble, all_modes, ensembles, priors_of, weigh
 from scalax.laws.noise import HIDDEN, is_smoothed
-from scalax.laws.posterior import Anchored, Ensemble, anchored, ensembles, prior_coordinates
-from scalax.laws.priors import Prior, learned_priors
+from scalax.laws.posterior import Anchored, anchored
 from scalax.laws.registry import lookup
+from scalax.laws.suspicious import without_suspicious
 
-MEMBERS = ("m3", "m4", "bnsl")  # laws that a forecast averages
+MEMBERS = ("m1", "m2", "m3", "m4", "bnsl", "shifted_power")  # laws that a forecast weighs
 LEVELS = (0.5, 0.8, 0.95)
-DROPS = (0.1, 0.2, 0.3)  # shares of the rows, from the end, whose loss the stability check tries
+DROPS = (0.1, 0.2, 0.3)  # shares of the rows, from the end, that backtests leave out
 
 
 def forecast(
@@ -33,9 +37,11 @@ def forecast(
     - progress: called with the number of (curve, law) ensembles just finished.
     - members: names of laws, or laws, each with a prior.
 
-    The median is the plain average, in log y, of the members' medians, by default of M3, M4 and BNSL with
-    one break, each under its prior (the one learned from many curves, else the wide one that the law
-    declares) and with room for the law being wrong (see posterior.py). Only rows to fit are seen.
+    Each law counts by how well it explains the curve's rows, under priors (its wide one, and the one learned
+    from many curves) and with room for being wrong, whose amount is inferred too (see mixture.py and
+    posterior.py); the median and the bands are those of all together. Rows that no neighbour supports are
+    left out, and flagged. Only rows to fit are seen.
+
     Raises UserError for a curve with fewer than five usable rows, an `at` that is not positive, or a law
     without a prior.
 
@@ -53,8 +59,7 @@ def forecast(
     if not members:
         raise UserError("no law is named; give one or more in `members`, e.g. m4")
     laws = [lookup(member) for member in members]
-    learned = learned_priors()
-    priors = [learned.get(law.name, prior_coordinates(law).wide) for law in laws]
+    kinds = [priors_of(law) for law in laws]
     cleaned = [clean(curve) for curve in curves]
     for curve, (points, _) in zip(curves, cleaned, strict=True):
         rows = len(np.unique(points.log_x))
@@ -62,60 +67,55 @@ def forecast(
             raise UserError(
                 f"curve {curve.name!r}: needs {LEAST_ROWS} rows of different x to forecast, got {rows}"
             )
-    data = [anchored(points) for points, _ in cleaned]
-    shorter = [[without_last(a, share) for share in DROPS] for a in data]
+    kept = [without_suspicious(points) for points, _ in cleaned]
+    data = [anchored(points) for points, _ in kept]
+    smoothed = [is_smoothed(points) for points, _ in kept]
 
-    def one(law: Family, prior: Prior) -> tuple[list[Ensemble], list[Ensemble]]:
-        found = ensembles(law, data, prior)
-        cuts = ensembles(law, [s for each in shorter for s in each], prior, draws=0)
+    def searched(law: Family):
+        found = all_modes(law, data)
         if progress:
             progress(len(curves))
-        return found, cuts
+        return found
 
     with ThreadPoolExecutor(2) as pool:  # one law compiles while another runs
-        columns = list(pool.map(one, laws, priors))
-    made = []
-    for i, (curve, (_, notes)) in enumerate(zip(curves, cleaned, strict=True)):
-        parts = {law.name: found[i] for law, (found, _) in zip(laws, columns, strict=True)}
-        earlier = [
-            {law.name: cuts[i * len(DROPS) + j] for law, (_, cuts) in zip(laws, columns, strict=True)}
-            for j in range(len(DROPS))
-        ]
-        made.append(_assemble(curve, data[i], parts, shorter[i], earlier, notes, at))
-    return made
+        columns = list(pool.map(searched, laws))
+    found = zip(*columns, strict=True)
+    components = [weigh(own, kinds, smooth) for own, smooth in zip(found, smoothed, strict=True)]
+    parts = ensembles(laws, data, components)
+    tests = backtests(laws, data, components, DROPS)
+    each = zip(curves, cleaned, kept, smoothed, data, parts, tests, strict=True)
+    return [
+        _assemble(curve, notes, flags, smooth, a, laws_of, past, at)
+        for curve, (_, notes), (_, flags), smooth, a, laws_of, past in each
+    ]
 
 
 def _assemble(
     curve: Curve,
+    notes: Sequence[str],
+    flags: Sequence[Flag],
+    smoothed: bool,
     data: Anchored,
     parts: dict[str, Ensemble],
-    shorter: Sequence[Anchored],
-    earlier: Sequence[Mapping[str, Ensemble]],
-    notes: Sequence[str],
+    tests: Sequence[Backtest],
     at: np.ndarray | None,
 ) -> Forecast:
-    smoothed = is_smoothed(data.points)
     if smoothed:
-        notes = [
-            *notes,
-            "the rows almost never rise, so they look smoothed: the noise is assumed to be"
-            f" {HIDDEN:g} times what they show",
-        ]
+        flags = [*flags, Flag("smoothed", numbers={"times": HIDDEN})]
     x = np.exp(data.points.center_x) * np.array([2.0, 4.0, 10.0]) if at is None else at
+    rows = len(data.points.log_x)
     draft = Forecast(
         name=curve.name,
         x=x,
-        median=np.exp(center(draws(parts, np.log(x)))),
+        median=np.zeros(0),
         intervals={},
         notes=tuple(notes),
+        flags=tuple(flags),
         noise=data.noise * (HIDDEN if smoothed else 1.0),
-        inflation=inflation(data, parts, shorter, earlier),
-        stability={
-            len(data.points.log_x) - len(s.points.log_x): np.exp(best(past, np.log(x)))
-            for s, past in zip(shorter, earlier, strict=True)
-        },
+        inflation=inflation(data, parts, tests),
+        stability={rows - len(test.short.points.log_x): np.exp(test.predict(np.log(x))) for test in tests},
         data=data,
         parts=parts,
     )
-    draft.intervals.update({level: draft.interval(x, level) for level in LEVELS})
-    return draft
+    intervals = {level: draft.interval(x, level) for level in LEVELS}
+    return dataclasses.replace(draft, median=draft.predict(x), intervals=intervals)

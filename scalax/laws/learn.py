@@ -8,14 +8,18 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from scalax.laws.curves import Curve, clean
-from scalax.laws.forecasting import MEMBERS
-from scalax.laws.posterior import anchored, ensembles, prior_coordinates
-from scalax.laws.priors import Prior
+from scalax.laws.family import Family
+from scalax.laws.posterior import Block, anchored, modes, prior_coordinates, scatter
+from scalax.laws.priors import AMPLITUDES, Prior
 from scalax.laws.registry import lookup
 
+MEMBERS = ("m3", "m4", "bnsl")  # laws that priors are learned for
+AMPLITUDE = AMPLITUDES.index(0.18)  # of the discrepancy, under which they are
+BLOCKS = 16  # of draws, for a curve
 ROUNDS = 4
 PSEUDO_CURVES = 2.0  # weight of the wide prior's covariance, so that few curves do not make a narrow one
 
@@ -36,7 +40,15 @@ def learn(
         wide = prior_coordinates(law).wide
         prior = wide
         for _ in range(rounds):
-            draws = [e.coordinates for e in ensembles(law, data, prior)]
+            found = [m.p[0, AMPLITUDE] for m in modes(law, data, [prior])]
+            seeds = range(BLOCKS)
+            blocks = [
+                Block(a, a.taus[AMPLITUDE], prior, p, seed)
+                for a, p in zip(data, found, strict=True)
+                for seed in seeds
+            ]
+            drawn = np.array(scatter(law, blocks)).reshape(len(data), -1, len(law.names))
+            draws = [_coordinates(law, p, a.points.extent.high) for p, a in zip(drawn, data, strict=True)]
             centers = np.array([np.median(d, 0) for d in draws])
             mean = centers.mean(0)
             within = sum(np.cov(d.T, bias=True) for d in draws)
@@ -45,6 +57,12 @@ def learn(
             prior = Prior(mean, total / (len(draws) + PSEUDO_CURVES))
         priors[name] = prior
     return priors
+
+
+def _coordinates(law: Family, p: np.ndarray, top: float) -> np.ndarray:
+    """What the prior is about, of p [draws, k]: [draws, m]."""
+    with jax.enable_x64(True):
+        return np.asarray(jax.vmap(lambda q: prior_coordinates(law).of(q, top))(p))
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,46 +1,65 @@
 """How noisy a curve's rows are, judged without any law, and whether they were smoothed."""
 
 import numpy as np
+from scipy.stats import norm
 
 from scalax.laws.curves import Curve, Points, clean, resample_log
 
 FLOOR = 0.003  # least noise, as a share of the curve's height in log y: no law is exact to the digit
+LEAST_SPARE = 5  # rows beyond one for each x, from which these tell the noise
 SMOOTHED_ROWS, SMOOTHED_RISES = 12, 0.02
+SMOOTHED_EXPECTED = 1.5  # rises, where almost none is seen; see README
 HIDDEN = 3.0  # noise of single observations over what their lower envelope shows, see hidden_noise
 
 
 def row_noise(points: Points) -> float:
-    """Standard deviation of a row's log y around a smooth curve.
+    """Standard deviation of a row's log y around a smooth curve: of rows that share an x around their mean,
+    and of means of five neighbours around the cubic through them, pooled by how much each says.
 
-    Every five neighbours have one contrast that a cubic through them leaves; its root mean square over
-    the curve, the largest tenth left out, is the noise. Needs six rows; fewer give the floor.
+    Neighbours: five have one contrast that a cubic leaves; its root mean square over the curve, the largest
+    tenth left out, is the noise. Needs six different x, or five rows to spare at shared ones; fewer give
+    the floor. Exact copies of a row count once.
     """
     x, y = points.log_x, points.log_y
     where, index = np.unique(x, return_inverse=True)
-    share = np.bincount(index, points.weights)
-    mean = np.bincount(index, points.weights * y) / share
+    share = np.bincount(index)
+    mean = np.bincount(index, y) / share
     rest = []
     for j in range(len(where) - 4):
         t = where[j : j + 5]
         t = (t - t.mean()) / np.ptp(t)
         contrast = np.linalg.svd(np.vander(t, 4).T)[2][-1]
-        rest.append(abs(contrast @ mean[j : j + 5]))
+        rest.append(abs(contrast @ mean[j : j + 5]) / np.sqrt(np.sum(contrast**2 / share[j : j + 5])))
     kept = np.sort(rest)[: int(np.ceil(0.9 * len(rest)))]
     # Cutting a normal's largest tenth leaves a root mean square of 0.77.
-    noise = float(np.sqrt(np.mean(kept**2))) * 1.3 if len(rest) > 1 else 0.0
-    return max(noise, FLOOR * points.extent.height)
+    neighbours = float(np.sqrt(np.mean(kept**2))) * 1.3 if len(rest) > 1 else 0.0
+    spare = len(y) - len(where)
+    if spare < LEAST_SPARE:
+        return max(neighbours, FLOOR * points.extent.height)
+    repeats = float(np.sum((y - mean[index]) ** 2) / spare)
+    told = len(rest) if len(rest) > 1 else 0
+    pooled = np.sqrt((spare * repeats + told * neighbours**2) / (spare + told))
+    return max(float(pooled), FLOOR * points.extent.height)
 
 
 def is_smoothed(points: Points) -> bool:
-    """Whether the rows almost never rise: a long series of single noisy evaluations would rise now and then,
-    so such rows were smoothed.
+    """Whether the rows almost never rise although independent noise of the size that they show would have
+    made some of them rise: they are then the lower envelope of noisier observations, or were smoothed.
 
-    A curve that falls by several times its noise from row to row cannot be told from a smoothed one,
-    and counts as one: its bands are wider than they need be, never narrower.
+    The rises to be expected are those of steps as irregular as these, around the slope of seven neighbours.
     """
-    _, first = np.unique(points.log_x, return_index=True)
-    steps = np.diff(points.log_y[first])
-    return len(steps) + 1 >= SMOOTHED_ROWS and bool(np.mean(steps > 0) <= SMOOTHED_RISES)
+    log_x, first = np.unique(points.log_x, return_index=True)
+    log_y = points.log_y[first]
+    if len(log_x) < SMOOTHED_ROWS:
+        return False
+    steps = np.diff(log_y)
+    if np.mean(steps > 0) > SMOOTHED_RISES:
+        return False
+    begins = np.clip(np.arange(len(steps)) - 2, 0, len(log_x) - 7)
+    slopes = [np.polyfit(log_x[b : b + 7], log_y[b : b + 7], 1)[0] for b in begins]
+    smooth = np.array(slopes) * np.diff(log_x)
+    spread = np.sqrt(np.mean((steps - smooth) ** 2)) + 1e-12
+    return bool(norm.cdf(smooth / spread).sum() > SMOOTHED_EXPECTED)
 
 
 def hidden_noise(seed: int = 0, curves: int = 200) -> float:

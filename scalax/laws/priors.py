@@ -1,4 +1,9 @@
-"""Priors of laws: what they are about, wide ones that laws declare, and those learned from many curves."""
+"""Priors: of laws, wide ones that laws declare and those learned from many curves; and of how wrong laws are.
+
+A curve is one of two kinds. Of the first kind, laws may be anything that their wide priors allow, and are
+close to exact. Of the second, they are like those of the curves that the priors were learned from, and as
+inexact.
+"""
 
 import json
 from collections.abc import Callable, Sequence
@@ -6,6 +11,12 @@ from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
+
+AMPLITUDES = (0.01, 0.03, 0.09, 0.18, 0.36)  # of the discrepancy (posterior.py), over the curve's slope
+WIDE_AMPLITUDES = (0.4, 0.3, 0.2, 0.1, 0.0)  # how probable each is where laws have their wide priors
+LEARNED_AMPLITUDES = (0.0, 0.0, 0.1, 0.7, 0.2)  # and where they have learned ones
+LEARNED_KIND = {False: 0.3, True: 0.9}  # how probable the second kind is, by whether the rows are smoothed
+LEARNED_ONLY = ("m3",)  # laws that are tried under their learned prior alone, where they have one
 
 
 class Prior(NamedTuple):

@@ -54,16 +54,16 @@ def _program(family: Family, objective: str, polished: int, solver: str) -> Call
     def one_curve(data):
         log_x, log_y, weights, low, high, starts, center_y = data
 
-        def residual(p):
-            return _residual(family, objective, p, log_x, log_y, center_y)
+        def misfit(p):
+            return residual(family, objective, p, log_x, log_y, center_y)
 
         def run(p, max_steps):
-            return least_squares(residual, weights, p, low, high, loss=loss, max_steps=max_steps)
+            return least_squares(misfit, weights, p, low, high, loss=loss, max_steps=max_steps)
 
         screened = jax.vmap(lambda p: run(p, SCREEN_STEPS))(starts)
         best = jnp.argsort(screened.cost)[:polished]
         if solver == "bfgs":
-            ends = jax.vmap(lambda p: _bfgs(residual, weights, p, low, high, loss))(starts)
+            ends = jax.vmap(lambda p: _bfgs(misfit, weights, p, low, high, loss))(starts)
             ends = ends[jnp.argsort(jax.vmap(lambda p: run(p, 0).cost)(ends))[:polished]]
             found = jax.vmap(lambda p: run(p, 0))(ends)
         else:
@@ -73,7 +73,8 @@ def _program(family: Family, objective: str, polished: int, solver: str) -> Call
     return jax.jit(lambda *data: jax.lax.map(one_curve, data))
 
 
-def _residual(family: Family, objective: str, p: Array, log_x: Array, log_y: Array, center_y: Array) -> Array:
+def residual(family: Family, objective: str, p: Array, log_x: Array, log_y: Array, center_y: Array) -> Array:
+    """What an objective squares, or takes Huber's loss of: [n] for p [k] and centred rows [n]."""
     r = family.log_y(p, log_x) - log_y
     if objective == "sle1p":
         return jax.nn.softplus(log_y + r + center_y) - jax.nn.softplus(log_y + center_y)

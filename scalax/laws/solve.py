@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+HUBER_DELTA = 1e-3  # of a log error
+
 
 class Solution(NamedTuple):
     p: Array  # [k]
@@ -22,7 +24,7 @@ def squared(r: Array) -> tuple[Array, Array]:
     return r**2, jnp.ones_like(r)
 
 
-def huber(r: Array, delta: float = 1e-3) -> tuple[Array, Array]:
+def huber(r: Array, delta: float = HUBER_DELTA) -> tuple[Array, Array]:
     """r^2 within delta, and linear beyond: twice Huber's loss, so that small residuals count the same."""
     size = jnp.abs(r)
     return jnp.where(size < delta, r**2, delta * (2 * size - delta)), delta / jnp.maximum(size, delta)

@@ -12,10 +12,12 @@ import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scalax.laws import FAMILIES, Curve, Fit, Forecast
+from scalax.laws.coverage import ALL, Score
 
 # Okabe and Ito's colours, told apart by the colour-blind too. A law that declares one has it in every figure.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 AUTO = {"auto": "#56B4E9"}  # of the average, where it is drawn beside laws
+SHOWN = 0.05  # least weight of a law that is drawn in a forecast
 SIZE = (7.6, 4.4)  # inches; the legend stands beside the axes
 
 
@@ -62,7 +64,7 @@ def draw_parts(curve: Curve, fitted: Fit, path: Path) -> None:
 
 
 def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | None = None) -> None:
-    """The points, the median with its bands beyond the data, each law's median and limit.
+    """The points, the median with its bands beyond the data, and the laws that count with their limits.
 
     - curve: whose points are drawn.
     - forecast: of the curve.
@@ -78,9 +80,10 @@ def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | 
     for level in sorted(forecast.intervals, reverse=True):
         axes.fill_between(beyond, *forecast.interval(beyond, level), color="k", alpha=0.1, lw=0)
     axes.plot(x, forecast.predict(x), color="k", lw=1.6, label="auto, 50, 80, 95%")
-    families = forecast.by_family(x)
+    weights = forecast.weights
+    families = {name: y for name, y in forecast.by_family(x).items() if weights[name] >= SHOWN}
     for (name, y), colour in zip(families.items(), colours(families), strict=True):
-        axes.plot(x, y, color=colour, lw=1.1, ls="--", label=name)
+        axes.plot(x, y, color=colour, lw=1.1, ls="--", label=f"{name}, counts {weights[name]:.0%}")
         if low / 4 < forecast.limits[name] < np.inf:
             axes.axhline(forecast.limits[name], color=colour, ls=":", lw=0.9, label=f"limit of {name}")
     if target is not None:
@@ -108,6 +111,41 @@ def draw_bench(rows: Sequence[Mapping], methods: Sequence[str], path: Path) -> N
     axes.set_yscale("log")
     axes.set_ylabel("held-out RMSLE")
     _finish(figure, axes, None, f"{len(rows)} curves; bars and numbers are means", path)
+
+
+def draw_simulated(scores: Sequence[Score], path: Path) -> None:
+    """Coverage of 80% and 95% bands, and error beside the baseline's, by reach; a column for each design.
+
+    - scores: of `auto` and the baseline, from laws.coverage.
+    - path: of the PNG file.
+    """
+    designs = list(dict.fromkeys(score.design for score in scores))
+    laws = [law for law in dict.fromkeys(score.law for score in scores)]
+    figure, axes = plt.subplots(3, len(designs), figsize=(2.6 * len(designs), 7), squeeze=False, sharey="row")
+    for column, design in zip(axes.T, designs, strict=True):
+        for law, colour in zip(laws, colours(laws), strict=True):
+            look = dict(color="k", lw=2.2) if law == ALL else dict(color=colour, lw=1.1)
+            own = [s for s in scores if (s.design, s.law, s.method) == (design, law, "auto")]
+            base = [s for s in scores if (s.design, s.law) == (design, law) and s.method != "auto"]
+            reach = [score.reach for score in own]
+            column[0].plot(reach, [score.inside80 for score in own], marker=".", label=law, **look)
+            column[1].plot(reach, [score.inside95 for score in own], marker=".", **look)
+            column[2].plot(reach, [score.rms for score in own], marker=".", **look)
+            column[2].plot(reach, [score.rms for score in base], ls=":", **look)
+        for part, level in zip(column, (0.8, 0.95), strict=False):
+            part.axhline(level, color="0.6", lw=0.8, zorder=0)
+            part.set_ylim(0.4, 1.02)
+        column[2].set_yscale("log")
+        column[2].set_xlabel("times the last x")
+        column[0].set_title(design, fontsize=9)
+        for part in column:
+            part.set_xscale("log")
+            part.grid(alpha=0.2)
+    names = ("truth inside 80%", "truth inside 95%", "rms of log y (dotted: M2)")
+    for part, name in zip(axes[:, 0], names, strict=True):
+        part.set_ylabel(name)
+    axes[0, 0].legend(fontsize=6)
+    _save(figure, path)
 
 
 def colours(names: Iterable[str]) -> list[str]:
@@ -143,6 +181,10 @@ def _finish(figure, axes, curve: Curve | None, title: str, path: Path) -> None:
         axes.set_xlabel(curve.labels[0])
         axes.set_ylabel(curve.labels[1])
         axes.legend(fontsize=7, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    _save(figure, path)
+
+
+def _save(figure, path: Path) -> None:
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

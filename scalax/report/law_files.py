@@ -8,6 +8,7 @@ from typing import Any
 
 from scalax.laws import Curve, Fit, Forecast, Scale
 from scalax.laws.benchmark import METHODS, Bench
+from scalax.laws.coverage import Score
 from scalax.laws.curves import PLAIN
 from scalax.records import dumps, write_atomically
 from scalax.report import law_figures, law_panels
@@ -124,6 +125,12 @@ def write_bench(out: Path, result: Bench) -> None:
     write_csv(out / "bench.csv", result.rows)
     write_json(out / "bench.json", result.summary)
     law_figures.draw_bench(result.rows, METHODS, out / "figures" / "bench.png")
+
+
+def write_simulated(out: Path, scores: Sequence[Score]) -> None:
+    """simulated.csv and a figure."""
+    write_csv(out / "simulated.csv", [score._asdict() for score in scores])
+    law_figures.draw_simulated(scores, out / "figures" / "simulated.png")
 
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

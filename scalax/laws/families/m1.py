@@ -1,9 +1,11 @@
 """M1: y = b x^c."""
 
+import jax.numpy as jnp
 import numpy as np
 
 from scalax.laws.families._power import REVISITING
 from scalax.laws.family import Extent, Family, ShiftedPower, lerp, transforms, unpack
+from scalax.laws.priors import PriorCoordinates, wide_prior
 
 
 def _log_y(p, log_x):
@@ -37,6 +39,11 @@ def _starts(extent: Extent, unit):
     return np.stack([extent.first - c * extent.left, c], -1)
 
 
+def _coordinates(p, top):
+    _, c = unpack(p)
+    return jnp.stack([c])
+
+
 FAMILY = Family(
     name="m1",
     formula="b x^c",
@@ -50,6 +57,7 @@ FAMILY = Family(
     shift=_shift,
     box=_box,
     starts=_starts,
+    prior=PriorCoordinates(_coordinates, wide_prior([-0.3], [0.3])),
     as_shifted_power=lambda params: ShiftedPower(params["b"], -params["c"]),
     colour="#0072B2",
 )

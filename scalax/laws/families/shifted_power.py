@@ -5,6 +5,7 @@ import numpy as np
 
 from scalax.laws.families._power import exponent_box, exponent_starts, limit_starts
 from scalax.laws.family import TINY, Extent, Family, ShiftedPower, lerp, log_excess, transforms, unpack
+from scalax.laws.priors import PriorCoordinates, wide_prior
 
 
 def _log_y(p, log_x):
@@ -43,6 +44,11 @@ def _starts(extent: Extent, unit):
     return np.stack([log_a, log_b, log_d, limit_starts(extent, of_c)], -1)
 
 
+def _coordinates(p, top):
+    _, log_b, log_d, log_c = unpack(p)
+    return jnp.stack([log_b, log_d, log_c])
+
+
 FAMILY = Family(
     name="shifted_power",
     formula="a (x + d)^-b + c",
@@ -57,6 +63,7 @@ FAMILY = Family(
     box=_box,
     starts=_starts,
     floor="c",
+    prior=PriorCoordinates(_coordinates, wide_prior([-1, -3, -1], [0.8, 2, 1])),
     as_shifted_power=lambda params: ShiftedPower(**params),
     labels={"a": "a", "b": "b", "c": "c (limit)", "d": "d ({x})"},
     decisive=("b",),

@@ -1,0 +1,164 @@
+"""How much each law, prior and amplitude of discrepancy counts for a curve, and draws in proportion."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from scalax.laws.family import Family
+from scalax.laws.law import evaluate
+from scalax.laws.posterior import BLOCK, Anchored, Block, Modes, modes, prior_coordinates, scatter
+from scalax.laws.priors import (
+    LEARNED_AMPLITUDES,
+    LEARNED_KIND,
+    LEARNED_ONLY,
+    WIDE_AMPLITUDES,
+    Prior,
+    learned_priors,
+)
+
+BLOCKS = 32  # of draws, for a curve
+
+
+class Component(NamedTuple):
+    """A law under one prior and one amplitude of the discrepancy.
+
+    - law: its place among the laws; learned: whether the prior is the learned one.
+    - amplitude: its place in AMPLITUDES.
+    - mode: [k], in the units of the anchored rows.
+    - weight: how much it counts; those of a curve sum to 1.
+    """
+
+    law: int
+    prior: Prior
+    learned: bool
+    amplitude: int
+    mode: np.ndarray
+    weight: float
+
+
+class Ensemble(NamedTuple):
+    """Draws of one law for one curve, as p in the data's own units, in proportion to its weight.
+
+    - best: [k], the most probable.
+    - members: [draws, k]; taus: [draws], the discrepancy that each was drawn under.
+    - weight: of the law, from 0 to 1.
+    """
+
+    family: Family
+    best: np.ndarray
+    members: np.ndarray
+    taus: np.ndarray
+    weight: float
+
+    def draws(self, log_x: np.ndarray) -> np.ndarray:
+        """log y of every member at log x [n]: [members, n]."""
+        if not len(self.members):
+            return np.zeros((0, len(log_x)))
+        return evaluate(self.family, self.members, log_x, "samples")
+
+    def predict(self, log_x: np.ndarray) -> np.ndarray:
+        """log y [n] of the most probable law at log x [n]."""
+        return evaluate(self.family, self.best, log_x)
+
+    @property
+    def limit(self) -> float:
+        """What the most probable law tends to as x grows without end."""
+        return float(np.exp(self.family.log_limit(self.best)))
+
+
+def priors_of(family: Family) -> list[tuple[bool, Prior]]:
+    """(whether it is learned, prior) of each prior that a law is tried under.
+
+    Raises UserError where the law declares none.
+    """
+    wide, learned = prior_coordinates(family).wide, learned_priors().get(family.name)
+    if learned is None:
+        return [(False, wide)]
+    return [(True, learned)] if family.name in LEARNED_ONLY else [(False, wide), (True, learned)]
+
+
+def weigh(
+    found: Sequence[Modes], kinds: Sequence[list[tuple[bool, Prior]]], smoothed: bool
+) -> list[Component]:
+    """The components of one curve.
+
+    - found: the modes of each law.
+    - kinds: its priors, see `priors_of`.
+    - smoothed: whether the rows are; such rows do not tell laws apart.
+
+    Within a law, an amplitude counts by its prior and evidence. Within each of the two kinds of curve
+    (priors.py), laws count by their evidence, or equally where rows are smoothed; the kinds count by
+    their priors and evidence.
+    """
+    parts = []  # law, learned, prior, log evidence by amplitude, all, modes
+    with np.errstate(divide="ignore"):
+        for law, (modes_of, priors) in enumerate(zip(found, kinds, strict=True)):
+            for (learned, prior), p, own in zip(priors, modes_of.p, modes_of.log_evidence, strict=True):
+                usable = np.where(np.isfinite(own), own, -np.inf)
+                own = usable + np.log(LEARNED_AMPLITUDES if learned else WIDE_AMPLITUDES)
+                parts.append((law, learned, prior, own, np.logaddexp.reduce(own), p))
+    is_learned, evidence = np.array([part[1] for part in parts]), np.array([part[4] for part in parts])
+    share, kind = np.zeros(len(parts)), np.full(len(parts), -np.inf)
+    second = LEARNED_KIND[smoothed]
+    for which, prior_of_kind in ((False, 1 - second), (True, second)):
+        own = is_learned == which
+        if own.any() and np.isfinite(evidence[own]).any():
+            ahead = np.where(np.isfinite(evidence[own]), evidence[own], -1e9) - evidence[own].max()
+            share[own] = np.isfinite(evidence[own]) if smoothed else np.exp(ahead)
+            share[own] /= share[own].sum()
+            kind[own] = np.log(prior_of_kind) + np.logaddexp.reduce(evidence[own]) - np.log(own.sum())
+    share *= np.exp(kind - kind.max())
+    components = []
+    for (law, learned, prior, own, all_of_it, p), weight in zip(parts, share / share.sum(), strict=True):
+        for i, mode in enumerate(p):
+            if weight > 0 and np.isfinite(own[i]):
+                part = float(weight * np.exp(own[i] - all_of_it))
+                components.append(Component(law, prior, learned, i, mode, part))
+    return components
+
+
+def ensembles(
+    laws: Sequence[Family], data: Sequence[Anchored], components: Sequence[Sequence[Component]]
+) -> list[dict[str, Ensemble]]:
+    """Draws of each curve, law by law: BLOCKS blocks, shared out to components by their weights.
+
+    - laws: the components' own.
+    - data: the curves.
+    - components: of each curve.
+    """
+    wanted: list[list[tuple[int, Block]]] = [[] for _ in laws]
+    for i, (a, parts) in enumerate(zip(data, components, strict=True)):
+        ends = np.cumsum([part.weight for part in parts])
+        picked = np.searchsorted(ends / ends[-1], (np.arange(BLOCKS) + 0.5) / BLOCKS)
+        for seed, which in enumerate(picked):
+            part = parts[which]
+            wanted[part.law].append((i, Block(a, float(a.taus[part.amplitude]), part.prior, part.mode, seed)))
+    drawn: list[list[list]] = [[[] for _ in laws] for _ in data]  # of curves and laws: (p, tau) of each block
+    for j, (law, own) in enumerate(zip(laws, wanted, strict=True)):
+        for p, (i, block) in zip(scatter(law, [block for _, block in own]), own, strict=True):
+            drawn[i][j].append((p, block.tau))
+    made: list[dict[str, Ensemble]] = []
+    for i, (a, parts) in enumerate(zip(data, components, strict=True)):
+        at, ensemble = (a.points.center_x, a.points.center_y), {}
+        for j, law in enumerate(laws):
+            mine = drawn[i][j]
+            own = [part for part in parts if part.law == j]
+            if not own:
+                continue
+            best = max(own, key=lambda part: part.weight).mode
+            members = np.concatenate([p for p, _ in mine]) if mine else np.zeros((0, len(best)))
+            ensemble[law.name] = Ensemble(
+                law,
+                law.shift(best[None], *at)[0],
+                law.shift(members, *at),
+                np.repeat([tau for _, tau in mine], BLOCK),
+                sum(part.weight for part in own),
+            )
+        made.append(ensemble)
+    return made
+
+
+def all_modes(law: Family, data: Sequence[Anchored]) -> list[Modes]:
+    """The modes of each curve under every prior of the law."""
+    return modes(law, data, [prior for _, prior in priors_of(law)])
