@@ -1,8 +1,9 @@
 """Adaptive patch size on one GPU in minutes: five patches that lie close together, tuned, three seeds.
 
     launch/gpu_study.sh --data FILE.npz --minutes 8
+    python -m scalax.launch configs/adaptive_gpu.py --data.dir FILE.npz
 
-FILE.npz is Tiny ImageNet's 100 classes at 48 px; it is made by
+The first sets the budget by the speed of the GPU. FILE.npz, Tiny ImageNet's 100 classes at 48 px, is made by
 
     scalax pack FILE.npz --dir PATH/tiny_imagenet_up/VERSION --validation-split validation --image 48 \\
         --quality 75

@@ -65,6 +65,11 @@ def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:
         a, b = ours.get(key), theirs.get(key)
         if isinstance(a, dict) and isinstance(b, dict):
             found += differences(a, b, f"{prefix}{key}.")
-        elif (list(a) if isinstance(a, tuple) else a) != b:
+        elif _plain(a) != _plain(b):
             found.append(f"{prefix}{key} (here {a}, there {b})")
     return found
+
+
+def _plain(value: Any) -> Any:
+    """JSON has lists alone."""
+    return list(value) if isinstance(value, tuple) else value

@@ -24,6 +24,7 @@ SHARED = TESTS.parents[1] / "shared" / "data"
 # Files of more than a few seconds, the longest first: in this order workers take them. Tests of all other
 # files are quick, and so are the functions that are named here.
 LONG = {
+    "test_laws_forecast.py": [],  # compiles what test_laws_commands.py and test_laws_odd.py take later
     "test_parallel.py": ["test_a_program_is_made_once_for_all_threads"],
     "test_morph.py": [],
     "test_resume.py": [],
@@ -37,8 +38,6 @@ LONG = {
     "test_probes.py": [],
     "test_tasks.py": [],
     "test_published_numbers.py": [],
-    "test_laws_commands.py": [],
-    "test_laws_forecast.py": [],
     "test_launch.py": [],
     "test_laws_properties.py": [],
     "test_laws_registered.py": [],
@@ -49,7 +48,6 @@ LONG = {
     "test_throughput.py": [],
     "test_laws_fit.py": [],
     "test_laws_formats.py": [],
-    "test_laws_odd.py": [],
     "test_studies.py": [],
     "test_cost.py": [],
     "test_transfer.py": [],
@@ -62,6 +60,8 @@ LONG = {
     "test_halfspace.py": [],
     "test_launch_scripts.py": [],
     "test_jobs.py": [],
+    "test_laws_commands.py": [],
+    "test_laws_odd.py": [],
 }
 
 

@@ -19,7 +19,8 @@ X = np.geomspace(1e6, 1e9, 40)
 @pytest.fixture(scope="module")
 def hyperbola() -> laws.Family:
     """The page's example: y = a / (x + d) + c."""
-    (code,) = re.findall(r"```python\n(.*?register.*?)```", PAGE.read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (code,) = [block for block in blocks if "register" in block]
     names: dict = {}
     exec(code, names)
     return names["HYPERBOLA"]

@@ -179,7 +179,8 @@ def test_known_studies_need_neither_jax_nor_matplotlib():
     code += "assert not {'jax', 'matplotlib'} & set(sys.modules), sys.modules.keys()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["adaptive", "halfspace", "returns", "scheduled", "sweep"]
+    known = ["adaptive", "finetune", "halfspace", "returns", "scheduled", "sweep", "transfer"]
+    assert done.stdout.split() == known
 
 
 def test_a_schedule_takes_the_runs_and_seeds_of_any_config(tmp_path, capsys):

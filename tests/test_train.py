@@ -334,12 +334,17 @@ def test_counts_that_disagree_reject_the_run(experiment, monkeypatch):
     import scalax.train.costs as module
 
     assert experiment.cost(SMALL).reason.startswith("elementwise ")  # counted, so no note is needed
-    monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 1e7)
+    count_both = module.cost.count_both
+
+    def xla_says(flops: float) -> None:
+        monkeypatch.setattr(module.cost, "count_both", lambda *args: (count_both(*args)[0], {"flops": flops}))
+
+    xla_says(1e7)
     with rejects(LARGE, "1e+07 FLOPs", "cost_note"):
         with_config(experiment).cost(LARGE)
     noted = dataclasses.replace(CONFIG, cost_note="a test")
     assert train.open_experiment(noted, experiment.splits).cost(LARGE).reason == "a test"
-    monkeypatch.setattr(module.cost, "xla_flops", lambda *args: 0.0)
+    xla_says(0.0)
     with rejects(LARGE):
         train.open_experiment(noted, experiment.splits).cost(LARGE)
 

@@ -269,7 +269,7 @@ def test_frontier_finds_the_limit_that_the_hull_overstates():
         hull, frontier = found[scene.name, "hull"], found[scene.name, "frontier"]
         assert hull.bias > 0.015
         assert abs(frontier.bias) < 0.5 * hull.bias
-    assert found["alpha below 1, no limit", "hull"].saturates == 1
+    assert found["alpha below 1, no limit", "hull"].saturates >= 0.8
     assert found["alpha below 1, no limit", "frontier"].saturates == 0
     assert abs(found["all on the law", "all"].bias) < 0.01
     assert found["most near the law", "all"].bias == pytest.approx(0.02, abs=0.015)

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from scalax.transfer.hull import Hull, hull_of
-from scalax.transfer.law import Laws, fit_laws, fit_quantile
+from scalax.transfer.law import ALPHA, Laws, fit_laws, fit_quantile
 from scalax.transfer.models import FEWEST, ModelTable, resampled
 from scalax.transfer.noise import misfit, noise_variance, without_noise
 
@@ -15,6 +15,7 @@ BELOW = 0.1  # share of the models that lie below the frontier's law
 NEGLIGIBLE = 0.01  # an e_IR of less is none
 EXPLAINED = 0.1  # of the variance: a law of less says nothing of a limit
 MISFIT = 0.3  # a law that is further off the models does not describe them
+NEAR_END = 1.1  # alpha within this factor of an end of its search is at the end
 FITS = ("hull", "all", "frontier")  # of every table
 
 Verdict = Literal["saturates", "does not", "not determined"]
@@ -36,8 +37,8 @@ class FittedLaw(NamedTuple):
     - models: how many these are (corners, of the hull).
     - noise: an e_IR of less counts as none: 0.01, or two standard deviations of the noise of test images.
     - verdict: 'saturates' where the interval of e_IR lies above `noise`, 'does not' where it lies below, else
-      'not determined' by these models; so too where the law does not describe them
-      (TaskFit.misfit, TaskFit.explained).
+      'not determined' by these models; so too where the law does not describe them (TaskFit.misfit,
+      TaskFit.explained), and where the interval of alpha comes to an end of its search.
     """
 
     k: Interval
@@ -193,9 +194,11 @@ def _with_intervals(laws: Laws, models: int, noise: float, holds: bool) -> Fitte
         low, high = np.quantile(own, [tail, 1 - tail]) if len(own) else (np.nan, np.nan)
         return Interval(float(values[0]), float(low), float(high))
 
-    e_ir = interval(laws.e_ir)
+    alpha, e_ir = interval(laws.alpha), interval(laws.e_ir)
     verdict: Verdict = "not determined"
-    # Fewer corners leave a law of three parameters free, and where k is 0 upstream says nothing.
-    if holds and models >= 3 and laws.k[0] > 0:
+    # Fewer corners leave a law of three parameters free; where k is 0 upstream says nothing; and where alpha
+    # comes to an end of its search, e_IR is only the error of the best models.
+    inside = alpha.low > NEAR_END * ALPHA[0] and alpha.high < ALPHA[1] / NEAR_END
+    if holds and models >= 3 and laws.k[0] > 0 and inside:
         verdict = "saturates" if e_ir.low > noise else "does not" if e_ir.high < noise else verdict
-    return FittedLaw(interval(laws.k), interval(laws.alpha), e_ir, float(laws.rms[0]), models, noise, verdict)
+    return FittedLaw(interval(laws.k), alpha, e_ir, float(laws.rms[0]), models, noise, verdict)

@@ -62,9 +62,7 @@ def _models(page: Page, where: epath.Path, result: StudyResult) -> None:
     page.heading("Laws of every set and number of shots")
     page.text(
         "Probes of the pre-logits. The whole analysis, with hulls, predictions and shots, is in"
-        f" {ANALYSIS}/report.html. Verdicts in this table and its figures go by the interval of e_IR alone;"
-        " the answer above asks besides that alpha lies within its search, for else these models do not"
-        " determine e_IR."
+        f" {ANALYSIS}/report.html."
     )
     page.table(*transfer_report.law_table(result.analysis))
     for path in sorted((where / ANALYSIS / "figures").glob("laws*.png")):

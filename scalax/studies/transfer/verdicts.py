@@ -9,7 +9,6 @@ from scipy.stats import rankdata
 from scalax.studies.transfer import tables
 from scalax.studies.transfer.result import Answer, StudyResult, Verdict
 from scalax.transfer import split_shots
-from scalax.transfer.law import ALPHA
 
 RESAMPLES = 400
 LEVEL = 0.95
@@ -30,8 +29,8 @@ def of(result: StudyResult) -> list[Verdict]:
 def saturation(result: StudyResult) -> list[Verdict]:
     """e_IR of each task with `best_shots` shots: the law of the frontier, freed of the test images' noise.
 
-    Not determined where the interval of alpha reaches an end of its search: the upstream errors are then too
-    few or too much alike to tell how downstream error goes on, and e_IR is what the best models have.
+    Where the upstream errors are too few or too much alike, alpha comes to an end of its search, and nothing
+    is determined (FittedLaw.verdict).
     """
     found = []
     assert result.analysis is not None
@@ -41,8 +40,6 @@ def saturation(result: StudyResult) -> list[Verdict]:
         if named and named[1] == result.config.best_shots:
             law = fit.laws["frontier"]
             answer = answers.get(law.verdict, "not determined")
-            if law.alpha.low < 1.1 * ALPHA[0] or law.alpha.high > 0.9 * ALPHA[1]:
-                answer = "not determined"
             found.append(Verdict("saturation", answer, named[0], *law.e_ir))
     return found
 
