@@ -8,7 +8,7 @@ lists the KEYs. The same command again does only what is missing, and goes on fr
 Options:
   --out DIR                where the study goes (runs/NAME); several launches may share one
   --schedule FILE          train by this schedule alone, e.g. one that `scalax plan` wrote
-  --plan-only              print what would be trained and at what cost, and train nothing
+  --plan-only              print what a study of returns would train and at what cost, and end
   --profile START:STOP     trace these steps of the first run to DIR/profile
   --tensorboard, --wandb   log each run there too
   --coordinator HOST:PORT --processes N --process I
@@ -131,7 +131,7 @@ def planned(study: Any, config: Any) -> str:
     """What the study would do. Raises UserError where it cannot say that."""
     if study.plan is None:
         raise UserError(
-            f"`plan_only`: a study of kind {study.name!r} cannot say what it would train; leave it out"
+            f"`plan_only`: a study of kind {study.name!r} makes no plan beforehand; without it, it trains"
         )
     return study.plan(config)
 

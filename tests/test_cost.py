@@ -69,7 +69,7 @@ def test_xla_is_explained_for_a_tiny_vit_step(scan, remat):
     module = models.build("V32-3/8", 10, image_size=16, base_patch=4, scan=scan, remat=remat)
     step, args = step_of(module, struct(4, 16, 16, 1))
     got = cost.count(step, *args)
-    xla = cost.xla_flops(step, *args)
+    xla = cost.count_both(step, *args).xla_flops
     parts = cost.reconcile(got, xla)
     assert not got.uncounted
     assert abs(parts["unexplained"]) < 0.03 * xla
@@ -90,7 +90,7 @@ def test_a_decoder_costs_what_arithmetic_says(mlp_dim, depth):
     assert forward["blocks"] == 2 * b * t * per_token
     assert forward["head"] == 2 * b * t * d * vocabulary
     assert forward["attention_scores"] == 2 * b * t * t * d * depth
-    got, xla = cost.count(step, *args), cost.xla_flops(step, *args)
+    got, xla = cost.count(step, *args), cost.count_both(step, *args).xla_flops
     assert got.matmul == 3 * (forward["blocks"] + forward["head"])
     assert not got.uncounted
     assert abs(cost.reconcile(got, xla)["unexplained"]) < 0.03 * xla
@@ -173,7 +173,7 @@ def test_any_convolution_is_xlas_count_plus_padding(size, kernel, stride, dilati
     got = cost.count(conv, x, w)
     side = (size + sum(padding) - dilation * (kernel - 1) - 1) // stride + 1
     assert got.matmul == 2 * 2 * side**2 * 8 * kernel**2 * 4 // groups
-    assert cost.reconcile(got, cost.xla_flops(conv, x, w))["unexplained"] == 0
+    assert cost.reconcile(got, cost.count_both(conv, x, w).xla_flops)["unexplained"] == 0
 
 
 @pytest.mark.parametrize("groups", [1, 4])
@@ -191,8 +191,8 @@ def test_convolutions_agree_with_xla_forward_and_back(groups, stride, padding):
     got = cost.count(conv, x, w)
     side = (12 if padding == "SAME" else 10 if stride == 1 else 11) // stride
     assert got.matmul == 2 * 2 * side**2 * 16 * 9 * 8 // groups
-    assert cost.reconcile(got, cost.xla_flops(conv, x, w))["unexplained"] == 0
+    assert cost.reconcile(got, cost.count_both(conv, x, w).xla_flops)["unexplained"] == 0
     back = jax.grad(lambda x, w: conv(x, w).sum(), (0, 1))
     got = cost.count(back, x, w)
-    parts = cost.reconcile(got, cost.xla_flops(back, x, w))
+    parts = cost.reconcile(got, cost.count_both(back, x, w).xla_flops)
     assert abs(parts["unexplained"]) <= 0.01 * got.matmul

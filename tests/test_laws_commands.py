@@ -4,6 +4,7 @@ import csv
 import doctest
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -60,6 +61,15 @@ def test_bench_command(tmp_path, capsys):
     assert header == "Domain,Task,Model,m1,m2,m3,m4,bnsl,auto,cover50,cover80,cover95"
     summary = json.loads((tmp_path / "bench.json").read_text())
     assert set(summary["domains"]["IC"]["methods"]["auto"]) == {"mean", "median", "geometric_mean", "wins"}
+
+
+def test_what_a_command_compiles_is_kept_for_the_next(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
+    command = [sys.executable, "-m", "scalax.cli", "fit", "--example", "--laws", "m1", "--out", str(tmp_path)]
+    subprocess.run(
+        command, env=environment | {"XDG_CACHE_HOME": str(tmp_path)}, check=True, capture_output=True
+    )
+    assert list((tmp_path / "scalax" / "jax").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -337,7 +337,9 @@ def test_counts_that_disagree_reject_the_run(experiment, monkeypatch):
     count_both = module.cost.count_both
 
     def xla_says(flops: float) -> None:
-        monkeypatch.setattr(module.cost, "count_both", lambda *args: (count_both(*args)[0], {"flops": flops}))
+        monkeypatch.setattr(
+            module.cost, "count_both", lambda *args: count_both(*args)._replace(xla_flops=flops)
+        )
 
     xla_says(1e7)
     with rejects(LARGE, "1e+07 FLOPs", "cost_note"):

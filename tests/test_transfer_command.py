@@ -61,6 +61,11 @@ def test_all_ways_to_write_a_table_are_read_alike(write, us, down, more):
     assert (table.models, table.tasks) == (NAMES, ["down"])
 
 
+def test_names_that_begin_alike_stay_apart(write):
+    names = [f"{'long' * 60}{i}" for i in range(N)]
+    assert transfer.read_models(write(*wide(names=names)), "us").models == names
+
+
 def test_names_that_speak_of_errors_hold_errors(write):
     columns = ["err_us", "top1 error", "terrace", "ErrorOfIt", "merry"]
     path = write(["model", *columns], zip(NAMES, *[1 - US] * 5, strict=True))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from scalax import __version__
+from scalax.compilation import keep_programs
 from scalax.errors import UserError, with_flags
 from scalax.pyfile import module_of
 
@@ -46,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
         module.configure(sub)
         sub.set_defaults(run=module.run, flags=sub.flags())
     args = parser.parse_args(argv)
+    keep_programs()
     try:
         for file in args.imports:
             _read(file)

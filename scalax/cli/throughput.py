@@ -4,7 +4,10 @@ import argparse
 import importlib.util
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalax.throughput.spec import Spec
 
 HELP = "images/s, FLOP/s and memory of training a model, beside timm or Flax"
 CHECKED_STEPS = 20
@@ -36,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError
+    from scalax.throughput.spec import Spec
 
     for key in ("image", "batch", "classes", "steps", "rounds", "peak_flops", "members"):
         value = getattr(args, key)
@@ -54,42 +58,36 @@ def run(args: argparse.Namespace) -> None:
             if importlib.util.find_spec(package) is None:
                 raise UserError(f"--against timm {MISSING.format(package)}")
     measured = check if args.check else together if args.members else feed if args.data_only else train
-    result, notes = measured(args)
+    spec = Spec(args.model or "", args.image, args.batch, args.classes, args.precision, args.attention)
+    result, notes = measured(spec, args)
     if args.json:
         print(json.dumps(result))
     else:
         show(args, result, notes)
 
 
-def check(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def check(spec: "Spec", args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from scalax.throughput.agreement import agreement
-    from scalax.throughput.spec import Spec
 
-    return agreement(Spec(args.model, args.image, args.batch, args.classes), CHECKED_STEPS), []
+    return agreement(spec, CHECKED_STEPS), []
 
 
-def together(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def together(spec: "Spec", args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from scalax.throughput import measure
-    from scalax.throughput.spec import Spec
 
-    spec = Spec(args.model, args.image, args.batch, args.classes, args.precision, args.attention)
     return measure.members(spec, args.members)
 
 
-def train(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def train(spec: "Spec", args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from scalax.throughput import measure
-    from scalax.throughput.spec import Spec
 
-    spec = Spec(args.model, args.image, args.batch, args.classes, args.precision, args.attention)
     amount = {"steps": args.steps, "rounds": args.rounds}
     return measure.training(spec, **amount, against=args.against, peak_flops=args.peak_flops)
 
 
-def feed(args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+def feed(spec: "Spec", args: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     from scalax.throughput import measure
-    from scalax.throughput.spec import Spec
 
-    spec = Spec("", args.image, args.batch, args.classes, args.precision, args.attention)
     return measure.feeding(spec, steps=args.steps, rounds=args.rounds)
 
 

@@ -119,7 +119,8 @@ def _read(args: argparse.Namespace) -> "ModelTable":
     from scalax.records.table import read_table
     from scalax.transfer.read import column_names
 
-    columns = read_table(args.file, "models").columns
+    read = read_table(args.file, "models")
+    columns = read.columns
     several = {name: column_names(getattr(args, name), columns) for name in ("downstream", "model", "size")}
     said = {name: column_names(getattr(args, name), columns) for name in ("errors", "accuracies")}
     return transfer.read_models(
@@ -130,6 +131,7 @@ def _read(args: argparse.Namespace) -> "ModelTable":
         group=args.group,
         images=args.images,
         reading=transfer.Reading(**said, unit=args.unit),
+        table=read,
         **several,
     )
 

@@ -1,7 +1,7 @@
 """XLA's own cost analysis of a function, before any compilation."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 
@@ -9,13 +9,23 @@ from scalax.cost.walk import Count, count_jaxpr
 from scalax.errors import UserError
 
 
-def count_both(fn: Callable, *args: Any) -> tuple[Count, dict[str, float]]:
-    """Our count of `fn(*args)`, and XLA's analysis of the same lowered: 'flops', 'bytes accessed' before
-    fusion, and more. The function is traced once.
+class TwoCounts(NamedTuple):
+    """Of one call: our own count; XLA's FLOPs; and the bytes that XLA has it move, before fusion.
+
+    XLA's are of the lowered program: a loop's body counts once, padding does not, recomputation under remat
+    does.
+    """
+
+    ours: Count
+    xla_flops: float
+    bytes_accessed: float
+
+
+def count_both(fn: Callable, *args: Any) -> TwoCounts:
+    """Our count of `fn(*args)` beside XLA's; the function is traced once, and arguments may be abstract.
 
     Lowered for the CPU whatever the devices are: accelerators' plugins analyse no lowered program, and the
-    count should not depend on where it is made. Arguments may be abstract. Raises UserError where there is
-    no CPU backend to do it.
+    count should not depend on where it is made. Raises UserError where there is no CPU backend to do it.
     """
     try:
         cpu = jax.local_devices(backend="cpu")[0]
@@ -25,12 +35,6 @@ def count_both(fn: Callable, *args: Any) -> tuple[Count, dict[str, float]]:
         ) from None
     with jax.default_device(cpu):
         traced = (fn if hasattr(fn, "trace") else jax.jit(fn)).trace(*args)
-        return count_jaxpr(traced.jaxpr), traced.lower().cost_analysis() or {}
-
-
-def xla_flops(fn: Callable, *args: Any) -> float:
-    """FLOPs that XLA counts in `fn(*args)`; arguments may be abstract.
-
-    From the lowered program: a loop's body counts once, padding does not, recomputation under remat does.
-    """
-    return float(count_both(fn, *args)[1].get("flops", 0.0))
+        found = traced.lower().cost_analysis() or {}
+        flops, moved = (float(found.get(name, 0.0)) for name in ("flops", "bytes accessed"))
+        return TwoCounts(count_jaxpr(traced.jaxpr), flops, moved)

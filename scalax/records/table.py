@@ -3,13 +3,10 @@
 import csv
 import io
 import json
-import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalax.errors import UserError
-
-LARGEST_CELL = 10_000  # characters; a longer one is not a number or a name
 
 
 class Table(NamedTuple):
@@ -85,16 +82,39 @@ def _csv(path: Path, text: str) -> Table:
 
 
 def _json_lines(path: Path, text: str) -> Table:
-    rows, lines, columns = [], [], {}
+    found = json_lines(path, text)
+    if not found.rows:
+        raise UserError(f"{path}, row 1, column 1: no complete JSON object")
+    columns = dict.fromkeys(column for row in found.rows for column in row)
+    return Table(found.rows, found.lines, list(columns))
+
+
+class JsonLines(NamedTuple):
+    """rows: the objects; lines: of the file; torn: the line that a killed run left unfinished at the end."""
+
+    rows: list[dict[str, Any]]
+    lines: list[int]
+    torn: int | None
+
+
+def json_lines(path: Path, text: str) -> JsonLines:
+    """The JSON objects of a text that has one a line; empty lines are passed over.
+
+    - path: names the file in errors.
+    - text: of the file.
+
+    Raises UserError with row and column for a line that is no object, unless it is the last of many.
+    """
+    rows, lines = [], []
     whole = text.split("\n")
     for number, line in enumerate(whole, start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError, ValueError) as e:
+        except (ValueError, RecursionError) as e:
             if number == len(whole) and rows:
-                break  # a killed run tears its last line
+                return JsonLines(rows, lines, number)
             at = getattr(e, "colno", 1)
             raise UserError(
                 f"{path}, row {number}, column {at}: not a JSON object; repair or remove it"
@@ -105,41 +125,10 @@ def _json_lines(path: Path, text: str) -> Table:
             )
         rows.append(row)
         lines.append(number)
-        columns.update(dict.fromkeys(row))
-    if not rows:
-        raise UserError(f"{path}, row 1, column 1: no complete JSON object")
-    return Table(rows, lines, list(columns))
-
-
-def number(path: str | Path, row: dict[str, Any], line: int, column: str) -> float | None:
-    """The number in a cell; None where it is empty. Raises UserError for anything else.
-
-    - path, line: where the row is from, for messages.
-    - row: of the table.
-    - column: of the cell.
-    """
-    cell = row.get(column)
-    if isinstance(cell, bool | list | dict):
-        raise UserError(f"{path}, row {line}, column {column!r}: want a number, got {type(cell).__name__}")
-    if cell is None or (isinstance(cell, str) and not cell.strip()):
-        return None
-    if isinstance(cell, str) and len(cell) > LARGEST_CELL:
-        raise UserError(
-            f"{path}, row {line}, column {column!r}: a cell of {len(cell):,} characters is no number"
-        )
-    try:
-        if isinstance(cell, str) and "_" in cell:
-            raise ValueError
-        return float(cell)
-    except OverflowError:
-        return math.inf
-    except ValueError:
-        raise UserError(
-            f"{path}, row {line}, column {column!r}: {str(cell)[:30]!r} is not a number"
-        ) from None
+    return JsonLines(rows, lines, None)
 
 
 def cell_text(row: dict[str, Any], column: str) -> str:
-    """The cell as text, at most 200 characters of it."""
+    """The whole cell as text, so that names which begin alike stay apart."""
     value = row.get(column, "")
-    return ("" if value is None else str(value))[:200]
+    return "" if value is None else str(value)

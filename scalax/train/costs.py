@@ -84,8 +84,7 @@ class Costs:
         def train_step(state: Any, inputs: Any, targets: Any, hyperparams: Any):
             return update(model, optimizer, task, state, inputs, targets, hyperparams)
 
-        counted, analysis = cost.count_both(train_step, state, inputs, targets, hyperparams)
-        xla = float(analysis.get("flops", 0.0))
+        counted, xla, _ = cost.count_both(train_step, state, inputs, targets, hyperparams)
         explained = cost.reconcile(counted, xla)
         one = jax.ShapeDtypeStruct((1, *task.input.shape), task.input.dtype)
         forward = forward_flops(model, {"params": state.params, **state.model_state}, one)

@@ -39,6 +39,7 @@ def read_models(
     size: Sequence[str] = (),
     images: str | None = None,
     reading: Reading | None = None,
+    table: Table | None = None,
 ) -> ModelTable:
     """The models of a file.
 
@@ -55,12 +56,13 @@ def read_models(
     - images: how many test images errors are shares of: a number, for all tasks; 'TASK=N,TASK=N'; or a
       column, which counts for downstream tasks alone.
     - reading: of accuracies, errors and units.
+    - table: of the file, where it has been read.
 
     Cells that are empty or say nan, NA, none, null, -, ? are missing. Raises UserError for what cannot be
     read.
     """
     path, said = Path(path), reading or Reading()
-    table = read_table(path, "models")
+    table = table or read_table(path, "models")
     named = [upstream] if not task else [task, value]
     for name in (*named, *model, group, *size, *(() if task else downstream)):
         _check_column(path, table, name)

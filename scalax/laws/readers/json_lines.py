@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from scalax.errors import UserError
 from scalax.laws.readers.table import Remark, Table, flat, of_rows
+from scalax.records.table import json_lines
 
 NAME = "JSON lines"
 
@@ -22,25 +22,7 @@ def is_json_lines(text: str) -> bool:
 
 def read(path: Path, text: str) -> list[Table]:
     """The one table; objects within objects become 'outer/inner'. Raises UserError with row and column."""
-    rows, lines, remarks = [], [], []
-    whole = text.split("\n")
-    for number, line in enumerate(whole, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as e:
-            if number == len(whole) and rows:  # a killed run tears its last line
-                remarks.append(Remark("torn", str(path), values={"row": number}))
-                break
-            at = getattr(e, "colno", 1)
-            raise UserError(
-                f"{path}, row {number}, column {at}: not a JSON object; repair or remove it"
-            ) from None
-        if not isinstance(row, dict):
-            raise UserError(
-                f"{path}, row {number}, column 1: want a JSON object per line, got {type(row).__name__}"
-            )
-        rows.append(flat(row))
-        lines.append(number)
-    return [Table(str(path), of_rows(rows), lines, format=NAME, remarks=tuple(remarks))]
+    found = json_lines(path, text)
+    remarks = () if found.torn is None else (Remark("torn", str(path), values={"row": found.torn}),)
+    rows = [flat(row) for row in found.rows]
+    return [Table(str(path), of_rows(rows), found.lines, format=NAME, remarks=remarks)]
