@@ -42,7 +42,14 @@ class Drawn:
     def __init__(self, result: ReturnsResult, architecture: ArchitectureResult, plots: epath.Path):
         self.result, self.architecture, self._plots = result, architecture, plots
         self.x = np.array([task.difficulty for task in result.tasks])
-        self.x_label = DIFFICULTY[result.config.difficulty][0]
+
+    def difficulty_axis(self, panel: Axes) -> None:
+        """Label x; classes are spaced by the logs of their numbers and marked by the numbers themselves."""
+        difficulty = self.result.config.difficulty
+        panel.set_xlabel(DIFFICULTY[difficulty][0])
+        if difficulty == "classes":
+            classes = {task.difficulty: task.classes for task in self.result.tasks}
+            panel.set_xticks(list(classes), [str(count) for count in classes.values()])
 
     def path(self, figure: str, suffix: str = "png") -> epath.Path:
         name = self.architecture.name.replace("/", "_patch")
@@ -69,7 +76,8 @@ def scores(drawn: Drawn) -> epath.Path:
                 order = np.argsort(drawn.x)
                 chance = [1 / drawn.result.tasks[i].classes for i in order]
                 panel.plot(drawn.x[order], chance, color=INK, ls=":", lw=1, label="chance")
-            panel.set(xlabel=drawn.x_label, ylabel=title)
+            drawn.difficulty_axis(panel)
+            panel.set_ylabel(title)
         axes[0].legend(fontsize=8)
     heads = ["task", "difficulty", "budget_flops", "steps", "stage"]
     heads += [f"{name}{end}" for name in ("top1", "top5", "loss") for end in ("", "_low", "_high")]
@@ -95,8 +103,10 @@ def ratios(drawn: Drawn) -> epath.Path:
             for i, (look, each) in enumerate(zip(looks(), found, strict=False)):
                 _curve(panel, drawn.x, each.values, each.learning, look, each.pair, aside=ASIDE * i)
             panel.axhline(1 if is_ratio(scale) else 0, color=INK, lw=0.8, ls=":")
-            panel.set(xlabel=drawn.x_label, ylabel="difference" if scale == "difference" else "ratio")
+            drawn.difficulty_axis(panel)
+            panel.set_ylabel("difference" if scale == "difference" else "ratio")
             panel.set_title(TITLES[scale], fontsize=10)
+        _explain_hollow(axes[0])
         axes[0].legend(fontsize=8, title="budgets")
     _returns_csv(drawn, "ratios", drawn.architecture.returns)
     return path
@@ -118,9 +128,12 @@ def scales(drawn: Drawn) -> epath.Path:
             if scale != EQUAL:
                 panel.axhline(1, color=INK, lw=0.8, ls=":")
             label = "share of FLOPs" if scale == EQUAL else f"{each.pair} ratio"
-            panel.set(yscale="log", xlabel=drawn.x_label, ylabel=label)
+            drawn.difficulty_axis(panel)
+            panel.set(yscale="log", ylabel=label)
             _plain(panel)
             panel.set_title(TITLES[scale], fontsize=10)
+        _explain_hollow(axes[0])
+        axes[0].legend(fontsize=8)
     _returns_csv(drawn, "scales", [found[scale] for scale in shown])
     return path
 
@@ -230,3 +243,7 @@ def _returns_csv(drawn: Drawn, figure: str, found: Sequence[ReturnResult]) -> No
         for i, task in enumerate(drawn.result.tasks)
     ]
     drawn.csv(figure, ["budgets", "scale", "task", "difficulty", "value", "low", "high", "learning"], rows)
+
+
+def _explain_hollow(axes: Axes) -> None:
+    axes.plot([], [], "o", mfc="none", color=INK, label="not learning at both: not in the line")

@@ -82,7 +82,7 @@ def predictions(architecture: ArchitectureResult) -> Table:
         [name, f"{factor:.2f}x" if count else DASH, str(count)]
         for name, factor, count in prediction_errors(architecture.predictions)
     ]
-    return Table(["prediction of FLOPs from A to B", "median factor off", "pairs of tasks"], rows)
+    return Table(["prediction of FLOPs from A to B", "median factor off", "predictions"], rows)
 
 
 def spread(value: Estimate, digits: int = 3) -> str:

@@ -16,7 +16,7 @@ from scalax.studies.returns.scales import SCALES, TITLES
 
 # Of each measure: what x is, what a slope is stated for, and how much of x that is.
 DIFFICULTY = {
-    "classes": ("number of classes (log2)", "a doubling of the classes", 1.0),
+    "classes": ("number of classes", "a doubling of the classes", 1.0),
     "probe": ("error of a fixed ridge regression on pixels", "0.1 of probe error", 0.1),
     "given": ("place in the sequence", "a place in the sequence", 1.0),
 }
@@ -51,11 +51,11 @@ def verdicts(result: ReturnsResult) -> Iterator[str]:
         found = {each.scale: each for each in widest(config, architecture)}
         said = {name: claim(found[name].slope) for name in SEEN}
         raw = found["top1"].slope
+        yield f"{architecture.name}, {pair}: that a FLOP buys more on a harder task {_by_scale(said)}."
         yield (
             f"{architecture.name}: the {pair} ratio of top-1 {_moves(said['top1'])} with difficulty:"
             f" {slope_text(raw, config)} of its log for {unit}{_p(raw)}; {_tasks(raw, len(result.tasks))}."
         )
-        yield f"{architecture.name}: that a FLOP buys more on a harder task {_by_scale(said)}."
         yield from _predicted(architecture)
 
 
@@ -105,22 +105,25 @@ def _predicted(architecture: ArchitectureResult) -> Iterator[str]:
     if not architecture.predictions:
         return
     errors = [
-        f"{name} {factor:.2f}x ({count} pairs)"
+        f"{name} {factor:.2f}x ({count})"
         for name, factor, count in prediction_errors(architecture.predictions)
         if count
     ]
     low, high = architecture.levels.low, architecture.levels.high
     yield (
-        f"{architecture.name}: FLOPs from {low:.3f} to {high:.3f} of chance-corrected top-1 on one task,"
-        f" predicted from another, are off by a median factor of: {', '.join(errors)}."
+        f"{architecture.name}: FLOPs from level A ({low:.3f} of chance-corrected top-1) to B ({high:.3f}),"
+        " predicted from another task, are off by a median factor of (in brackets: predictions)"
+        f" {', '.join(errors)}."
     )
 
 
 def prediction_errors(predictions: list[Prediction]) -> list[tuple[str, float, int]]:
-    """(method, median factor by which it is off, pairs that it predicts)."""
+    """(method, median factor by which it is off, predictions that it makes); those that are the same for each
+    first task count once."""
     found = []
     for name, of in METHODS.items():
-        logs = [abs(math.log(of(p) / p.measured)) for p in predictions if math.isfinite(of(p))]
+        made = {(p.second, of(p)): p.measured for p in predictions if math.isfinite(of(p))}
+        logs = [abs(math.log(value / measured)) for (_, value), measured in made.items()]
         found.append((name, math.exp(statistics.median(logs)) if logs else math.nan, len(logs)))
     return found
 
