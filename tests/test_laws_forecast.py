@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scalax import laws
-from scalax.laws import noise, posterior, simulated, suspicious
+from scalax.laws import anchored, noise, simulated, suspicious
 from scalax.laws.benchmark import bench, read_published
 from scalax.laws.coverage import linear_band
 from scalax.laws.curves import clean
@@ -129,13 +129,13 @@ def test_smoothing_is_noticed_only_where_it_is():
 
 def test_discrepancy_covariance_is_that_of_an_integrated_wiener_process():
     points, _ = clean(laws.Curve(X, truth(X)))
-    a = posterior.anchored(points)
+    a = anchored.anchored(points)
     tau = a.taus[3]
-    white = posterior.whitener(a, tau)
+    white = anchored.whitener(a, tau)
     covariance = np.linalg.inv(white.T @ white)
     h = -a.points.log_x
     variance = np.diag(covariance) - a.noise**2
-    np.testing.assert_allclose(variance, posterior.process_variance(tau, h), rtol=1e-6, atol=1e-10)
+    np.testing.assert_allclose(variance, anchored.process_variance(tau, h), rtol=1e-6, atol=1e-10)
     steps = 4000
     grid = np.linspace(0, h[0], steps)
     early = np.maximum(h[0] - grid, 0)
@@ -146,8 +146,8 @@ def test_discrepancy_covariance_is_that_of_an_integrated_wiener_process():
 def test_long_curves_are_thinned():
     x = np.geomspace(1e6, 1e9, 5000)
     points, _ = clean(laws.Curve(x, truth(x)))
-    a = posterior.anchored(points)
-    assert len(a.points.log_x) <= posterior.MOST_ROWS
+    a = anchored.anchored(points)
+    assert len(a.points.log_x) <= anchored.MOST_ROWS
     assert a.points.weights.sum() == 5000
 
 

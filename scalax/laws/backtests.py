@@ -1,15 +1,17 @@
 """A curve's past as a test of its forecast: made again without the last rows, and compared with them."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from scalax.laws import bank
+from scalax.laws.anchored import Anchored, process_variance
 from scalax.laws.curves import extent_of
 from scalax.laws.family import Family
-from scalax.laws.law import evaluate
-from scalax.laws.mixture import Component, Ensemble
-from scalax.laws.posterior import Anchored, Block, process_variance, scatter
+from scalax.laws.mixture import Component, Ensemble, draws
+from scalax.laws.posterior import Block, scatter
 
 LEAST_ROWS = 5
 LEAST_WEIGHT = 0.05  # of a law that backtests try
@@ -17,16 +19,19 @@ EXCUSED = 2.0  # times the variance allowed that backtests may miss by before ba
 
 
 class Backtest(NamedTuple):
-    """`short`: the curve without its last rows; `laws`: (law, its most probable p in the data's own units
-    [k], its weight), refitted to it."""
+    """A curve without its last rows, and the laws refitted to it.
+
+    - short: the curve.
+    - fits: (law, its most probable p in the data's own units [k], its weight) of those that count.
+    """
 
     short: Anchored
-    laws: list[tuple[Family, np.ndarray, float]]
+    fits: list[tuple[Family, np.ndarray, float]]
 
     def predict(self, log_x: np.ndarray) -> np.ndarray:
         """The laws' average in log y [n]."""
-        total = sum(weight for *_, weight in self.laws)
-        return np.sum([weight / total * evaluate(law, p, log_x) for law, p, weight in self.laws], 0)
+        laws, p, weights = zip(*self.fits, strict=True)
+        return np.average(bank.evaluate(laws, p, log_x), 0, weights)
 
 
 def without_last(a: Anchored, share: float) -> Anchored:
@@ -36,7 +41,7 @@ def without_last(a: Anchored, share: float) -> Anchored:
     log_x, log_y, weights = points.log_x[:keep], points.log_y[:keep], points.weights[:keep]
     extent = extent_of(log_x, log_y)._replace(first=points.extent.first)
     kept = points._replace(log_x=log_x, log_y=log_y, weights=weights, extent=extent)
-    return a._replace(points=kept.anchored())
+    return dataclasses.replace(a, points=kept.anchored())
 
 
 def backtests(
@@ -51,7 +56,7 @@ def backtests(
     - shares: of the rows, from the end, to leave out.
     """
     made = [[Backtest(without_last(a, share), []) for share in shares] for a in data]
-    wanted: list[list[tuple[Backtest, float, Block]]] = [[] for _ in laws]
+    wanted: list[tuple[Backtest, float, Block]] = []
     for a, parts, tests in zip(data, components, made, strict=True):
         for j, law in enumerate(laws):
             own = [part for part in parts if part.law == j]
@@ -65,13 +70,12 @@ def backtests(
                     a.points.center_y - test.short.points.center_y,
                 )
                 start = law.shift(best.mode[None], *moved)[0]
-                block = Block(test.short, a.taus[best.amplitude], best.prior, start)
-                wanted[j].append((test, weight, block))
-    for law, tasks in zip(laws, wanted, strict=True):
-        found = scatter(law, [block for *_, block in tasks])
-        for (test, weight, _), p in zip(tasks, found, strict=True):
-            points = test.short.points
-            test.laws.append((law, law.shift(p[:1], points.center_x, points.center_y)[0], weight))
+                block = Block(j, test.short, a.taus[best.amplitude], best.prior, start)
+                wanted.append((test, weight, block))
+    found = scatter(laws, [block for *_, block in wanted])
+    for (test, weight, block), p in zip(wanted, found, strict=True):
+        points, law = test.short.points, laws[block.law]
+        test.fits.append((law, law.shift(p[:1], points.center_x, points.center_y)[0], weight))
     return made
 
 
@@ -90,8 +94,7 @@ def inflation(data: Anchored, parts: Mapping[str, Ensemble], tests: Sequence[Bac
         if not dropped.any():
             continue
         distance = points.log_x[dropped] - end
-        drawn = [(e.draws(points.center_x + distance), e.taus) for e in parts.values()]
-        log_y, taus = np.concatenate([y for y, _ in drawn]), np.concatenate([t for _, t in drawn])
+        log_y, taus = draws(parts.values(), points.center_x + distance)
         allowed = log_y.var(0) + process_variance(taus[:, None], distance).mean(0) + data.noise**2
         missed = (
             test.predict(points.center_x + points.log_x[dropped]) - points.center_y - points.log_y[dropped]

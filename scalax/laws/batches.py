@@ -1,6 +1,9 @@
 """Curves of any number and length in calls of one compiled shape."""
 
+import functools
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -15,6 +18,7 @@ def in_batches(
     lengths: Sequence[int],
     inputs: Callable[[int, int], tuple[np.ndarray, ...]],
     program: Callable[..., Any],
+    progress: Callable[[int], object] | None = None,
 ) -> list[Any]:
     """What `program` makes of each curve: a pytree of NumPy arrays, in the order of `lengths`.
 
@@ -22,21 +26,30 @@ def in_batches(
     - inputs: (curve's index, rows to pad to) -> arrays. The third is what errors are weighted by: a call that
       is not full is filled up with curves for which it is zero, so that they settle at once.
     - program: float64 arrays, each with an axis [CHUNK] in front -> a pytree with that axis in front.
+    - progress: called with the number of curves just finished.
     """
     sizes = [padded_size(length) for length in lengths]
     results: list[Any] = [None] * len(sizes)
-    for size in sorted(set(sizes)):
-        alike = [i for i, own in enumerate(sizes) if own == size]
-        for first in range(0, len(alike), CHUNK):
-            chunk = alike[first : first + CHUNK]
-            rows = [inputs(i, size) for i in chunk]
-            log_x, log_y, weights, *others = rows[0]
-            rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (CHUNK - len(chunk))
-            with jax.enable_x64(True):
-                out = program(*(jnp.asarray(np.stack(column)) for column in zip(*rows, strict=True)))
-            out = jax.tree.map(np.asarray, out)
-            for j, i in enumerate(chunk):
-                results[i] = jax.tree.map(lambda a, j=j: a[j], out)
+
+    def call(size: int, chunk: list[int]) -> None:
+        rows = [inputs(i, size) for i in chunk]
+        log_x, log_y, weights, *others = rows[0]
+        rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (CHUNK - len(chunk))
+        with jax.enable_x64(True):
+            out = program(*(jnp.asarray(np.stack(column)) for column in zip(*rows, strict=True)))
+        out = jax.tree.map(np.asarray, out)
+        for j, i in enumerate(chunk):
+            results[i] = jax.tree.map(lambda a, j=j: a[j], out)
+        if progress:
+            progress(len(chunk))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for size in sorted(set(sizes)):
+            alike = [i for i, own in enumerate(sizes) if own == size]
+            first, *others = (alike[at : at + CHUNK] for at in range(0, len(alike), CHUNK))
+            call(size, first)  # compiles what the others run
+            for _ in pool.map(functools.partial(call, size), others):
+                pass
     return results
 
 

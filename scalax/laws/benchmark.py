@@ -33,14 +33,14 @@ def bench(
     curves: Sequence[Curve],
     published: dict | None = None,
     seed: int = 0,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> Bench:
     """Score the least-squares laws and `auto` on every curve.
 
     - curves: with rows held out.
     - published: from `read_published`, shown beside ours on the curves both have.
     - seed: of the fits.
-    - progress: called with the number of parts just finished, of PARTS a curve.
+    - progress: called with how many parts were just done, of PARTS a curve.
 
     Raises UserError where no row of a curve is held out.
     """

@@ -42,14 +42,14 @@ def simulated_bench(
     count: int = 60,
     designs: Sequence[str] = tuple(DESIGNS),
     seed: int = 1,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> list[Score]:
     """Score `auto` and plain M2 with covariance bands on curves of every law of simulated.py.
 
     - count: of curves, for each law and design.
     - designs: names of DESIGNS.
     - seed: of the curves. Constants were chosen on those of seed 0.
-    - progress: called with the number of parts just finished, of PARTS a curve.
+    - progress: called with how many parts were just done, of PARTS a curve.
     """
     x, scores = LAST * np.array(REACHES), []
     for design in designs:

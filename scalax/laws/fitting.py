@@ -1,17 +1,17 @@
 """Fit every curve with every law from many starts at once, in float64."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from scalax.errors import UserError, suggest
 from scalax.laws.batches import unit_points
-from scalax.laws.curves import Curve, Points, clean
+from scalax.laws.curves import Curve, clean
 from scalax.laws.family import Family
 from scalax.laws.fit_result import Fit, fit_result, with_errors
 from scalax.laws.registry import lookup
-from scalax.laws.search import OBJECTIVES, search
+from scalax.laws.search import OBJECTIVES, Search, search
+from scalax.laws.solve import Solution
 
 
 def fit(
@@ -22,7 +22,7 @@ def fit(
     resamples: int = 0,
     seed: int = 0,
     solver: str = "lm",
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[float], object] | None = None,
 ) -> list[dict[str, Fit]]:
     """Fit each law to each curve: a list, per curve, of law name -> `Fit`.
 
@@ -35,7 +35,7 @@ def fit(
     - resamples: bootstrap resamples of the rows, each refitted from the best solutions.
     - seed: of starts and resamples.
     - solver: "lm", or "bfgs" as an independent check.
-    - progress: called with the number of (curve, law) fits just finished.
+    - progress: called with how much was just done, in fits of one law to one curve.
 
     Raises UserError for an unknown name or a curve with nothing to fit.
 
@@ -56,34 +56,33 @@ def fit(
             if (points.log_x.ndim == 2) != (spec.variables == 2):
                 raise UserError(f"curve {curve.name!r}: {spec.name} is a law of {spec.variables} variable(s)")
 
-    def one(spec: Family) -> list[Fit]:
-        fits = _fit_family(spec, [p for p, _ in cleaned], objective, starts, resamples, seed, solver)
-        if progress:
-            progress(len(fits))
-        return [with_errors(f, c, notes) for f, c, (_, notes) in zip(fits, curves, cleaned, strict=True)]
-
-    with ThreadPoolExecutor(2) as pool:  # one law compiles while another runs
-        columns = list(pool.map(one, specs))
+    points = [p for p, _ in cleaned]
+    unit = {spec: unit_points(starts, len(spec.names), seed) for spec in specs}
+    first = [Search(spec, p, p.weights, spec.starts(p.extent, unit[spec])) for spec in specs for p in points]
+    found = search(first, objective, solver, min(starts, max(16, starts // 4)), progress)
+    again = _resampled(first, found, objective, resamples, seed)
+    fits = iter(
+        fit_result(s.law, objective, s.points, own, ends)
+        for s, own, ends in zip(first, found, again, strict=True)
+    )
+    columns = [
+        [with_errors(next(fits), c, notes) for c, (_, notes) in zip(curves, cleaned, strict=True)]
+        for _ in specs
+    ]
     return [dict(zip([s.name for s in specs], row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _fit_family(
-    family: Family, points: list[Points], objective: str, starts: int, resamples: int, seed: int, solver: str
-) -> list[Fit]:
-    unit = unit_points(starts, len(family.names), seed)
-    polished = min(starts, max(16, starts // 4))
-    first = [family.starts(p.extent, unit) for p in points]
-    found = search(family, objective, solver, points, [p.weights for p in points], first, polished)
-    again: list[list[np.ndarray]] = [[] for _ in points]
-    if resamples:
-        owner = [i for i in range(len(points)) for _ in range(resamples)]
-        drawn = []
-        for p in points:
-            rng = np.random.default_rng([seed, len(p.log_y)])
-            share = p.weights / p.weights.sum()
-            drawn += list(rng.multinomial(round(p.weights.sum()), share, size=resamples).astype(float))
-        begin = [np.asarray(found[i].p[:4]) for i in owner]
-        ends = search(family, objective, "lm", [points[i] for i in owner], drawn, begin, 1)
-        for i, end in zip(owner, ends, strict=True):
-            again[i].append(np.asarray(end.p[0]))
-    return [fit_result(family, objective, p, s, a) for p, s, a in zip(points, found, again, strict=True)]
+def _resampled(
+    searches: Sequence[Search], found: Sequence[Solution], objective: str, resamples: int, seed: int
+) -> list[list[np.ndarray]]:
+    """p [k] of each bootstrap resample of each search's rows, refitted from its best solutions."""
+    if not resamples:
+        return [[] for _ in searches]
+    again = []
+    for s, own in zip(searches, found, strict=True):
+        rng = np.random.default_rng([seed, len(s.points.log_y)])
+        total = s.weights.sum()
+        drawn = rng.multinomial(round(total), s.weights / total, size=resamples).astype(float)
+        again += [s._replace(weights=weights, starts=np.asarray(own.p[:4])) for weights in drawn]
+    ends = iter(search(again, objective, "lm", 1))
+    return [[np.asarray(next(ends).p[0]) for _ in range(resamples)] for _ in searches]

@@ -11,10 +11,10 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from scalax.errors import UserError
+from scalax.laws.anchored import Anchored, process_variance
 from scalax.laws.curves import PLAIN, Scale
 from scalax.laws.flags import Flag
-from scalax.laws.mixture import Ensemble
-from scalax.laws.posterior import Anchored, process_variance
+from scalax.laws.mixture import Ensemble, draws, most_probable
 
 LOOKED = np.log(1e4)  # how far beyond the data a target is looked for
 
@@ -101,8 +101,8 @@ class Forecast:
 
     def by_family(self, x: ArrayLike) -> dict[str, np.ndarray]:
         """y at x [n] by each law's most probable curve."""
-        log_x = np.log(np.asarray(x, float))
-        return {name: np.exp(ensemble.predict(log_x)) for name, ensemble in self.parts.items()}
+        found = most_probable(self.parts, np.log(np.asarray(x, float)))
+        return {name: np.exp(log_y) for name, log_y in found.items()}
 
     def predict(self, x: ArrayLike) -> np.ndarray:
         """Median y at x [n]."""
@@ -191,8 +191,7 @@ class Forecast:
 
     def _quantiles(self, log_x: np.ndarray, shares: Sequence[float], observed: bool) -> np.ndarray:
         """log y [shares, n] of all draws together, each with its discrepancy, and noise where observed."""
-        drawn = np.concatenate([ensemble.draws(log_x) for ensemble in self.parts.values()])
-        taus = np.concatenate([ensemble.taus for ensemble in self.parts.values()])
+        drawn, taus = draws(self.parts.values(), log_x)
         process = process_variance(taus[:, None], log_x - self.data.points.center_x)
         variance = self.inflation**2 * process + (self.noise**2 if observed else 0.0)
         middle = np.median(drawn, 0)

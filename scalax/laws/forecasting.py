@@ -3,20 +3,20 @@ stability."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from scalax.errors import UserError
+from scalax.laws.anchored import Anchored, anchored
 from scalax.laws.backtests import LEAST_ROWS, Backtest, backtests, inflation
 from scalax.laws.curves import Curve, clean
 from scalax.laws.family import Family
 from scalax.laws.flags import Flag
 from scalax.laws.forecast_result import Forecast
-from scalax.laws.mixture import Ensemble, all_modes, ensembles, priors_of, weigh
+from scalax.laws.mixture import Ensemble, ensembles, priors_of, weigh
 from scalax.laws.noise import HIDDEN, is_smoothed
-from scalax.laws.posterior import Anchored, anchored
+from scalax.laws.posterior import modes
 from scalax.laws.registry import lookup
 from scalax.laws.suspicious import without_suspicious
 
@@ -28,13 +28,13 @@ DROPS = (0.1, 0.2, 0.3)  # shares of the rows, from the end, that backtests leav
 def forecast(
     curves: Sequence[Curve],
     at: ArrayLike | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Callable[[float], object] | None = None,
     members: Sequence[str | Family] = MEMBERS,
 ) -> list[Forecast]:
     """Forecast each curve beyond its data.
 
     - at: x [n] to forecast at (None: 2, 4 and 10 times each curve's last x to fit).
-    - progress: called with the number of (curve, law) ensembles just finished.
+    - progress: called with how much was just done, in searches of one law on one curve.
     - members: names of laws, or laws, each with a prior.
 
     Each law counts by how well it explains the curve's rows, under priors (its wide one, and the one learned
@@ -71,15 +71,7 @@ def forecast(
     data = [anchored(points) for points, _ in kept]
     smoothed = [is_smoothed(points) for points, _ in kept]
 
-    def searched(law: Family):
-        found = all_modes(law, data)
-        if progress:
-            progress(len(curves))
-        return found
-
-    with ThreadPoolExecutor(2) as pool:  # one law compiles while another runs
-        columns = list(pool.map(searched, laws))
-    found = zip(*columns, strict=True)
+    found = zip(*modes(laws, data, [[p for _, p in own] for own in kinds], progress), strict=True)
     components = [weigh(own, kinds, smooth) for own, smooth in zip(found, smoothed, strict=True)]
     parts = ensembles(laws, data, components)
     tests = backtests(laws, data, components, DROPS)

@@ -9,39 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scalax.errors import UserError
+from scalax.laws.bank import evaluate
 from scalax.laws.family import Family
 
 SEARCHED = 512  # values of y whose x are searched for at once: each takes a row of 64 KB
 
 
 @functools.cache
-def _compiled(family: Family, what: str):
-    one = family.log_y
-    if what == "slope":
-        one = jax.vmap(jax.grad(lambda p, u: family.log_y(p, u[None])[0], argnums=1), (None, 0))
-    elif what == "samples":
-        one = jax.vmap(family.log_y, (0, None))
-    return jax.jit(one)
-
-
-def evaluate(family: Family, p: ArrayLike, log_x: ArrayLike, what: str = "log_y") -> np.ndarray:
-    """log y [n] (or [r, n] for `samples` of p [r, k], or d log y / d log x for `slope`) in float64.
-
-    - family: of the law.
-    - p: [k], internal parameters; [r, k] for `samples`.
-    - log_x: [n].
-    - what: log_y, samples or slope.
-
-    Pads to a power of two, so that calls of many lengths share few compiled programs.
-    """
-    log_x = np.asarray(log_x, float)
-    n = len(log_x)
-    size = max(64, 1 << (max(n, 1) - 1).bit_length())
-    padded = np.zeros((size, *log_x.shape[1:]))
-    padded[:n] = log_x
-    with jax.enable_x64(True):
-        out = np.asarray(_compiled(family, what)(jnp.asarray(p, jnp.float64), jnp.asarray(padded)))
-    return out[:, :n] if what == "samples" else out[:n]
+def _slope(family: Family):
+    return jax.jit(jax.vmap(jax.grad(lambda p, u: family.log_y(p, u[None])[0], argnums=1), (None, 0)))
 
 
 @dataclass(frozen=True)
@@ -68,14 +44,15 @@ class Law:
         if x.ndim < self.family_spec.variables:
             return self.predict(x[None])[0]
         with np.errstate(divide="ignore"):
-            return np.exp(evaluate(self.family_spec, self.p, np.log(x)))
+            return np.exp(self._log_y(np.log(x)))
 
     def slope(self, x: ArrayLike) -> np.ndarray:
         """dy/dx at x by differentiating the law: same shape as x."""
         x = np.asarray(x, float)
         if x.ndim < self.family_spec.variables:
             return self.slope(x[None])[0]
-        relative = evaluate(self.family_spec, self.p, np.log(x), "slope")
+        with jax.enable_x64(True):
+            relative = np.asarray(_slope(self.family_spec)(jnp.asarray(self.p), jnp.asarray(np.log(x))))
         y = self.predict(x)
         return relative * (y[:, None] if x.ndim == 2 else y) / x
 
@@ -102,16 +79,19 @@ class Law:
         """What y tends to as x grows without end: 0 for a pure power law, inf for a law that rises."""
         return float(np.exp(self.family_spec.log_limit(self.p)))
 
+    def _log_y(self, log_x: np.ndarray) -> np.ndarray:
+        return evaluate([self.family_spec], [self.p], log_x)[0]
+
     def _search(self, log_y):
         left, right = self.around
         grid = np.linspace(left - 40, right + 80, 8192)
-        gap = evaluate(self.family_spec, self.p, grid)[None] - log_y[:, None]
+        gap = self._log_y(grid)[None] - log_y[:, None]
         crosses = np.sign(gap[:, 1:]) != np.sign(gap[:, :-1])
         first = crosses.argmax(1)
         low, high = grid[first], grid[first + 1]
         side = np.sign(gap[np.arange(len(log_y)), first])
         for _ in range(50):
             middle = (low + high) / 2
-            before = np.sign(evaluate(self.family_spec, self.p, middle) - log_y) == side
+            before = np.sign(self._log_y(middle) - log_y) == side
             low, high = np.where(before, middle, low), np.where(before, high, middle)
         return np.where(crosses.any(1), (low + high) / 2, np.nan)

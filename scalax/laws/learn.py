@@ -11,9 +11,10 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from scalax.laws.anchored import anchored
 from scalax.laws.curves import Curve, clean
 from scalax.laws.family import Family
-from scalax.laws.posterior import Block, anchored, modes, prior_coordinates, scatter
+from scalax.laws.posterior import Block, modes, prior_coordinates, scatter
 from scalax.laws.priors import AMPLITUDES, Prior
 from scalax.laws.registry import lookup
 
@@ -40,14 +41,14 @@ def learn(
         wide = prior_coordinates(law).wide
         prior = wide
         for _ in range(rounds):
-            found = [m.p[0, AMPLITUDE] for m in modes(law, data, [prior])]
+            [found] = modes([law], data, [[prior]])
             seeds = range(BLOCKS)
             blocks = [
-                Block(a, a.taus[AMPLITUDE], prior, p, seed)
-                for a, p in zip(data, found, strict=True)
+                Block(0, a, a.taus[AMPLITUDE], prior, m.p[0, AMPLITUDE], seed)
+                for a, m in zip(data, found, strict=True)
                 for seed in seeds
             ]
-            drawn = np.array(scatter(law, blocks)).reshape(len(data), -1, len(law.names))
+            drawn = np.array(scatter([law], blocks)).reshape(len(data), -1, len(law.names))
             draws = [_coordinates(law, p, a.points.extent.high) for p, a in zip(drawn, data, strict=True)]
             centers = np.array([np.median(d, 0) for d in draws])
             mean = centers.mean(0)

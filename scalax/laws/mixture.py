@@ -1,13 +1,14 @@
 """How much each law, prior and amplitude of discrepancy counts for a curve, and draws in proportion."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from scalax.laws import bank
+from scalax.laws.anchored import Anchored
 from scalax.laws.family import Family
-from scalax.laws.law import evaluate
-from scalax.laws.posterior import BLOCK, Anchored, Block, Modes, modes, prior_coordinates, scatter
+from scalax.laws.posterior import BLOCK, Block, Modes, prior_coordinates, scatter
 from scalax.laws.priors import (
     LEARNED_AMPLITUDES,
     LEARNED_KIND,
@@ -51,20 +52,23 @@ class Ensemble(NamedTuple):
     taus: np.ndarray
     weight: float
 
-    def draws(self, log_x: np.ndarray) -> np.ndarray:
-        """log y of every member at log x [n]: [members, n]."""
-        if not len(self.members):
-            return np.zeros((0, len(log_x)))
-        return evaluate(self.family, self.members, log_x, "samples")
-
-    def predict(self, log_x: np.ndarray) -> np.ndarray:
-        """log y [n] of the most probable law at log x [n]."""
-        return evaluate(self.family, self.best, log_x)
-
     @property
     def limit(self) -> float:
         """What the most probable law tends to as x grows without end."""
         return float(np.exp(self.family.log_limit(self.best)))
+
+
+def draws(parts: Collection[Ensemble], log_x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log y of all members at log x [n]: [draws, n], and the discrepancies that they were drawn under."""
+    laws = [part.family for part in parts for _ in part.members]
+    members = [p for part in parts for p in part.members]
+    return bank.evaluate(laws, members, log_x), np.concatenate([part.taus for part in parts])
+
+
+def most_probable(parts: Mapping[str, Ensemble], log_x: np.ndarray) -> dict[str, np.ndarray]:
+    """log y [n] of each law's most probable curve at log x [n], by name."""
+    laws, best = [part.family for part in parts.values()], [part.best for part in parts.values()]
+    return dict(zip(parts, bank.evaluate(laws, best, log_x), strict=True))
 
 
 def priors_of(family: Family) -> list[tuple[bool, Prior]]:
@@ -127,17 +131,18 @@ def ensembles(
     - data: the curves.
     - components: of each curve.
     """
-    wanted: list[list[tuple[int, Block]]] = [[] for _ in laws]
+    wanted: list[tuple[int, Block]] = []
     for i, (a, parts) in enumerate(zip(data, components, strict=True)):
         ends = np.cumsum([part.weight for part in parts])
         picked = np.searchsorted(ends / ends[-1], (np.arange(BLOCKS) + 0.5) / BLOCKS)
         for seed, which in enumerate(picked):
             part = parts[which]
-            wanted[part.law].append((i, Block(a, float(a.taus[part.amplitude]), part.prior, part.mode, seed)))
+            tau = float(a.taus[part.amplitude])
+            wanted.append((i, Block(part.law, a, tau, part.prior, part.mode, seed)))
     drawn: list[list[list]] = [[[] for _ in laws] for _ in data]  # of curves and laws: (p, tau) of each block
-    for j, (law, own) in enumerate(zip(laws, wanted, strict=True)):
-        for p, (i, block) in zip(scatter(law, [block for _, block in own]), own, strict=True):
-            drawn[i][j].append((p, block.tau))
+    found = scatter(laws, [block for _, block in wanted])
+    for p, (i, block) in zip(found, wanted, strict=True):
+        drawn[i][block.law].append((p, block.tau))
     made: list[dict[str, Ensemble]] = []
     for i, (a, parts) in enumerate(zip(data, components, strict=True)):
         at, ensemble = (a.points.center_x, a.points.center_y), {}
@@ -157,8 +162,3 @@ def ensembles(
             )
         made.append(ensemble)
     return made
-
-
-def all_modes(law: Family, data: Sequence[Anchored]) -> list[Modes]:
-    """The modes of each curve under every prior of the law."""
-    return modes(law, data, [prior for _, prior in priors_of(law)])

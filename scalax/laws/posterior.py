@@ -1,80 +1,29 @@
-r"""Laws that are plausible given a curve's rows, priors, and the doubt that any law is exact.
+"""Laws that are plausible given a curve's rows, priors, and the doubt that any law is exact (anchored.py).
 
-log y = law(log x) + discrepancy + noise. The discrepancy is an integrated Wiener process in log x that
-starts at the largest x to fit: no law is exact over decades, so the early part of a curve must not buy
-precision at its end. Its variance at a log distance h is tau^2 h^3 / 3, tau = amplitude times the curve's
-own height over its width, in logs: a flat curve has a small discrepancy. The amplitude is not known: each of
-AMPLITUDES is tried, and counts by how probable it makes the rows (mixture.py).
+Everything is found by one kind of work: least squares from a few starts, for one law and one curve. One
+compiled program does it for all laws (bank.py).
 """
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.laws.anchored import Anchored, whitener
+from scalax.laws.bank import bank_of, padded_k, switch
 from scalax.laws.batches import in_batches, padded, unit_points
-from scalax.laws.curves import Points
 from scalax.laws.family import Family
-from scalax.laws.noise import row_noise
-from scalax.laws.priors import AMPLITUDES, Prior, PriorCoordinates
+from scalax.laws.priors import Prior, PriorCoordinates
 from scalax.laws.solve import least_squares
 
 SEARCHED_AT = 2  # of the amplitudes, where modes are searched for; the others start from what is found there
 STARTS, POLISHED = 32, 3
 SCREEN_STEPS, POLISH_STEPS, REFINE_STEPS, DRAW_STEPS = 12, 40, 15, 10
-BLOCK = 4  # draws that are made together: two mirrored pairs
-MOST_ROWS = 64  # longer curves are averaged in bins of log x
-
-
-class Anchored(NamedTuple):
-    """A curve's rows with the end of the data at the origin, and what is assumed about their errors."""
-
-    points: Points
-    noise: float  # of a row, in log y
-    steepness: float  # of the whole curve, in log y over log x
-
-    @property
-    def taus(self) -> np.ndarray:
-        """tau of each amplitude, in log y over (log x)^1.5."""
-        return np.array(AMPLITUDES) * self.steepness
-
-
-def anchored(points: Points) -> Anchored:
-    """The curve as the search for its laws wants it. Exact copies of a row count once."""
-    once = points._replace(weights=np.ones(len(points.weights)))
-    return Anchored(_thinned(once.anchored()), row_noise(points), points.extent.steepness)
-
-
-def _thinned(points: Points) -> Points:
-    if len(points.log_x) <= MOST_ROWS:
-        return points
-    edges = np.linspace(points.log_x.min(), points.log_x.max(), MOST_ROWS + 1)[1:-1]
-    bins = np.digitize(points.log_x, edges)
-    total = np.bincount(bins, points.weights, MOST_ROWS)
-    kept = total > 0
-    log_x, log_y = (
-        np.bincount(bins, points.weights * v, MOST_ROWS)[kept] / total[kept]
-        for v in (points.log_x, points.log_y)
-    )
-    return points._replace(log_x=log_x, log_y=log_y, weights=total[kept])
-
-
-def process_variance(tau: float | np.ndarray, distance: np.ndarray) -> np.ndarray:
-    """Variance of the discrepancy at a log distance [n] from the end of the data; arrays broadcast."""
-    return tau**2 * np.maximum(distance, 0) ** 3 / 3
-
-
-def whitener(a: Anchored, tau: float) -> np.ndarray:
-    """[n, n] that turns log errors of the rows into independent ones of unit variance."""
-    h = -a.points.log_x
-    near, far = np.minimum(h[:, None], h), np.maximum(h[:, None], h)
-    covariance = tau**2 * near**2 * (3 * far - near) / 6
-    covariance += np.diag(a.noise**2 / a.points.weights)
-    return np.linalg.inv(np.linalg.cholesky(covariance))
+BLOCK = 4  # starts that are solved together; draws: two mirrored pairs
 
 
 class Modes(NamedTuple):
@@ -86,41 +35,110 @@ class Modes(NamedTuple):
     log_evidence: np.ndarray  # [priors, amplitudes]
 
 
-def modes(family: Family, curves: Sequence[Anchored], priors: Sequence[Prior]) -> list[Modes]:
-    """The modes of each curve: searched for from many starts under the first prior, and refined under all.
+class Task(NamedTuple):
+    """Least squares of one law on one curve from some starts.
 
-    - family: a law that declares what a prior of it is about.
-    - curves: anchored at their ends.
-    - priors: of the law's coordinates.
-
-    Raises UserError where the law declares no prior.
+    - law: its place among the laws; a: the curve; tau: the discrepancy's amplitude.
+    - prior: of the law's coordinates.
+    - starts: [s, k], s at most BLOCK.
+    - steps: at most.
+    - seed: of errors that rows and prior are given; None: there are none.
     """
-    of = prior_coordinates(family).of
-    unit = unit_points(STARTS, len(family.names), 0)
-    search, _ = _programs(family, of)
 
-    def inputs(i: int, size: int) -> tuple[np.ndarray, ...]:
-        a = curves[i]
-        points = a.points
-        white, log_white = zip(*(_padded_whitener(a, tau, size) for tau in a.taus), strict=True)
-        mean, root, log_root = zip(*(_rooted(a, prior) for prior in priors), strict=True)
-        rows = padded(points.log_x, size), padded(points.log_y, size), np.array(white)
-        low, high = family.box(points.extent)
-        starts, top = family.starts(points.extent, unit), np.array(points.extent.high)
-        return *rows, low, high, top, np.array(log_white), *map(np.array, (mean, root, log_root)), starts
+    law: int
+    a: Anchored
+    tau: float
+    prior: Prior
+    starts: np.ndarray
+    steps: int
+    seed: int | None = None
 
-    found = in_batches([len(a.points.log_x) for a in curves], inputs, lambda *data: search(data))
-    return [Modes(*each) for each in found]
+
+class Solved(NamedTuple):
+    p: Any  # [s, k], in the units of the anchored rows
+    cost: Any  # [s]
+    hessian: Any  # [s, k, k]
+    stretch: Any  # [s, k, k]: what the prior is about, by p
+
+
+def modes(
+    laws: Sequence[Family],
+    curves: Sequence[Anchored],
+    priors: Sequence[Sequence[Prior]],
+    progress: Callable[[float], object] | None = None,
+) -> list[list[Modes]]:
+    """The modes of each law [laws] on each curve [curves]: searched for from many starts under the law's
+    first prior, and refined under all.
+
+    - laws: that declare what a prior of them is about.
+    - curves: anchored at their ends.
+    - priors: of each law's coordinates.
+    - progress: called with how much was just done, in searches of one law on one curve.
+
+    Raises UserError where a law declares no prior.
+    """
+    tell = progress or (lambda _: None)
+
+    def part(share: float) -> Callable[[int], object]:
+        return lambda tasks: tell(share * tasks)
+
+    pairs = [(j, a) for j in range(len(laws)) for a in curves]
+    unit = [unit_points(STARTS, len(law.names), 0) for law in laws]
+    first = [Task(j, a, a.taus[SEARCHED_AT], priors[j][0], np.zeros(0), SCREEN_STEPS) for j, a in pairs]
+    screened = []  # a task for every BLOCK starts
+    for task in first:
+        starts = laws[task.law].starts(task.a.points.extent, unit[task.law])
+        screened += [task._replace(starts=starts[at : at + BLOCK]) for at in range(0, STARTS, BLOCK)]
+    found = _joined(solve(laws, screened, part(0.3 * BLOCK / STARTS)), STARTS // BLOCK)
+    polished = [
+        t._replace(starts=s.p[:POLISHED], steps=POLISH_STEPS) for t, s in zip(first, found, strict=True)
+    ]
+    found = solve(laws, polished, part(0.2))
+    refined = [
+        Task(j, a, tau, prior, s.p, REFINE_STEPS)
+        for (j, a), s in zip(pairs, found, strict=True)
+        for prior in priors[j]
+        for tau in a.taus
+    ]
+    ends = iter(zip(refined, solve(laws, refined, part(0.5 * len(pairs) / len(refined))), strict=True))
+    made: list[list[Modes]] = [[] for _ in laws]
+    for j, a in pairs:
+        shape = len(priors[j]), len(a.taus)
+        own = [next(ends) for _ in range(shape[0] * shape[1])]
+        p, evidence = [s.p[s.cost.argmin()] for _, s in own], [_log_evidence(*each) for each in own]
+        made[j].append(Modes(np.reshape(p, (*shape, -1)), np.reshape(evidence, shape)))
+    return made
+
+
+def _joined(found: Sequence[Solved], each: int) -> list[Solved]:
+    """The solutions of `each` tasks in a row as one, best first."""
+    made = []
+    for at in range(0, len(found), each):
+        whole = Solved(*(np.concatenate(field) for field in zip(*found[at : at + each], strict=True)))
+        order = np.argsort(whole.cost, kind="stable")
+        made.append(Solved(*(field[order] for field in whole)))
+    return made
+
+
+def _log_evidence(task: Task, found: Solved) -> float:
+    """Log probability of the rows by Laplace's method around the best solution."""
+    i = int(found.cost.argmin())
+    (_, curvature), (_, volume) = (np.linalg.slogdet(part[i]) for part in (found.hessian, found.stretch))
+    roots = whitener(task.a, task.tau), _rooted(task.a, task.prior)[1]
+    determinants = sum(np.log(np.diag(root)).sum() for root in roots)
+    return float(determinants + volume - (found.cost[i] + curvature) / 2)
 
 
 class Block(NamedTuple):
     """BLOCK draws around a mode of one curve.
 
+    - law: its place among the laws.
     - a: the curve; tau: the discrepancy's amplitude; prior: of the law's coordinates.
     - start: [k], the mode.
     - seed: of the errors; None: there are none, and every draw is the mode itself.
     """
 
+    law: int
     a: Anchored
     tau: float
     prior: Prior
@@ -128,52 +146,72 @@ class Block(NamedTuple):
     seed: int | None = None
 
 
-def scatter(family: Family, blocks: Sequence[Block]) -> list[np.ndarray]:
+def scatter(laws: Sequence[Family], blocks: Sequence[Block]) -> list[np.ndarray]:
     """p [BLOCK, k] of each block, in the units of the anchored rows.
 
     Draws by randomised maximum posterior: data and prior mean are perturbed by their own errors, in mirrored
     pairs, and the law refitted. Exact for a law that is linear in its parameters.
     """
-    _, draw = _programs(family, prior_coordinates(family).of)
+    tasks = [
+        Task(b.law, b.a, b.tau, b.prior, np.repeat(b.start[None], BLOCK, 0), DRAW_STEPS, b.seed)
+        for b in blocks
+    ]
+    return [found.p for found in solve(laws, tasks)]
 
-    @functools.cache
-    def errors(size: int, coordinates: int, seed: int) -> np.ndarray:
-        half = np.random.default_rng(seed).standard_normal((BLOCK // 2, coordinates + size))
-        pairs = np.concatenate([half, -half])
-        return np.concatenate([pairs[:, coordinates:], pairs[:, :coordinates]], 1)
+
+def solve(
+    laws: Sequence[Family], tasks: Sequence[Task], progress: Callable[[int], object] | None = None
+) -> list[Solved]:
+    """What each task finds; `progress` is called with the number of tasks just finished.
+
+    Raises UserError where a law declares no prior.
+    """
+    for law in laws:
+        prior_coordinates(law)
+    bank = bank_of(laws)
+    k, places = padded_k(bank), [bank.index(law) for law in laws]
 
     def inputs(i: int, size: int) -> tuple[np.ndarray, ...]:
-        a, tau, prior, start, seed = blocks[i]
-        points, n = a.points, len(a.points.log_x)
-        white, _ = _padded_whitener(a, tau, size)
-        mean, root, _ = _rooted(a, prior)
-        own = np.zeros((BLOCK, size + len(mean)))
-        if seed is not None:
-            own += errors(size, len(mean), seed)
-            own[:, n:size] = 0
-        low, high = family.box(points.extent)
+        task = tasks[i]
+        points, n, law = task.a.points, len(task.a.points.log_x), laws[task.law]
+        own, missing = len(law.names), BLOCK - len(task.starts)
+        white, root, low, high = np.zeros((size, size)), np.zeros((k, k)), np.zeros(k), np.zeros(k)
+        white[:n, :n] = whitener(task.a, task.tau)
+        mean = np.zeros(k)
+        mean[:own], root[:own, :own] = _rooted(task.a, task.prior)
+        low[:own], high[:own] = law.box(points.extent)
+        starts, errors = np.zeros((BLOCK, k)), np.zeros((BLOCK, size + k))
+        starts[:, :own] = np.concatenate([task.starts, np.repeat(task.starts[:1], missing, 0)])
+        if task.seed is not None:
+            drawn = _errors(n, own, task.seed)
+            errors[:, :n], errors[:, size : size + own] = drawn[:, own:], drawn[:, :own]
         rows = padded(points.log_x, size), padded(points.log_y, size), white
-        return *rows, low, high, np.array(points.extent.high), mean, root, start, own
+        numbers = np.array(places[task.law]), np.array(task.steps), np.array(points.extent.high)
+        return *rows, *numbers, low, high, mean, root, starts, errors
 
-    return in_batches([len(b.a.points.log_x) for b in blocks], inputs, lambda *data: draw(data))
-
-
-def _padded_whitener(a: Anchored, tau: float, size: int) -> tuple[np.ndarray, float]:
-    """[size, size], and its log determinant."""
-    own, n = whitener(a, tau), len(a.points.log_x)
-    white = np.zeros((size, size))
-    white[:n, :n] = own
-    return white, float(np.log(np.diag(own)).sum())
+    found = in_batches([len(t.a.points.log_x) for t in tasks], inputs, _program(bank), progress)
+    made = []
+    for each, task in zip(found, tasks, strict=True):
+        s, k = len(task.starts), len(laws[task.law].names)
+        made.append(Solved(each.p[:s, :k], each.cost[:s], each.hessian[:s, :k, :k], each.stretch[:s, :k, :k]))
+    return made
 
 
-def _rooted(a: Anchored, prior: Prior) -> tuple[np.ndarray, np.ndarray, float]:
-    """Mean [m + 1], inverse root of the covariance [m + 1, m + 1] and its log determinant. The last
-    coordinate is the law's log y at the end of the data, within the curve's height of what was seen there:
-    with it the prior is a proper one, so that laws can be compared."""
+@functools.lru_cache(256)
+def _errors(rows: int, coordinates: int, seed: int) -> np.ndarray:
+    """[BLOCK, coordinates + rows]: of the prior's coordinates, then of the rows, in mirrored pairs."""
+    half = np.random.default_rng(seed).standard_normal((BLOCK // 2, coordinates + rows))
+    return np.concatenate([half, -half])
+
+
+def _rooted(a: Anchored, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+    """Mean [m + 1] and inverse root of the covariance [m + 1, m + 1]. The last coordinate is the law's log y
+    at the end of the data, within the curve's height of what was seen there: with it the prior is a proper
+    one, so that laws can be compared."""
     m = len(prior.mean)
     root = np.diag(np.append(np.zeros(m), 1 / a.points.extent.height))
-    root[:m, :m] = np.linalg.inv(np.linalg.cholesky(prior.covariance))
-    return np.append(prior.mean, 0.0), root, float(np.log(np.diag(root)).sum())
+    root[:m, :m] = prior.root
+    return np.append(prior.mean, 0.0), root
 
 
 def prior_coordinates(family: Family) -> PriorCoordinates:
@@ -191,47 +229,48 @@ def prior_coordinates(family: Family) -> PriorCoordinates:
 
 
 @functools.cache
-def _programs(family: Family, of: Callable) -> tuple[Callable, Callable]:
-    """`search`: inputs of curves -> (p [c, P, T, k], log evidence [c, P, T]) for P priors and T amplitudes;
-    `draw`: inputs of blocks -> p [c, BLOCK, k]. Compiled apart."""
+def _program(bank: tuple[Family, ...]) -> Callable:
+    """Inputs of tasks [c, ...] -> Solved [c, BLOCK, ...], padded to the longest law's parameters."""
+    k = padded_k(bank)
 
-    def coordinates(p, top):
-        return jnp.append(of(p, top), family.log_y(p, jnp.zeros(1))[0])
+    def about(law: Family) -> Callable:
+        """p [k] -> what a prior of the law is about [k]: its coordinates, then log y where the data end."""
+        own, of = len(law.names), prior_coordinates(law).of
 
-    def solve(p, error, steps, rows, white, low, high, top, mean, root):
-        log_x, log_y = rows
+        def coordinates(p, top):
+            return jnp.append(of(p[:own], top), law.log_y(p[:own], jnp.zeros(1))[0])
 
-        def residual(q):
-            misfit = white @ (family.log_y(q, log_x) - log_y)
-            return jnp.concatenate([misfit, root @ (coordinates(q, top) - mean)]) - error
+        return lambda p, top: jnp.pad(coordinates(p, top), (0, k - own))
 
-        return least_squares(residual, jnp.ones_like(error), p, low, high, max_steps=steps)
+    def linear(law: Family) -> Callable:
+        """(p [k], log x [n], top) -> log y [n] and coordinates [k], and their Jacobians."""
+        own = about(law)
 
-    def search(data):
-        log_x, log_y, whites, low, high, top, log_whites, means, roots, log_roots, starts = data
-        no_error = jnp.zeros(len(log_x) + means.shape[1])
+        def both(p, log_x, top):
+            return law.log_y(p[: len(law.names)], log_x), own(p, top)
 
-        def run(p, steps, white, mean, root):
-            return solve(p, no_error, steps, (log_x, log_y), white, low, high, top, mean, root)
+        def with_jacobian(p, log_x, top):
+            values, push = jax.linearize(lambda q: both(q, log_x, top), p)
+            return values, jax.vmap(push, out_axes=1)(jnp.eye(k))
 
-        first = whites[SEARCHED_AT], means[0], roots[0]
-        screened = jax.vmap(lambda p: run(p, SCREEN_STEPS, *first))(starts)
-        chosen = screened.p[jnp.argsort(screened.cost)[:POLISHED]]
-        chosen = jax.vmap(lambda p: run(p, POLISH_STEPS, *first).p)(chosen)
+        return with_jacobian
 
-        def mode(mean, root, log_root, white, log_white):
-            found = jax.vmap(lambda p: run(p, REFINE_STEPS, white, mean, root))(chosen)
-            best = jnp.argmin(found.cost)
-            p, (_, curvature) = found.p[best], jnp.linalg.slogdet(found.hessian[best])
-            _, volume = jnp.linalg.slogdet(jax.jacfwd(coordinates)(p, top))
-            return p, log_white + log_root + volume - (found.cost[best] + curvature) / 2
+    linears = [linear(law) for law in bank]
+    stretches = [jax.jacfwd(about(law)) for law in bank]
 
-        by_amplitude = jax.vmap(mode, (None, None, None, 0, 0))
-        return jax.vmap(by_amplitude, (0, 0, 0, None, None))(means, roots, log_roots, whites, log_whites)
+    def task(data):
+        log_x, log_y, white, law, steps, top, low, high, mean, root, starts, errors = data
 
-    def draw(data):
-        log_x, log_y, white, low, high, top, mean, root, start, errors = data
-        given = (log_x, log_y), white, low, high, top, mean, root
-        return jax.vmap(lambda error: solve(start, error, DRAW_STEPS, *given).p)(errors)
+        def from_start(start, error):
+            def whitened(p):
+                (y, c), (dy, dc) = switch(linears, law, p, log_x, top)
+                r = jnp.concatenate([white @ (y - log_y), root @ (c - mean)]) - error
+                return r, jnp.concatenate([white @ dy, root @ dc])
 
-    return jax.jit(lambda data: jax.lax.map(search, data)), jax.jit(lambda data: jax.lax.map(draw, data))
+            found = least_squares(whitened, jnp.ones_like(error), start, low, high, max_steps=steps)
+            stretch = switch(stretches, law, found.p, top)
+            return Solved(found.p, found.cost, found.hessian, stretch)
+
+        return jax.vmap(from_start)(starts, errors)
+
+    return jax.jit(lambda *data: jax.lax.map(task, data))

@@ -7,6 +7,8 @@ inexact.
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from importlib import resources
 from typing import NamedTuple
 
@@ -19,11 +21,17 @@ LEARNED_KIND = {False: 0.3, True: 0.9}  # how probable the second kind is, by wh
 LEARNED_ONLY = ("m3",)  # laws that are tried under their learned prior alone, where they have one
 
 
-class Prior(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Prior:
     """A Gaussian over a law's free coordinates (see PriorCoordinates)."""
 
     mean: np.ndarray  # [m]
     covariance: np.ndarray  # [m, m]
+
+    @cached_property
+    def root(self) -> np.ndarray:
+        """[m, m]: the inverse of the covariance's Cholesky factor."""
+        return np.linalg.inv(np.linalg.cholesky(self.covariance))
 
 
 class PriorCoordinates(NamedTuple):

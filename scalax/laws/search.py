@@ -1,7 +1,8 @@
-"""The search for a law's parameters: from many starts, the best of them polished, batched over curves."""
+"""The search for a law's parameters: from many starts, the best of them polished, batched."""
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -9,68 +10,122 @@ import numpy as np
 from jax import Array
 from jax.scipy.optimize import minimize
 
+from scalax.laws.bank import bank_of, padded_k, switch
 from scalax.laws.batches import in_batches, padded
 from scalax.laws.curves import Points
 from scalax.laws.family import Family
-from scalax.laws.solve import Solution, huber, least_squares, squared
+from scalax.laws.solve import Solution, huber, least_squares, linearised, squared
 
 OBJECTIVES = ("sle", "huber", "excess", "sle1p")
 # Fewer screening steps can leave every polished start in one valley: 15 do on a curve of ten rows.
 SCREEN_STEPS, POLISH_STEPS = 30, 300
+BLOCK = 4  # starts that are solved together
+
+
+class Search(NamedTuple):
+    """A search for the parameters of one law on one curve.
+
+    - law: the law; points: the curve.
+    - weights: [n] of its rows.
+    - starts: [s, k].
+    """
+
+    law: Family
+    points: Points
+    weights: np.ndarray
+    starts: np.ndarray
 
 
 def search(
-    family: Family,
+    searches: Sequence[Search],
     objective: str,
     solver: str,
-    points: Sequence[Points],
-    weights: Sequence[np.ndarray],
-    starts: Sequence[np.ndarray],
     polished: int,
+    progress: Callable[[float], object] | None = None,
 ) -> list[Solution]:
-    """The `polished` best solutions of each curve, best first: fields of `Solution` with that axis in front.
+    """The `polished` best solutions of each search, best first: fields of `Solution` with that axis in front.
 
-    - points: the curves.
-    - weights: [n] of each curve's rows.
-    - starts: [s, k] of each curve.
+    - progress: called with how much was just done, in searches.
     """
-    program = _program(family, objective, polished, solver)
+    if solver == "bfgs":
+        searches = [s._replace(starts=_from_bfgs(s, objective)) for s in searches]
+    first, then = (0, 0) if solver == "bfgs" else (SCREEN_STEPS, POLISH_STEPS)
+    half = lambda done: progress(done / 2) if progress else None  # noqa: E731
+    screened = _solve(searches, objective, first, half)
+    best = [s._replace(starts=end.p[:polished]) for s, end in zip(searches, screened, strict=True)]
+    return _solve(best, objective, then, half)
 
-    def inputs(i: int, size: int) -> tuple[np.ndarray, ...]:
-        own, low_high = points[i], family.box(points[i].extent)
-        extra = np.zeros(size - len(own.log_y))
-        rows = padded(own.log_x, size), padded(own.log_y, size), np.concatenate([weights[i], extra])
-        return *rows, *low_high, starts[i], np.asarray(own.center_y)
 
-    return in_batches([len(p.log_y) for p in points], inputs, program)
+def _solve(
+    searches: Sequence[Search], objective: str, steps: int, progress: Callable[[float], object]
+) -> list[Solution]:
+    """Where at most `steps` steps lead from each start, best first."""
+    blocks = [(i, at) for i, s in enumerate(searches) for at in range(0, len(s.starts), BLOCK)]
+    bank = bank_of(tuple(dict.fromkeys(s.law for s in searches)))
+    k = padded_k(bank)
+
+    def inputs(number: int, size: int) -> tuple[np.ndarray, ...]:
+        i, at = blocks[number]
+        law, points, weights, starts = searches[i]
+        own, chosen = len(law.names), starts[at : at + BLOCK]
+        low, high, begin = np.zeros(k), np.zeros(k), np.zeros((BLOCK, k))
+        low[:own], high[:own] = law.box(points.extent)
+        begin[:, :own] = np.concatenate([chosen, np.repeat(chosen[:1], BLOCK - len(chosen), 0)])
+        extra = np.zeros(size - len(points.log_y))
+        rows = padded(points.log_x, size), padded(points.log_y, size), np.concatenate([weights, extra])
+        numbers = np.array(bank.index(law)), np.array(steps), np.asarray(points.center_y)
+        return *rows, *numbers, low, high, begin
+
+    lengths, share = [len(searches[i].points.log_y) for i, _ in blocks], len(searches) / len(blocks)
+    found = in_batches(lengths, inputs, _program(bank, objective), lambda done: progress(share * done))
+    ends: list[list[Solution]] = [[] for _ in searches]
+    for (i, at), end in zip(blocks, found, strict=True):
+        own, count = len(searches[i].law.names), len(searches[i].starts[at : at + BLOCK])
+        end = Solution(*(field[:count] for field in end))
+        ends[i].append(
+            end._replace(p=end.p[:, :own], gradient=end.gradient[:, :own], hessian=end.hessian[:, :own, :own])
+        )
+    return [_sorted(parts) for parts in ends]
+
+
+def _sorted(parts: Sequence[Solution]) -> Solution:
+    whole = Solution(*(np.concatenate(field) for field in zip(*parts, strict=True)))
+    order = np.argsort(whole.cost, kind="stable")
+    return Solution(*(field[order] for field in whole))
 
 
 @functools.cache
-def _program(family: Family, objective: str, polished: int, solver: str) -> Callable[..., Solution]:
-    """(log_x [c, n], log_y, weights, low [c, k], high, starts [c, s, k], center_y [c]) -> the `polished`
-    best solutions of each curve."""
+def _program(bank: tuple[Family, ...], objective: str) -> Callable[..., Solution]:
+    """Inputs of blocks [c, ...] -> solutions [c, BLOCK], padded to the longest law's parameters."""
     loss = huber if objective == "huber" else squared
 
-    def one_curve(data):
-        log_x, log_y, weights, low, high, starts, center_y = data
+    def linear(law: Family) -> Callable:
+        def of(p, log_x, log_y, center_y):
+            return linearised(
+                lambda q: residual(law, objective, q[: len(law.names)], log_x, log_y, center_y)
+            )(p)
 
-        def misfit(p):
-            return residual(family, objective, p, log_x, log_y, center_y)
+        return of
 
-        def run(p, max_steps):
-            return least_squares(misfit, weights, p, low, high, loss=loss, max_steps=max_steps)
+    linears = [linear(law) for law in bank]
 
-        screened = jax.vmap(lambda p: run(p, SCREEN_STEPS))(starts)
-        best = jnp.argsort(screened.cost)[:polished]
-        if solver == "bfgs":
-            ends = jax.vmap(lambda p: _bfgs(misfit, weights, p, low, high, loss))(starts)
-            ends = ends[jnp.argsort(jax.vmap(lambda p: run(p, 0).cost)(ends))[:polished]]
-            found = jax.vmap(lambda p: run(p, 0))(ends)
-        else:
-            found = jax.vmap(lambda p: run(p, POLISH_STEPS))(screened.p[best])
-        return jax.tree.map(lambda a: a[jnp.argsort(found.cost)], found)
+    def block(data):
+        log_x, log_y, weights, law, steps, center_y, low, high, starts = data
 
-    return jax.jit(lambda *data: jax.lax.map(one_curve, data))
+        def run(p):
+            return least_squares(
+                lambda q: switch(linears, law, q, log_x, log_y, center_y),
+                weights,
+                p,
+                low,
+                high,
+                loss=loss,
+                max_steps=steps,
+            )
+
+        return jax.vmap(run)(starts)
+
+    return jax.jit(lambda *data: jax.lax.map(block, data))
 
 
 def residual(family: Family, objective: str, p: Array, log_x: Array, log_y: Array, center_y: Array) -> Array:
@@ -86,9 +141,23 @@ def residual(family: Family, objective: str, p: Array, log_x: Array, log_y: Arra
     return r + excess[0] - excess[1]
 
 
-def _bfgs(residual: Callable, weights: Array, p: Array, low: Array, high: Array, loss: Callable) -> Array:
-    def cost(p):
-        value, _ = loss(residual(jnp.clip(p, low, high)))
-        return jnp.sum(jnp.where(weights > 0, weights * value, 0.0))
+def _from_bfgs(s: Search, objective: str) -> np.ndarray:
+    """Where BFGS ends from each start: [s, k]."""
+    with jax.enable_x64(True):
+        rows = (s.points.log_x, s.points.log_y, s.weights, np.asarray(s.points.center_y))
+        data = map(jnp.asarray, (*rows, *s.law.box(s.points.extent), s.starts))
+        return np.asarray(_bfgs(s.law, objective)(*data))
 
-    return jnp.clip(minimize(cost, p, method="BFGS").x, low, high)
+
+@functools.cache
+def _bfgs(law: Family, objective: str) -> Callable[..., Array]:
+    loss = huber if objective == "huber" else squared
+
+    def ends(log_x, log_y, weights, center_y, low, high, starts):
+        def cost(p):
+            value, _ = loss(residual(law, objective, jnp.clip(p, low, high), log_x, log_y, center_y))
+            return jnp.sum(jnp.where(weights > 0, weights * value, 0.0))
+
+        return jax.vmap(lambda p: jnp.clip(minimize(cost, p, method="BFGS").x, low, high))(starts)
+
+    return jax.jit(ends)

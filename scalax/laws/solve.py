@@ -1,22 +1,25 @@
 """Damped least squares in a box, written for vmap: failure is data, not an exception."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 HUBER_DELTA = 1e-3  # of a log error
+DAMPING, LESS, MORE = 1e-2, 0.2, 5.0  # at the start, and its factor after a step that helps, or does not
 
 
 class Solution(NamedTuple):
-    p: Array  # [k]
-    cost: Array  # sum of weighted losses, scalar
-    gradient: Array  # [k], of the cost's half; zero where the box holds p back
-    hessian: Array  # [k, k], Gauss-Newton, of the cost's half
-    converged: Array  # bool: no step of the last size lowers the cost
-    steps: Array  # int
+    """Arrays of JAX or NumPy, which may have more axes in front."""
+
+    p: Any  # [k]
+    cost: Any  # sum of weighted losses, scalar
+    gradient: Any  # [k], of the cost's half; zero where the box holds p back
+    hessian: Any  # [k, k], Gauss-Newton, of the cost's half
+    converged: Any  # bool: no step of the last size lowers the cost
+    steps: Any  # int
 
 
 def squared(r: Array) -> tuple[Array, Array]:
@@ -40,31 +43,41 @@ def solve_positive(h: Array, g: Array) -> Array:
     return table[:, -1]
 
 
+def linearised(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
+    """p [k] -> residuals [n] and their Jacobian [n, k], of p [k] -> residuals [n]."""
+
+    def linear(p):
+        r, push = jax.linearize(residual, p)
+        return r, jax.vmap(push, out_axes=1)(jnp.eye(p.size, dtype=p.dtype))
+
+    return linear
+
+
 def least_squares(
-    residual: Callable[[Array], Array],
+    linear: Callable[[Array], tuple[Array, Array]],
     weights: Array,
     start: Array,
     low: Array,
     high: Array,
     *,
     loss: Callable[[Array], tuple[Array, Array]] = squared,
-    max_steps: int = 100,
+    max_steps: int | Array = 100,
 ) -> Solution:
-    """Minimise sum(weights * loss(residual(p))) over low <= p <= high by Levenberg-Marquardt.
+    """Minimise sum(weights * loss(residuals)) over low <= p <= high by Levenberg-Marquardt.
 
-    - residual: p [k] -> [n].
+    - linear: p [k] -> residuals [n] and their Jacobian [n, k], see `linearised`.
     - weights: [n].
     - start, low, high: [k].
     - loss: of residuals [n] -> losses, and the weights that a Gauss-Newton step gives the residuals.
     - max_steps: after which it stops, settled or not.
 
-    A coordinate at its bound that the gradient
-    pushes outward is held there for the step. Starts that turn non-finite end with cost inf.
+    A coordinate at its bound that the gradient pushes outward is held there for the step. Starts that turn
+    non-finite end with cost inf. The start is evaluated as the first step of the loop, which goes nowhere:
+    so `linear` is traced and compiled once.
     """
 
-    def linearise(p):
-        r, push = jax.linearize(residual, p)
-        jacobian = jax.vmap(push, out_axes=1)(jnp.eye(p.size, dtype=p.dtype))
+    def evaluate(p):
+        r, jacobian = linear(p)
         value, importance = loss(r)
         w = weights * importance
         cost = jnp.sum(jnp.where(weights > 0, weights * value, 0.0))
@@ -91,14 +104,15 @@ def least_squares(
         ridge = s.damping * (jnp.diag(h) + 1e-6 * top) + 1e-15 * top
         move = solve_positive(h + jnp.diag(jnp.where(free, ridge, top)), -jnp.where(free, s.g, 0.0))
         p = jnp.clip(s.p + move, low, high)
-        cost, g, gn = linearise(p)
+        cost, g, gn = evaluate(p)
         better = jnp.isfinite(cost) & (cost <= s.cost)
         gain = (s.cost - cost) / jnp.maximum(s.cost, 1e-300)
         small = jnp.max(jnp.abs(p - s.p)) < 1e-11
         flat = better & (gain < 1e-13) & (s.damping < 1e-2)
-        damping = jnp.where(better, s.damping * 0.2, s.damping * 5.0)
+        damping = jnp.where(better, s.damping * LESS, s.damping * MORE)
         pick = lambda a, b: jnp.where(better, a, b)  # noqa: E731
         done = small | flat | (damping > 1e12) | (s.cost < 1e-26 * jnp.sum(weights)) | ~jnp.isfinite(s.cost)
+        done &= s.steps >= 0
         return State(
             pick(p, s.p),
             pick(cost, s.cost),
@@ -109,9 +123,10 @@ def least_squares(
             s.steps + 1,
         )
 
-    start = jnp.clip(start, low, high)
-    cost, g, h = linearise(start)
-    state = State(start, cost, g, h, jnp.array(1e-2, start.dtype), jnp.array(False), jnp.array(0))
+    start, k = jnp.clip(start, low, high), start.size
+    zero, damping = jnp.zeros(k, start.dtype), jnp.array(DAMPING / LESS, start.dtype)
+    unknown = jnp.array(jnp.inf, start.dtype), zero, jnp.zeros((k, k), start.dtype)
+    state = State(start, *unknown, damping, jnp.array(False), jnp.array(-1))
     end = jax.lax.while_loop(lambda s: ~s.done & (s.steps < max_steps), step, state)
     return Solution(
         p=end.p,

@@ -20,7 +20,7 @@ class LateBar:
         self.task = self.bar.add_task(what, total=total)
         self.timer = threading.Timer(AFTER_S, self.bar.start)
 
-    def update(self, parts: int) -> None:
+    def update(self, parts: float) -> None:
         self.bar.advance(self.task, parts)
 
     def __enter__(self) -> "LateBar":

@@ -1,0 +1,68 @@
+r"""A curve's rows as the search for its laws wants them, and how wrong any law may be.
+
+log y = law(log x) + discrepancy + noise. The discrepancy is an integrated Wiener process in log x that
+starts at the largest x to fit: no law is exact over decades, so the early part of a curve must not buy
+precision at its end. Its variance at a log distance h is tau^2 h^3 / 3, tau = amplitude times the curve's
+own height over its width, in logs: a flat curve has a small discrepancy. The amplitude is not known: each of
+AMPLITUDES is tried, and counts by how probable it makes the rows (mixture.py).
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalax.laws.curves import Points
+from scalax.laws.noise import row_noise
+from scalax.laws.priors import AMPLITUDES
+
+MOST_ROWS = 64  # longer curves are averaged in bins of log x
+
+
+@dataclass(frozen=True, eq=False)
+class Anchored:
+    """A curve's rows with the end of the data at the origin, and what is assumed about their errors."""
+
+    points: Points
+    noise: float  # of a row, in log y
+    steepness: float  # of the whole curve, in log y over log x
+
+    @property
+    def taus(self) -> np.ndarray:
+        """tau of each amplitude, in log y over (log x)^1.5."""
+        return np.array(AMPLITUDES) * self.steepness
+
+
+def anchored(points: Points) -> Anchored:
+    """The curve as the search for its laws wants it. Exact copies of a row count once."""
+    once = points._replace(weights=np.ones(len(points.weights)))
+    return Anchored(_thinned(once.anchored()), row_noise(points), points.extent.steepness)
+
+
+def _thinned(points: Points) -> Points:
+    if len(points.log_x) <= MOST_ROWS:
+        return points
+    edges = np.linspace(points.log_x.min(), points.log_x.max(), MOST_ROWS + 1)[1:-1]
+    bins = np.digitize(points.log_x, edges)
+    total = np.bincount(bins, points.weights, MOST_ROWS)
+    kept = total > 0
+    log_x, log_y = (
+        np.bincount(bins, points.weights * v, MOST_ROWS)[kept] / total[kept]
+        for v in (points.log_x, points.log_y)
+    )
+    return points._replace(log_x=log_x, log_y=log_y, weights=total[kept])
+
+
+def process_variance(tau: float | np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Variance of the discrepancy at a log distance [n] from the end of the data; arrays broadcast."""
+    return tau**2 * np.maximum(distance, 0) ** 3 / 3
+
+
+@functools.lru_cache(1024)
+def whitener(a: Anchored, tau: float) -> np.ndarray:
+    """[n, n] that turns log errors of the rows into independent ones of unit variance."""
+    h = -a.points.log_x
+    near, far = np.minimum(h[:, None], h), np.maximum(h[:, None], h)
+    covariance = tau**2 * near**2 * (3 * far - near) / 6
+    covariance += np.diag(a.noise**2 / a.points.weights)
+    return np.linalg.inv(np.linalg.cholesky(covariance))
