@@ -149,10 +149,11 @@ class OptimConfig:
         kernels alone).
       lr: peak learning rate.
       lr_head: multiplies the learning rate of the head.
-      schedule: what follows the linear warm-up: constant; cosine to zero over the budget's FLOPs; rsqrt,
-        the inverse square root of the step with a linear cooldown to zero at the end of the budget.
+      schedule: what follows the linear warm-up: constant; cosine to zero over the budget's FLOPs; wsd,
+        constant with a linear cooldown to zero at the end of the budget; rsqrt, the inverse square root of
+        the step with the same cooldown.
       warmup_steps: steps of linear warm-up from zero.
-      cooldown_share: share of the budget's FLOPs that the cooldown of rsqrt takes.
+      cooldown_share: share of the budget's FLOPs that the cooldown of wsd and rsqrt takes.
       b1: of adam and adamw, decay of the first moment.
       b2: of adam and adamw, decay of the second moment.
       momentum: of sgd.
@@ -170,7 +171,7 @@ class OptimConfig:
     name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
     lr_head: float = 1.0
-    schedule: Literal["constant", "cosine", "rsqrt"] = "constant"
+    schedule: Literal["constant", "cosine", "wsd", "rsqrt"] = "constant"
     warmup_steps: int = 100
     cooldown_share: float = 0.2
     b1: float = 0.9

@@ -145,6 +145,8 @@ def test_learning_rates():
     rsqrt = dataclasses.replace(constant, schedule="rsqrt", cooldown_share=0.25)
     assert rate(rsqrt, 39, 0.5) == pytest.approx(0.5)
     assert rate(rsqrt, 39, 0.875) == pytest.approx(0.25)
+    wsd = dataclasses.replace(rsqrt, schedule="wsd")
+    assert [rate(wsd, 50, p) for p in (0.5, 0.75, 0.875, 1.0)] == pytest.approx([1, 1, 0.5, 0])
 
 
 def test_a_learning_rate_settles_evenly_in_the_logs():

@@ -77,6 +77,7 @@ def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
             args.decimal,
             args.repeats,
             least,
+            getattr(args, "lr", None),
             progress=bar.update,
         )
 

@@ -2,9 +2,11 @@
 
 import argparse
 
+from scalax.cli import _annealed
 from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
 from scalax.errors import UserError
 
+MEMBERS = "m1,m2,m3,m4,bnsl,shifted_power"
 LEAST_ROWS = 5  # of different x
 HELP = "say where learning curves go next, and how sure that is"
 
@@ -18,17 +20,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", type=float, help="also show at which x the curve reaches this y")
     parser.add_argument(
         "--members",
-        default="m1,m2,m3,m4,bnsl,shifted_power",
+        default=MEMBERS,
         metavar="LAWS",
-        help="laws to weigh, each with a prior (m1,m2,m3,m4,bnsl,shifted_power)",
+        help=f"laws to weigh, each with a prior ({MEMBERS})",
     )
+    _annealed.add_rate_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     at, members = _numbers(args.at) or None, names(args.members)
     if args.target is not None and not abs(args.target) < float("inf"):
         raise UserError(f"--target must be a number, got {args.target}")
+    by_rates = _annealed.is_annealed(args, MEMBERS)
     curves = curves_of(args, least=LEAST_ROWS)
+    if by_rates:
+        return _annealed.run(args, curves, at)
     for curve in curves:
         _check_target(args.target, curve)
     from scalax import laws

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scalax.laws.curves import Points
+from scalax.laws.curves import Points, thinned
 from scalax.laws.noise import row_noise
 from scalax.laws.priors import AMPLITUDES
 
@@ -36,21 +36,7 @@ class Anchored:
 def anchored(points: Points) -> Anchored:
     """The curve as the search for its laws wants it. Exact copies of a row count once."""
     once = points._replace(weights=np.ones(len(points.weights)))
-    return Anchored(_thinned(once.anchored()), row_noise(points), points.extent.steepness)
-
-
-def _thinned(points: Points) -> Points:
-    if len(points.log_x) <= MOST_ROWS:
-        return points
-    edges = np.linspace(points.log_x.min(), points.log_x.max(), MOST_ROWS + 1)[1:-1]
-    bins = np.digitize(points.log_x, edges)
-    total = np.bincount(bins, points.weights, MOST_ROWS)
-    kept = total > 0
-    log_x, log_y = (
-        np.bincount(bins, points.weights * v, MOST_ROWS)[kept] / total[kept]
-        for v in (points.log_x, points.log_y)
-    )
-    return points._replace(log_x=log_x, log_y=log_y, weights=total[kept])
+    return Anchored(thinned(once.anchored(), MOST_ROWS), row_noise(points), points.extent.steepness)
 
 
 def process_variance(tau: float | np.ndarray, distance: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.stats import qmc
 
 CHUNK = 16  # curves a call: one compiled shape serves any number of curves
+LONG, FEW = 1024, 4  # rows from which a call has fewer, and how many
 
 
 def in_batches(
@@ -25,7 +26,7 @@ def in_batches(
     - lengths: the rows of each curve; curves of like length share a call.
     - inputs: (curve's index, rows to pad to) -> arrays. The third is what errors are weighted by: a call that
       is not full is filled up with curves for which it is zero, so that they settle at once.
-    - program: float64 arrays, each with an axis [CHUNK] in front -> a pytree with that axis in front.
+    - program: float64 arrays, each with an axis [CHUNK or FEW] in front -> a pytree with that axis in front.
     - progress: called with the number of curves just finished.
     """
     sizes = [padded_size(length) for length in lengths]
@@ -34,7 +35,7 @@ def in_batches(
     def call(size: int, chunk: list[int]) -> None:
         rows = [inputs(i, size) for i in chunk]
         log_x, log_y, weights, *others = rows[0]
-        rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (CHUNK - len(chunk))
+        rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (_count(size) - len(chunk))
         with jax.enable_x64(True):
             out = program(*(jnp.asarray(np.stack(column)) for column in zip(*rows, strict=True)))
         out = jax.tree.map(np.asarray, out)
@@ -46,11 +47,16 @@ def in_batches(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for size in sorted(set(sizes)):
             alike = [i for i, own in enumerate(sizes) if own == size]
-            first, *others = (alike[at : at + CHUNK] for at in range(0, len(alike), CHUNK))
+            each = _count(size)
+            first, *others = (alike[at : at + each] for at in range(0, len(alike), each))
             call(size, first)  # compiles what the others run
             for _ in pool.map(functools.partial(call, size), others):
                 pass
     return results
+
+
+def _count(size: int) -> int:
+    return CHUNK if size <= LONG else FEW
 
 
 def padded_size(rows: int) -> int:

@@ -50,6 +50,7 @@ class Curve:
     - notes: what a reader did to the rows.
     - labels: what x and y are, for the axes of figures.
     - scale: how the user writes y, where y here is the distance from a bound.
+    - lr: [n], the learning rate at each x; nan where it is not known (None: nowhere).
 
     Raises UserError where the shapes do not match.
     """
@@ -63,6 +64,7 @@ class Curve:
         notes: tuple[str, ...] = (),
         labels: tuple[str, str] = ("x", "y"),
         scale: Scale = PLAIN,
+        lr: ArrayLike | None = None,
     ):
         self.x = np.asarray(x, float)
         self.y = np.asarray(y, float)
@@ -70,6 +72,7 @@ class Curve:
         self.notes = notes
         self.labels = labels
         self.scale = scale
+        self.lr = np.full(self.y.shape, np.nan) if lr is None else np.asarray(lr, float)
         self.fit = np.ones(self.y.shape, bool) if fit is None else np.asarray(fit, bool)
         if self.y.ndim != 1 or self.x.ndim not in (1, 2) or not len(self.x) == len(self.y) == len(self.fit):
             shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"
@@ -132,6 +135,20 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
     if log_x.ndim == 1 and len(log_y) >= LEAST_TO_JUDGE:
         notes += _doubts(log_x, log_y + center_y)
     return Points(log_x, log_y, np.ones(len(log_y)), center_x, center_y, extent), notes
+
+
+def thinned(points: Points, most: int) -> Points:
+    """The points, those of a curve of over `most` rows averaged in as many bins of log x."""
+    if len(points.log_x) <= most:
+        return points
+    edges = np.linspace(points.log_x.min(), points.log_x.max(), most + 1)[1:-1]
+    bins = np.digitize(points.log_x, edges)
+    total = np.bincount(bins, points.weights, most)
+    kept = total > 0
+    log_x, log_y = (
+        np.bincount(bins, points.weights * v, most)[kept] / total[kept] for v in (points.log_x, points.log_y)
+    )
+    return points._replace(log_x=log_x, log_y=log_y, weights=total[kept])
 
 
 def extent_of(log_x: np.ndarray, log_y: np.ndarray) -> Extent:

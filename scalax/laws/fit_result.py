@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from scalax.laws.curves import Curve, Points
@@ -98,7 +100,7 @@ def fit_result(
         covariance[np.ix_(free, free)] = (
             variance * np.linalg.pinv(scaled) / np.outer(scale[free], scale[free])
         )
-    jacobian = _jacobian(lambda q: list(law(q).params.values()), p)
+    jacobian = _jacobian(family, points, np.asarray(p))
     with np.errstate(all="ignore"):
         stderr = np.sqrt(np.einsum("ij,jk,ik->i", jacobian, covariance, jacobian))
     agree = float(np.mean(found.cost <= cost * (1 + 1e-4) + 1e-18 * points.weights.sum()))
@@ -137,10 +139,13 @@ def _at_bounds(names: Sequence[str], p, low, high) -> list[Flag]:
     return flags
 
 
-def _jacobian(f, p) -> np.ndarray:
+def _jacobian(family: Family, points: Points, p: np.ndarray) -> np.ndarray:
+    """[k, k]: of the natural parameters, in the data's own units, by p in those of `points`."""
     steps = 1e-6 * np.eye(len(p))
-    with np.errstate(all="ignore"):
-        return np.stack([(np.array(f(p + h)) - np.array(f(p - h))) / 2e-6 for h in steps], -1)
+    around = family.shift(np.concatenate([p + steps, p - steps]), points.center_x, points.center_y)
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        ahead, behind = np.split(np.asarray(jax.vmap(family.to_natural)(jnp.asarray(around))), 2)
+        return ((ahead - behind) / 2e-6).T
 
 
 def with_errors(fitted: Fit, curve: Curve, notes: Sequence[str]) -> Fit:

@@ -8,12 +8,13 @@ class Flag:
     """One reason to distrust a fit or a forecast; `str(flag)` says it.
 
     - kind: "not_settled", "few_agree", "at_bound", "too_few_points", "undetermined", "outside_data"; of a
-      forecast "suspicious_row", "smoothed"; or one that a law's own diagnosis makes up.
+      forecast "suspicious_row", "smoothed", "falls_faster"; or one that a law's own diagnosis makes up.
     - parameter: the one it is about, "" for none.
     - numbers: behind it, by name: `share` of "few_agree", `side` (-1 or 1) of "at_bound", `points` and
       `parameters` of "too_few_points", `condition` of "undetermined", `x`, `y` and `times` of
       "suspicious_row" (how many times farther than usual it is from its neighbours), `times` of "smoothed"
-      (the noise assumed over that seen).
+      (the noise assumed over that seen); `x` and `times` of "falls_faster" (where the last part begins, and
+      how many times as steep it is).
     """
 
     kind: str
@@ -43,6 +44,12 @@ class Flag:
                 return (
                     "the rows almost never rise, so they look smoothed: the noise is assumed to be"
                     f" {number['times']:g} times what they show"
+                )
+            case "falls_faster":
+                return (
+                    f"from x = {number['x']:.4g} on the rows fall {number['times']:.1f} times as steeply as"
+                    " before, as where a learning rate decays: bands are twice as wide; if it decays, give"
+                    " its column in `lr`, or its `lr_schedule`"
                 )
             case "outside_data":
                 return f"break {self.parameter} lies outside the data"

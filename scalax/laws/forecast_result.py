@@ -16,6 +16,7 @@ from scalax.laws.curves import PLAIN, Scale
 from scalax.laws.flags import Flag
 from scalax.laws.mixture import Ensemble, draws, most_probable
 
+NARROWING = 0.04  # a log of x beyond the data: bands widen less than draws and discrepancy say
 LOOKED = np.log(1e4)  # how far beyond the data a target is looked for
 
 
@@ -192,10 +193,11 @@ class Forecast:
     def _quantiles(self, log_x: np.ndarray, shares: Sequence[float], observed: bool) -> np.ndarray:
         """log y [shares, n] of all draws together, each with its discrepancy, and noise where observed."""
         drawn, taus = draws(self.parts.values(), log_x)
-        process = process_variance(taus[:, None], log_x - self.data.points.center_x)
-        variance = self.inflation**2 * process + (self.noise**2 if observed else 0.0)
+        distance = log_x - self.data.points.center_x
+        width = self.inflation / (1 + NARROWING * np.maximum(distance, 0))
+        variance = width**2 * process_variance(taus[:, None], distance) + (self.noise**2 if observed else 0.0)
         middle = np.median(drawn, 0)
-        return mixture_quantiles(middle + self.inflation * (drawn - middle), np.sqrt(variance), shares)
+        return mixture_quantiles(middle + width * (drawn - middle), np.sqrt(variance), shares)
 
 
 def mixture_quantiles(means: np.ndarray, deviations: np.ndarray, shares: Sequence[float]) -> np.ndarray:

@@ -11,6 +11,7 @@ from scalax.errors import UserError
 from scalax.laws.anchored import Anchored, anchored
 from scalax.laws.backtests import LEAST_ROWS, Backtest, backtests, inflation
 from scalax.laws.curves import Curve, clean
+from scalax.laws.falls import WIDER, falls_faster
 from scalax.laws.family import Family
 from scalax.laws.flags import Flag
 from scalax.laws.forecast_result import Forecast
@@ -68,6 +69,7 @@ def forecast(
                 f"curve {curve.name!r}: needs {LEAST_ROWS} rows of different x to forecast, got {rows}"
             )
     kept = [without_suspicious(points) for points, _ in cleaned]
+    kept = [(points, [*flags, *falls_faster(points)]) for points, flags in kept]
     data = [anchored(points) for points, _ in kept]
     smoothed = [is_smoothed(points) for points, _ in kept]
 
@@ -104,7 +106,7 @@ def _assemble(
         notes=tuple(notes),
         flags=tuple(flags),
         noise=data.noise * (HIDDEN if smoothed else 1.0),
-        inflation=inflation(data, parts, tests),
+        inflation=WIDER if any(f.kind == "falls_faster" for f in flags) else inflation(data, parts, tests),
         stability={rows - len(test.short.points.log_x): np.exp(test.predict(np.log(x))) for test in tests},
         data=data,
         parts=parts,

@@ -12,13 +12,14 @@ from jax.scipy.optimize import minimize
 
 from scalax.laws.bank import bank_of, padded_k, switch
 from scalax.laws.batches import in_batches, padded
-from scalax.laws.curves import Points
+from scalax.laws.curves import Points, thinned
 from scalax.laws.family import Family
 from scalax.laws.solve import Solution, huber, least_squares, linearised, squared
 
 OBJECTIVES = ("sle", "huber", "excess", "sle1p")
 # Fewer screening steps can leave every polished start in one valley: 15 do on a curve of ten rows.
 SCREEN_STEPS, POLISH_STEPS = 30, 300
+MOST_ROWS = 1024  # of a curve in the first search
 BLOCK = 4  # starts that are solved together
 
 
@@ -47,13 +48,28 @@ def search(
 
     - progress: called with how much was just done, in searches.
     """
+    whole = searches
+    if solver == "lm":
+        searches = [_thinned(s) for s in searches]
     if solver == "bfgs":
         searches = [s._replace(starts=_from_bfgs(s, objective)) for s in searches]
     first, then = (0, 0) if solver == "bfgs" else (SCREEN_STEPS, POLISH_STEPS)
     half = lambda done: progress(done / 2) if progress else None  # noqa: E731
     screened = _solve(searches, objective, first, half)
     best = [s._replace(starts=end.p[:polished]) for s, end in zip(searches, screened, strict=True)]
-    return _solve(best, objective, then, half)
+    ends = _solve(best, objective, then, half)
+    if not any(s is not own for s, own in zip(searches, whole, strict=True)):
+        return ends
+    again = [s._replace(starts=end.p) for s, end in zip(whole, ends, strict=True)]
+    return _solve(again, objective, then, lambda _: None)
+
+
+def _thinned(s: Search) -> Search:
+    """The search among averaged rows: where it ends, the search among all of a long curve's rows begins."""
+    if s.points.log_x.ndim != 1 or len(s.points.log_x) <= MOST_ROWS:
+        return s
+    points = thinned(s.points._replace(weights=s.weights), MOST_ROWS)
+    return s._replace(points=points, weights=points.weights)
 
 
 def _solve(

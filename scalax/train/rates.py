@@ -24,13 +24,15 @@ def learning_rate(config: OptimConfig, step: int, progress: float, since_change:
     rate = config.lr * min(1.0, (step + 1) / warmup)
     if since_change is not None and config.rewarm_steps:
         rate *= min(1.0, (since_change + 1) / config.rewarm_steps)
+    cooldown = min(1.0, max(0.0, 1 - progress) / config.cooldown_share)
     match config.schedule:
         case "constant":
             return rate
         case "cosine":
             return rate * 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+        case "wsd":
+            return rate * cooldown
         case "rsqrt":
-            cooldown = min(1.0, max(0.0, 1 - progress) / config.cooldown_share)
             return rate * math.sqrt(warmup / max(warmup, step + 1)) * cooldown
 
 

@@ -101,11 +101,11 @@ def choose(
             return Columns(BENCHMARK["x"], (BENCHMARK["y"],), by or BENCHMARK["by"], split or held)
         if {"run", "step", "flops"} <= set(names):
             own = next(iter(metrics.compared(names)), "val_error")
-            _known(table, [own, *by, *([split] if split else [])])
+            known(table, [own, *by, *([split] if split else [])])
             return Columns("flops", (own,), by or ("run",), split)
         if {"x", "y"} <= set(names) and not any(y_kind(name) for name in names):
             x, y, split = "x", "y", split or ("fit" if "fit" in names else None)
-    _known(table, [*by, *([split] if split else [])])
+    known(table, [*by, *([split] if split else [])])
     change = None
     if x is not None:
         x, change = _changed(table, x)
@@ -133,7 +133,8 @@ def choose(
     return Columns(x, ys, by, split, change, tuple(remarks))
 
 
-def _known(table: Table, names: Sequence[str]) -> None:
+def known(table: Table, names: Sequence[str]) -> None:
+    """Raises UserError where the table has no column of such a name."""
     for name in names:
         if name not in table.columns:
             raise UserError(
@@ -154,7 +155,7 @@ def _changed(table: Table, x: str) -> tuple[str, tuple[str, float] | None]:
         raise UserError(
             f"`x` {x!r}: curves of two variables are not read from files; give laws.Curve an x of two columns"
         )
-    _known(table, [x])
+    known(table, [x])
     return x, None
 
 
@@ -179,7 +180,7 @@ def _asked_y(table: Table, y, free: list[str]) -> tuple[tuple[str, ...], list[Re
                 remarks.append(Remark("left_out_columns", table.source, values={"columns": listed(left)}))
             chosen += kept
         else:
-            _known(table, [name])
+            known(table, [name])
     return tuple(dict.fromkeys(chosen)), remarks
 
 

@@ -38,6 +38,7 @@ class Asked(NamedTuple):
     decimal: str | None = None
     repeats: bool = False
     least: int = 2
+    lr: str | None = None
 
 
 class Found(NamedTuple):
@@ -64,6 +65,7 @@ def read_curves(
     decimal: str | None = None,
     repeats: bool = False,
     least: int = 2,
+    lr: str | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Curves:
     """Curves of files, in order of first appearance.
@@ -78,13 +80,14 @@ def read_curves(
     - decimal: '.' or ',' (None: as the numbers say).
     - repeats: rows that share an x are repeats of one curve, whatever their order.
     - least: rows of different x that a curve needs; one with fewer is left out, with a remark.
+    - lr: column of the learning rate.
     - progress: called with the number of paths just read.
 
     Columns that are None are guessed by name, and `Curves.remarks` say how.
     Raises UserError with file, row and column for what it cannot read or tell.
     """
     listed = [paths] if isinstance(paths, str | Path) else list(paths)
-    return _curves(tables_of(listed, progress), Asked(x, y, by, split, bound, decimal, repeats, least))
+    return _curves(tables_of(listed, progress), Asked(x, y, by, split, bound, decimal, repeats, least, lr))
 
 
 def as_curves(
@@ -163,6 +166,10 @@ def _of_table(table: Table, asked: Asked) -> tuple[list[Found], list[Remark]]:
     values, said = _changed(table, chosen, xs.values)
     remarks += said
     fit = _split(table, chosen.split)
+    lr = np.full(len(table.lines), np.nan)
+    if asked.lr is not None:
+        columns.known(table, [asked.lr])
+        lr = numbers.numbers(table, asked.lr, decimal).values
     keys = [tuple(map(_word, row)) for row in zip(*(table.columns[c] for c in chosen.by), strict=True)]
     groups: dict[tuple[str, ...], list[int]] = {}
     for row, key in enumerate(keys or [()] * len(table.lines)):
@@ -177,7 +184,7 @@ def _of_table(table: Table, asked: Asked) -> tuple[list[Found], list[Remark]]:
             usable &= (np.abs(ys.values[at]) < 1e300) & (values[at] > 1e-300) & (values[at] < 1e300)
             notes = _left_out(table, at[~usable], (chosen.x, values, xs.empty), (y, ys.values, ys.empty))
             kept = at[usable]
-            own = runs.Rows(values[kept], ys.values[kept], np.array(table.lines, int)[kept])
+            own = runs.Rows(values[kept], ys.values[kept], np.array(table.lines, int)[kept], lr[kept])
             label = _label(chosen)
             full = (*key, y) if len(chosen.y) > 1 else key
             by = (*chosen.by, "y") if len(chosen.y) > 1 else chosen.by
@@ -303,7 +310,7 @@ def _names(found: Sequence[Found], several: bool) -> list[str]:
 
 def _curve(name: str, found: Found, scale: Scale) -> Curve:
     """The curve in distances; rows without one are left out and noted."""
-    x, y, lines = found.rows
+    x, y, lines, lr = found.rows
     distance = scale.distance(y)
     notes = [str(note) for note in found.notes]
     good = distance > 1e-300
@@ -317,7 +324,8 @@ def _curve(name: str, found: Found, scale: Scale) -> Curve:
             "more": more(int((~good).sum())),
         }
         notes.append(str(Remark("left_out_rows", found.table.source, name, values)))
-    return Curve(x[good], distance[good], name, found.fit[good], tuple(notes), found.labels, scale)
+    notes_of = tuple(notes)
+    return Curve(x[good], distance[good], name, found.fit[good], notes_of, found.labels, scale, lr[good])
 
 
 def _with_span_judged(curve: Curve, found: Found) -> Curve:

@@ -15,11 +15,12 @@ LIKE = 0.01  # relative: rows of other x that lie as near to a run are its own
 
 
 class Rows(NamedTuple):
-    """Usable rows in the file's order: x, y [n], and lines, the number of each in the file."""
+    """Usable rows in the file's order: x, y [n]; lines, the number of each in the file; its learning rate."""
 
     x: np.ndarray
     y: np.ndarray
     lines: np.ndarray
+    lr: np.ndarray
 
 
 def told_apart(rows: Rows, source: str, curve: str, repeats: bool) -> tuple[list[np.ndarray], list[Remark]]:
@@ -33,7 +34,7 @@ def told_apart(rows: Rows, source: str, curve: str, repeats: bool) -> tuple[list
     each stretch is a run; one that starts within the stretch before it and near its y goes on from there.
     Raises UserError where x repeats in no order.
     """
-    x, y, lines = rows
+    x, y, lines, _ = rows
     everything = np.arange(len(x))
     steps = np.diff(x)
     if repeats or not (steps < 0).any() or not (steps > 0).any():

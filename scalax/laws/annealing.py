@@ -1,0 +1,353 @@
+"""The law of learning rates, and forecasts by it: what a run reaches whose rate falls, or does not.
+
+    L = e + a S1^-alpha - c S2   (Tissue et al. 2024, eq. 1; S1 and S2 in rates.py)
+
+A run at a constant rate has S2 = 0 and follows a power law; one whose rate falls is ahead of it. Rows of some
+runs, with different schedules, tell the law; it then says where a run of another schedule would be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import least_squares
+
+from scalax.errors import UserError
+from scalax.laws.anchored import process_variance
+from scalax.laws.curves import Curve, clean
+from scalax.laws.forecast_result import mixture_quantiles
+from scalax.laws.forecasting import LEVELS
+from scalax.laws.noise import row_noise
+from scalax.laws.rates import CELLS, Rates
+
+SOURCE = "Tissue et al. 2024, 'Scaling Law with Learning Rate Annealing', eq. 1"
+LEAST_ROWS = 8
+MOST_ROWS = 400  # of a curve; longer ones are averaged over neighbours
+MEMORIES = 12  # tried, evenly in log, from that of two rows to the whole run
+STARTS = (0.2, 0.5, 1.0)  # alpha, where searches begin
+DRAWS = 96
+SPREAD = np.array([1.0, 2.0, 0.7, 2.0])  # of the prior of q, in logs
+LEAST_FALL = 0.05  # of the rate, over its peak, from which rows tell what a fall brings
+AMPLITUDE = 0.36  # of the discrepancy in log S1 (anchored.py), over the curve's slope
+GAIN_ERROR = 0.8  # relative, of what a fall of the rate beyond the rows brings; by six runs of our own
+NAMES = ("e", "a", "alpha", "c")
+
+
+class AnnealingLaw(NamedTuple):
+    """- q: [4], logs of e, a, alpha and c, for S1 and S2 in units of `unit`.
+    - memory: in units of x; unit: the largest S1 of the rows."""
+
+    q: np.ndarray
+    memory: float
+    unit: float
+
+    @property
+    def params(self) -> dict[str, float]:
+        """e, a, alpha, c for S1 and S2 in units of rate times x, and the memory in units of x."""
+        e, a, alpha, c = np.exp(self.q)
+        own = dict(e=e, a=a * self.unit**alpha, alpha=alpha, c=c / self.unit, memory=self.memory)
+        return {name: float(value) for name, value in own.items()}
+
+    def log_y(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """log y [n] at S1, S2 [n]."""
+        return _log_y(self.q, first / self.unit, second / self.unit)
+
+
+def _log_y(q: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return _with_jacobian(q, first, second)[0]
+
+
+def _with_jacobian(q: np.ndarray, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log y [n], and its derivatives by q [n, 4]."""
+    log_e, log_a, log_alpha, log_c = q
+    alpha, log_first = np.exp(np.minimum(log_alpha, 5)), np.log(np.maximum(first, 1e-12))
+    power, fall = np.exp(np.clip(log_a - alpha * log_first, -300, 300)), np.exp(log_c) * second
+    y = np.exp(log_e) + power - fall
+    least = 1e-3 * np.exp(log_e)  # a law that falls below zero has no log
+    parts = np.stack([np.full_like(y, np.exp(log_e)), power, -power * alpha * log_first, -fall], -1)
+    parts = np.where((y > least)[:, None], parts, 0.0)
+    y = np.maximum(y, least)
+    return np.log(y), parts / y[:, None]
+
+
+@dataclass(frozen=True)
+class AnnealedForecast:
+    """What the law of learning rates says of one run.
+
+    - name: of the curve; x, median: [n].
+    - intervals: level -> (low [n], high [n]), for a new observation.
+    - law: the most probable; stderr: relative standard errors of its parameters by name.
+    - rmsle: root mean squared error in log y of the rows to fit.
+    - rates: of the rows; then: of the run that is forecast.
+    - notes: what was done to the rows, in words.
+    """
+
+    name: str
+    x: np.ndarray
+    median: np.ndarray
+    intervals: dict[float, tuple[np.ndarray, np.ndarray]]
+    law: AnnealingLaw
+    stderr: dict[str, float]
+    rmsle: float
+    rates: Rates
+    then: Rates
+    notes: tuple[str, ...]
+    draws: "Draws"
+
+    def predict(self, x: ArrayLike, rates: Rates | None = None) -> np.ndarray:
+        """y at x [n] by the most probable law, for a run with these rates (None: `then`)."""
+        return np.exp(self.law.log_y(*(rates or self.then).sums(x, self.law.memory)))
+
+    def interval(self, x: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """(low, high) at x [n] of a new observation, each [n]."""
+        ends = [0.5 - level / 2, 0.5 + level / 2]
+        low, high = np.exp(self.draws.quantiles(self.then, np.asarray(x, float), ends))
+        return low, high
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "curve": self.name,
+            "law": "L = e + a S1^-alpha - c S2",
+            "source": SOURCE,
+            "schedule": self.then.words,
+            "at": self.x.tolist(),
+            "median": self.median.tolist(),
+            "intervals": {
+                f"{level:g}": [low.tolist(), high.tolist()] for level, (low, high) in self.intervals.items()
+            },
+            "params": self.law.params,
+            "relative_stderr": self.stderr,
+            "rmsle": self.rmsle,
+            "notes": list(self.notes),
+        }
+
+
+class Draws(NamedTuple):
+    """Draws of the law for one curve, and what is added to them.
+
+    - laws: the draws; noise: of an observation, in log y.
+    - rates: of the curve; last: its last x to fit.
+    - tau: of the discrepancy, in log y over (log S1)^1.5.
+    """
+
+    laws: list[AnnealingLaw]
+    noise: float
+    rates: Rates
+    last: float
+    tau: float
+
+    def quantiles(self, then: Rates, x: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+        """log y [shares, n] of a new observation at x [n] of a run with the rates `then`."""
+        sums = {
+            law.memory: (*then.sums(x, law.memory), *self.rates.sums([self.last], law.memory))
+            for law in self.laws
+        }
+        means, deviations = [], []
+        for law in self.laws:
+            first, second, end, fell = sums[law.memory]
+            log_y = law.log_y(first, second)
+            gain = np.exp(law.q[3] - log_y) * np.abs(second - fell) / law.unit
+            beyond = process_variance(self.tau, np.log(np.maximum(first / end, 1e-12)))
+            means.append(log_y)
+            deviations.append(np.sqrt(beyond + (GAIN_ERROR * gain) ** 2 + self.noise**2))
+        return mixture_quantiles(np.array(means), np.array(deviations), shares)
+
+
+class Rows(NamedTuple):
+    """Rows to fit of one curve: x and log y [n]; their noise in log y, and that of the curve's own rows; its
+    slope in logs."""
+
+    x: np.ndarray
+    log_y: np.ndarray
+    noise: float
+    observed: float
+    slope: float
+
+
+def forecast_annealed(
+    curves: Sequence[Curve],
+    rates: Sequence[Rates],
+    at: ArrayLike | None = None,
+    then: Rates | None = None,
+    together: bool = False,
+) -> list[AnnealedForecast]:
+    """Forecast each curve by the law of learning rates.
+
+    - curves: of losses.
+    - rates: of each curve.
+    - at: x [n] to forecast at (None: where the schedule ends, if that is beyond the rows, or else 2, 4 and 10
+      times the last x to fit).
+    - then: the rates of a new run (None: each curve goes on by its own).
+    - together: the curves follow one law, as runs that differ in their schedules alone.
+
+    Raises UserError where a curve has fewer than eight usable rows, or where rows in which no rate falls are
+    to tell what a fall brings.
+    """
+    prepared = [_rows(curve, rate) for curve, rate in zip(curves, rates, strict=True)]
+    groups = [list(range(len(curves)))] if together else [[i] for i in range(len(curves))]
+    made = []
+    for group in groups:
+        rows, own = [prepared[i][0] for i in group], [rates[i] for i in group]
+        law, draws, stderr = _fit(rows, own)
+        for i in group:
+            new, x = then or rates[i], prepared[i][0].x
+            if at is not None:
+                where = np.atleast_1d(np.asarray(at, float))
+            elif np.isfinite(new.total) and (then or new.total > x.max()):
+                where = np.array([new.total])
+            else:
+                where = x.max() * np.array([2.0, 4.0, 10.0])
+            _check(curves[i], rows, own, new, where)
+            made.append(_made(curves[i], *prepared[i], rates[i], new, where, law, draws, stderr))
+    return made
+
+
+def _rows(curve: Curve, rates: Rates) -> tuple[Rows, list[str]]:
+    """Rows to fit, and what was done to them in words: those of a warm-up are left out, and those of long
+    curves averaged over neighbours."""
+    points, notes = clean(curve)
+    if points.log_x.ndim != 1:
+        raise UserError(f"curve {curve.name!r}: has two variables; the law of learning rates is of one")
+    x, log_y = np.exp(points.log_x + points.center_x), points.log_y + points.center_y
+    warm = x < rates.warm
+    if warm.any():
+        notes = [*notes, f"{warm.sum()} rows of the warm-up left out"]
+        x, log_y = x[~warm], log_y[~warm]
+    if len(np.unique(x)) < LEAST_ROWS:
+        raise UserError(f"curve {curve.name!r}: needs {LEAST_ROWS} rows of different x after the warm-up")
+    noise, slope = row_noise(points), float(points.extent.steepness)
+    if (each := -(-len(x) // MOST_ROWS)) > 1:
+        cuts = np.arange(0, len(x), each)
+        counts = np.diff(np.append(cuts, len(x)))
+        x, log_y = (np.add.reduceat(values, cuts) / counts for values in (x, log_y))
+        notes = [*notes, f"rows were averaged by {each}"]
+    return Rows(x, log_y, noise / np.sqrt(each), noise, slope), notes
+
+
+def _fit(
+    rows: Sequence[Rows], rates: Sequence[Rates]
+) -> tuple[AnnealingLaw, list[AnnealingLaw], dict[str, float]]:
+    """The most probable law, draws of it, and relative standard errors of its parameters.
+
+    Draws are refits to rows and prior that are moved by their errors, shared out to memories by how well
+    each fits.
+    """
+    log_y = np.concatenate([r.log_y for r in rows])
+    noise = np.concatenate([_doubt(r, rate) for r, rate in zip(rows, rates, strict=True)])
+    least = float(np.exp(log_y.min()))
+    prior = np.log([least / 2, np.exp(log_y.max()) - least / 2, 0.5, least / 2])  # weak, of q
+    begin = [np.array([*prior[:2], np.log(alpha), prior[3]]) for alpha in STARTS]
+    step = min(np.median(np.diff(r.x)) for r in rows)
+    problems, found = [], []
+    for memory in np.geomspace(step, max(r.x.max() for r in rows), MEMORIES):
+        sums = [rate.sums(r.x, memory) for r, rate in zip(rows, rates, strict=True)]
+        first, second = (np.concatenate(part) for part in zip(*sums, strict=True))
+        unit = float(first.max())
+        problem = _Problem(first / unit, second / unit, log_y, noise, prior)
+        starts = [*begin, *([found[-1][1].q] if found else [])]
+        cost, q = min((problem.solve(start) for start in starts), key=lambda end: end[0])
+        problems.append(problem)
+        found.append((cost, AnnealingLaw(q, float(memory), unit)))
+    costs = np.array([cost for cost, _ in found])
+    law = found[int(costs.argmin())][1]
+    rest = problems[int(costs.argmin())].misfit(law.q)
+    # What is left is more than noise where rows hang together: they count as so many fewer.
+    parts = np.split(rest, np.cumsum([len(r.x) for r in rows])[:-1])
+    excess = max(1.0, float(np.median(np.abs(rest)) * 1.48) ** 2) * _repeated(parts)
+    weights = np.exp((costs.min() - costs) / excess)
+    rng, draws = np.random.default_rng(0), []
+    for i in rng.choice(len(found), DRAWS, p=weights / weights.sum()):
+        moved = problems[i].moved(rng, np.sqrt(excess))
+        draws.append(found[i][1]._replace(q=moved.solve(found[i][1].q)[1]))
+    deviation = np.std([np.log(list(d.params.values())) for d in draws], axis=0)
+    return law, draws, dict(zip(law.params, deviation.tolist(), strict=True))
+
+
+def _doubt(rows: Rows, rates: Rates) -> np.ndarray:
+    """Deviation of each row's log y from the law [n]: noise, and more the earlier the row, since no law is
+    exact over decades."""
+    first, _ = rates.sums(rows.x, 1.0)
+    distance = np.log(first[-1] / np.maximum(first, 1e-300))
+    return np.sqrt(rows.noise**2 + process_variance(AMPLITUDE * rows.slope, distance))
+
+
+class _Problem(NamedTuple):
+    """Rows and a weak prior, for one memory: S1 and S2 [n] over the unit, log y and its noise [n], and the
+    prior's mean [4]."""
+
+    first: np.ndarray
+    second: np.ndarray
+    log_y: np.ndarray
+    noise: np.ndarray
+    prior: np.ndarray
+
+    def misfit(self, q: np.ndarray) -> np.ndarray:
+        """Of the rows, in units of their noise: [n]."""
+        return (_with_jacobian(q, self.first, self.second)[0] - self.log_y) / self.noise
+
+    def solve(self, start: np.ndarray) -> tuple[float, np.ndarray]:
+        """(cost, q) from a start, with a loss that is linear for far rows."""
+
+        def residual(q):
+            return np.concatenate([self.misfit(q), (q - self.prior) / SPREAD])
+
+        def jacobian(q):
+            _, slopes = _with_jacobian(q, self.first, self.second)
+            return np.concatenate([slopes / self.noise[:, None], np.diag(1 / SPREAD)])
+
+        of: Any = jacobian  # SciPy's stubs know its names alone
+        end = least_squares(residual, start, jac=of, loss="soft_l1", f_scale=3.0, x_scale="jac", max_nfev=200)
+        return float(end.cost), end.x
+
+    def moved(self, rng: np.random.Generator, times: float) -> "_Problem":
+        """The same with rows moved by `times` their noise, and the prior by its spread."""
+        rows = self.log_y + times * self.noise * rng.standard_normal(len(self.log_y))
+        return self._replace(log_y=rows, prior=self.prior + SPREAD * rng.standard_normal(len(SPREAD)))
+
+
+def _repeated(parts: Sequence[np.ndarray]) -> float:
+    """How many rows say what one independent row would, by the correlation of neighbours."""
+    before, after = np.concatenate([p[:-1] for p in parts]), np.concatenate([p[1:] for p in parts])
+    shared = float(np.clip(np.mean(before * after) / np.mean(before**2), 0, 0.95))
+    return (1 + shared) / (1 - shared)
+
+
+def _check(
+    curve: Curve,
+    rows: Sequence[Rows],
+    rates: Sequence[Rates],
+    new: Rates,
+    at: np.ndarray,
+) -> None:
+    """Raises UserError where what is asked is not told by the rows."""
+    if not (np.isfinite(at) & (at > 0)).all():
+        raise UserError(f"x in `at` must be positive, got {at[~(np.isfinite(at) & (at > 0))][0]}")
+
+    def fall(rate: Rates, x: np.ndarray) -> float:
+        """The largest share by which the rate falls from its peak, over [0, the last x]."""
+        own = rate.at(np.linspace(0, x.max(), CELLS + 1))
+        after = own[own.argmax() :]
+        return float(1 - after.min() / after[0])
+
+    if max(fall(rate, r.x) for rate, r in zip(rates, rows, strict=True)) < LEAST_FALL <= fall(new, at):
+        raise UserError(
+            f"curve {curve.name!r}: the learning rate never falls in the rows to fit, so they do not tell"
+            " what its fall brings; add a run whose rate falls and give `together`, or forecast a constant"
+            " rate"
+        )
+
+
+def _made(curve, rows, notes, rates, new, at, law, draws, stderr) -> AnnealedForecast:
+    fitted = law.log_y(*rates.sums(rows.x, law.memory))
+    own = Draws(draws, rows.observed, rates, float(rows.x.max()), AMPLITUDE * rows.slope)
+    [median] = np.exp(own.quantiles(new, at, [0.5]))
+    intervals = {}
+    for level in LEVELS:
+        low, high = np.exp(own.quantiles(new, at, [0.5 - level / 2, 0.5 + level / 2]))
+        intervals[level] = (low, high)
+    rmsle = float(np.sqrt(np.mean((fitted - rows.log_y) ** 2)))
+    return AnnealedForecast(
+        curve.name, at, median, intervals, law, stderr, rmsle, rates, new, tuple(notes), own
+    )
