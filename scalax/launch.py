@@ -14,8 +14,16 @@ Options:
   --coordinator HOST:PORT --processes N --process I
                            process I of N that train together (not needed under SLURM or on TPU)
 
-Exit codes: 0 done, 2 bad input or a failed run, 75 stopped as asked (SIGTERM) and saved: start it again.
+Exit codes: 0 done, 2 bad input or a failed run, 75 stopped as asked (SIGTERM) and saved: start it again,
+130 stopped by Ctrl-C and saved (a second one stops at once).
 """
+
+# isort: off
+from scalax import signals
+
+if __name__ == "__main__":
+    signals.listen("scalax.launch")  # what follows takes seconds, in which the process may be asked to end
+# isort: on
 
 import argparse
 import contextlib
@@ -44,7 +52,6 @@ VALUES, NUMBERS, SWITCHES = (
 )
 FLAGS = {name: f"--{name.replace('_', '-')}" for names in (VALUES, NUMBERS, SWITCHES) for name in names}
 RUN = "run"  # the field of a study's config that holds what training is given
-EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: start the same command again
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -59,12 +66,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as e:
         print(f"scalax.launch: error: {with_flags(str(e), FLAGS)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(
-            "scalax.launch: stopped; start the same command to go on from the last checkpoint",
-            file=sys.stderr,
-        )
-        return 130
+    except KeyboardInterrupt:  # not as a program of its own, whose signals end it otherwise
+        print(f"scalax.launch: stopped; {signals.AGAIN}", file=sys.stderr)
+        return signals.EXIT_INTERRUPTED
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -112,16 +116,13 @@ def launch(config: Any, options: argparse.Namespace) -> int:
         wandb=options.wandb and first,
     )
     try:
-        with preempt.watch(), Display() as display:
+        with Display() as display:
             shown, say = ([display], display.say) if first else ([], lambda line: None)
             studies.run(config, out, [*shown, *extra], say)
             text = studies.report(out) if first else ""
     except preempt.Preempted:
-        print(
-            "scalax.launch: stopped as asked, and everything is saved; start the same command to continue",
-            file=sys.stderr,
-        )
-        return EXIT_PREEMPTED
+        signals.say()
+        return signals.exit_code()
     if text:
         print(text)
     return 0
@@ -267,7 +268,8 @@ def leave(code: int) -> None:
         sys.exit(0)
     sys.stdout.flush()
     sys.stderr.flush()
-    if code == EXIT_PREEMPTED and (jax := sys.modules.get("jax")) and jax.distributed.is_initialized():
+    saved = code in (signals.EXIT_PREEMPTED, signals.EXIT_INTERRUPTED)
+    if saved and (jax := sys.modules.get("jax")) and jax.distributed.is_initialized():
         jax.distributed.shutdown()  # all processes end together
     os._exit(code)
 

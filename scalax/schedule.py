@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from scalax.errors import UserError
+from scalax.files import write_atomically
 
 SAYS_PATCH_1 = ("V", "M")  # families whose names say a patch of 1 too, as they always did
 
@@ -103,7 +104,7 @@ class Schedule(NamedTuple):
         return cls(stages)
 
     def save(self, path: Any) -> None:
-        epath.Path(path).write_text(json.dumps(self.to_json(), indent=2) + "\n")
+        write_atomically(path, json.dumps(self.to_json(), indent=2) + "\n")
 
     @classmethod
     def load(cls, path: Any) -> "Schedule":

@@ -40,9 +40,11 @@ def run_settings(config: RunConfig) -> dict[str, Any]:
 
 
 def upgraded(settings: dict[str, Any]) -> dict[str, Any]:
-    """Settings that an older version wrote, with those that were added since."""
+    """Settings that an older version wrote, with those that were added since. What is no group of settings
+    stays as it is: a comparison names it (differences)."""
     whole = {**ADDED[""], **settings}
-    return whole | {part: {**added, **whole[part]} for part, added in ADDED.items() if part in whole}
+    groups = {part: whole[part] for part in ADDED if isinstance(whole.get(part), dict)}
+    return whole | {part: {**ADDED[part], **group} for part, group in groups.items()}
 
 
 def config_of(settings: dict[str, Any], where: str) -> RunConfig:
@@ -51,7 +53,9 @@ def config_of(settings: dict[str, Any], where: str) -> RunConfig:
     where: names the file in errors. Raises UserError where they are no settings of a run.
     """
     whole = upgraded(settings)
-    return typed.from_json(RunConfig, {**whole, "eval": {**whole.get("eval", {}), "more": []}}, where)
+    if isinstance(whole.get("eval"), dict):
+        whole |= {"eval": {**whole["eval"], "more": []}}
+    return typed.from_json(RunConfig, whole, where)
 
 
 def differences(ours: dict, theirs: dict, prefix: str = "") -> list[str]:

@@ -5,11 +5,15 @@ missing; keys that are no field are passed over, so that an older version reads 
 """
 
 import dataclasses
+import functools
+import reprlib
+import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from scalax import untrusted
 from scalax.errors import UserError
 
 T = TypeVar("T")
@@ -51,7 +55,7 @@ def field_names(kind: type) -> list[str] | None:
 def _read(kind: Any, data: Any, where: str, path: str) -> Any:
     def fail(wanted: str):
         at = f", {path}" if path else ""
-        raise UserError(f"{where}{at}: want {wanted}, got {_shown(data)}")
+        raise UserError(f"{where}{at}: want {wanted}, got {shown(data)}")
 
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if kind is Any:
@@ -81,10 +85,7 @@ def _read(kind: Any, data: Any, where: str, path: str) -> Any:
             return data
         return {key: _read(arguments[1], item, where, _inside(path, key)) for key, item in data.items()}
     if hasattr(kind, "from_json"):
-        try:
-            return kind.from_json(data)
-        except (KeyError, TypeError, ValueError) as e:
-            raise UserError(f"{where}, {path}: {e}") from None
+        return _made(lambda: kind.from_json(data), where, path)
     if (names := field_names(kind)) is not None:
         if not isinstance(data, dict):
             fail("an object")
@@ -92,29 +93,49 @@ def _read(kind: Any, data: Any, where: str, path: str) -> Any:
     if kind is float:
         if data is None:
             return float("nan")
-        return (
-            float(data) if isinstance(data, int | float) and not isinstance(data, bool) else fail("a number")
-        )
-    if kind is int and isinstance(data, bool):
-        fail("a whole number")
-    return (
-        data
-        if isinstance(data, kind)
-        else fail({int: "a whole number", str: "text"}.get(kind, kind.__name__))
-    )
+        return float(data) if is_number(data) else fail("a number")
+    right = is_whole(data) if kind is int else isinstance(data, kind)
+    return data if right else fail({int: "a whole number", str: "text"}.get(kind, kind.__name__))
+
+
+def is_whole(data: Any) -> bool:
+    """Whether it is a whole number that programs in C can hold too."""
+    return isinstance(data, int) and not isinstance(data, bool) and -(2**63) <= data < 2**63
+
+
+def is_number(data: Any) -> bool:
+    """Whether it is a number, and finite as a float."""
+    if isinstance(data, bool) or not isinstance(data, int | float):
+        return False
+    return abs(data) <= sys.float_info.max
 
 
 def _record(kind: Any, names: list[str], data: dict, where: str, path: str) -> Any:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     values = {}
     for name in names:
         if name in data:
             values[name] = _read(hints[name], data[name], where, _inside(path, name))
         elif name not in _with_default(kind):
             raise UserError(f"{where}: no {_inside(path, name)!r} in it")
-    return kind(**values)
+    return _made(lambda: kind(**values), where, path)
 
 
+def _made(make: Callable[[], Any], where: str, path: str) -> Any:
+    """What `make` gives of data that have the right types, but maybe no right values."""
+    try:
+        return make()
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as e:
+        what = e if isinstance(e, UserError) else f"{type(e).__name__} {e}"
+        raise UserError(f"{where}{f', {path}' if path else ''}: {what}") from None
+
+
+@functools.cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+@functools.cache
 def _with_default(kind: Any) -> set[str]:
     if dataclasses.is_dataclass(kind):
         missing = dataclasses.MISSING
@@ -127,9 +148,12 @@ def _with_default(kind: Any) -> set[str]:
 
 
 def _inside(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else str(name)
+    name = untrusted.shown(str(name))
+    return f"{path}.{name}" if path else name
 
 
-def _shown(data: Any) -> str:
-    text = repr(data)
-    return text if len(text) <= 40 else f"{text[:40]}..."
+def shown(data: Any) -> str:
+    """A value of a file inside a message."""
+    if isinstance(data, int) and not is_whole(data) and not isinstance(data, bool):
+        return "a number of many digits"
+    return untrusted.shown(reprlib.repr(data) if isinstance(data, dict | list) else repr(data))

@@ -93,7 +93,7 @@ def test_one_member_fails_and_the_others_end(experiment, together, tmp_path):
     check_line(str(e.value), "run2", "optim.lr 1e+30")
     done = [json.loads((run.path / "run.json").read_text())["finished"] for run in runs]
     assert done == [True, True, False]
-    assert jobs.failure(runs[2].path)["message"] == str(e.value)
+    assert jobs.failure(runs[2].path).message == str(e.value)
     ours = train_group(experiment, schedule_of(experiment), runs[:2])
     for a, b in zip(plain(ours), plain(together[0]), strict=False):
         assert [r.metrics["val_loss"] for r in a] == pytest.approx(

@@ -353,12 +353,9 @@ def test_failed_jobs_let_the_others_go_on_and_are_tried_again(tmp_path):
     assert sum(job.finished() for job in tiny_jobs(tmp_path, 6)) == 4
     failure = jobs.failure(tmp_path / "job01")
     assert failure is not None
-    assert failure["message"] == "it is broken"
+    assert failure.message == "it is broken"
     assert json.loads((tmp_path / "job02" / "failure.json").read_text()).keys() == {
-        "message",
-        "time",
-        "host",
-        "pid",
+        *("version", "message", "time", "host", "pid", "kind")
     }
     (tmp_path / "job01" / "broken").unlink()
     (again,) = start_drains(1, tmp_path, 6, 0)

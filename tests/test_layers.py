@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "units", "hardware", "compilation"],
+    ["errors", "units", "hardware", "compilation", "signals"],
+    ["untrusted", "files"],
     ["schedule", "registry", "typed", "pyfile"],
     ["records", "metrics"],
     ["config"],

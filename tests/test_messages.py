@@ -201,9 +201,10 @@ LIBRARIES = [
     # records and schedules
     (
         lambda tmp: records.read(write(tmp / "metrics.jsonl", '{"loss": 3}\n')),
-        "TMP/metrics.jsonl, line 1: not a run record of scalax; repair or remove it",
+        "TMP/metrics.jsonl, line 1: no record of a run: no 'run' in it; restore the file, or remove the run's"
+        " directory and make it again",
     ),
-    (lambda tmp: records.read_info(tmp), "TMP/run.json: cannot read it (No such file or directory)"),
+    (lambda tmp: records.read_info(tmp), "TMP/run.json: no such file; name the directory of a run"),
     (
         lambda tmp: Schedule.load(write(tmp / "plan.json", "{")),
         "schedule TMP/plan.json: line 1 is not JSON (Expecting property name enclosed in double quotes)",

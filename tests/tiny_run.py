@@ -4,6 +4,13 @@ Prints a line at each step and evaluation, so that a test can kill it at a chose
 the state of the last checkpoint in final.npz. Ends with the exit code of preemption where it was asked to.
 """
 
+# isort: off
+from scalax import signals
+
+if __name__ == "__main__":
+    signals.listen("tiny_run")
+# isort: on
+
 import sys
 from pathlib import Path
 
@@ -42,10 +49,9 @@ def main(directory: str, devices: int = 1) -> None:
             print("evaluated", flush=True)
 
     try:
-        with preempt.watch():
-            train.run(experiment, schedule, [train.Member(directory, 0)], lambda: evaluator, [Told()])
+        train.run(experiment, schedule, [train.Member(directory, 0)], lambda: evaluator, [Told()])
     except preempt.Preempted:
-        sys.exit(75)
+        sys.exit(signals.exit_code())
     abstract = experiment.programs.abstract_state(small)
     found = Checkpoints(Path(directory) / "ckpt").restore(lambda step, progress: abstract)
     assert found

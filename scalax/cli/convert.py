@@ -19,6 +19,7 @@ def run(args: argparse.Namespace) -> int:
     import numpy as np
 
     from scalax.errors import UserError
+    from scalax.files import replacing
     from scalax.models.weights.files import read_arrays
     from scalax.models.weights.timm import from_timm
 
@@ -32,7 +33,8 @@ def run(args: argparse.Namespace) -> int:
     except UserError as e:
         raise UserError(str(e) if args.state in str(e) else f"{args.state}: {e}") from None
     try:
-        np.savez(out, **converted)
+        with replacing(out) as beside:
+            np.savez(beside, **converted)
     except OSError as e:
         raise UserError(f"--out {out}: cannot write it ({e.strerror or e})") from None
     print(f"{out}: {len(converted)} arrays, {sum(x.size for x in converted.values()):,} numbers")

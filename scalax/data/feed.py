@@ -9,6 +9,7 @@ import numpy as np
 
 from scalax.data.dataset import Dataset
 from scalax.errors import UserError
+from scalax.typed import is_whole, shown
 
 THREADS = 16
 AHEAD = 4  # batches that are decoded ahead
@@ -92,7 +93,10 @@ class _Rows:
         return {"next_index": self._next}
 
     def set_state(self, state: dict) -> None:
-        self._next = state["next_index"]
+        number = state["next_index"]
+        if not is_whole(number) or number < 0:
+            raise ValueError(f"next_index {shown(number)} is no number of a batch")
+        self._next = number
 
 
 class Order:

@@ -12,6 +12,7 @@ from scalax.config import DataConfig
 from scalax.data.loading import open_sources
 from scalax.data.source import THREADS, Source
 from scalax.errors import UserError
+from scalax.files import replacing
 
 VALIDATION = "val"
 
@@ -39,7 +40,7 @@ def pack(config: DataConfig, path: Any, quality: int = 80) -> dict[str, int]:
             f"{prefix}lengths": np.array([len(image) for image in images], np.int32),
             f"{prefix}labels": source.labels(),
         }
-    with epath.Path(path).open("wb") as file:
+    with replacing(path) as beside, epath.Path(beside).open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     size = epath.Path(path).stat().length
     return {"train": len(train), VALIDATION: len(validation), "bytes": size}

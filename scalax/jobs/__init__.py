@@ -6,6 +6,8 @@ from scalax.jobs.claims import Lost as Lost
 from scalax.jobs.claims import claim as claim
 from scalax.jobs.holders import Holder as Holder
 from scalax.jobs.holders import holder as holder
+from scalax.jobs.queue import Failed as Failed
+from scalax.jobs.queue import Failure as Failure
 from scalax.jobs.queue import Job as Job
 from scalax.jobs.queue import drain as drain
 from scalax.jobs.queue import failure as failure

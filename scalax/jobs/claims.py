@@ -29,7 +29,7 @@ from typing import IO, Any
 from scalax import records
 from scalax.errors import UserError
 from scalax.jobs import holders
-from scalax.jobs.holders import Holder, holder
+from scalax.jobs.holders import Holder, Said, holder
 
 STALE_S = 120.0
 BEAT_S = 10.0  # at most; six times in `stale_s` where that is less
@@ -53,18 +53,18 @@ class Claim:
 
     def __init__(self, directory: Path, number: int, locked: bool):
         self._directory, self._number = directory, number
-        self._content = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since_unix_s": time.time(),
-            "machine": holders.this_machine(),
-            "locked": locked,
-            "token": uuid.uuid4().hex,
-            "released": False,
-            "note": {},
-        }
+        self._said = Said(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            since_unix_s=time.time(),
+            machine=holders.this_machine(),
+            locked=locked,
+            released=False,
+            note={},
+            token=uuid.uuid4().hex,
+        )
         self._path = directory / holders.file_name(number)
-        self._beside = self._path.with_suffix(f".{self._content['token']}")  # what a kill leaves is swept up
+        self._beside = self._path.with_suffix(f".{self._said.token}")  # what a kill leaves is swept up
         self._mutex = threading.Lock()
         self._newest = number
 
@@ -88,15 +88,15 @@ class Claim:
 
     def note(self, progress: dict) -> None:
         """Say how far the work is, in numbers and text; written with the next sign of life."""
-        self._content["note"] = dict(progress)
+        self._said = self._said._replace(note=dict(progress))
 
     def _create(self) -> bool:
         """Make the claim's file with all that it says; False where another process made it first."""
-        return records.create_atomically(self._path, records.dumps(self._content), self._beside)
+        return records.create_atomically(self._path, holders.FILE.text(self._said), self._beside)
 
     def _write(self) -> None:
         with self._mutex, suppress(FileNotFoundError):  # where a newer owner removed `beside`, it shows next
-            self._beside.write_text(records.dumps(self._content))
+            self._beside.write_text(holders.FILE.text(self._said))
             os.replace(self._beside, self._path)
 
     def _beat(self, ended: threading.Event, every_s: float) -> None:
@@ -105,7 +105,7 @@ class Claim:
                 self.check()
 
     def _release(self) -> None:
-        self._content["released"] = True
+        self._said = self._said._replace(released=True)
         with suppress(UserError):
             self.check()
 

@@ -1,6 +1,5 @@
 """Who holds a directory: the files `.claim-N.json` that say so, and what they are compared with."""
 
-import json
 import os
 import re
 import socket
@@ -10,18 +9,46 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scalax.errors import UserError
+from scalax.records import StateFile
+
+
+class Said(NamedTuple):
+    """What a claim file holds.
+
+    - host, pid: of the owner.
+    - since_unix_s: when it claimed the directory.
+    - machine: tells hosts of one name, and containers on one host, apart.
+    - locked: whether the owner holds the lock on `.lock` too.
+    - released: the owner let go.
+    - note: what the owner last said of its progress.
+    - token: the claim's own.
+    """
+
+    host: str
+    pid: int
+    since_unix_s: float
+    machine: str
+    locked: bool
+    released: bool
+    note: dict[str, Any]
+    token: str
+
+
+FILE = StateFile(Said, 1, "wait until the claim is stale", most_bytes=2**20)
+
 
 class Holder(NamedTuple):
-    """What the newest claim file of a directory says."""
+    """What the newest claim file of a directory says (Said). age_s: since it was last renewed."""
 
     host: str
     pid: int
     since_unix_s: float
     released: bool
-    note: dict  # what the owner last said of its progress
-    age_s: float  # since it was last renewed
-    machine: str  # tells hosts of one name, and containers on one host, apart
-    locked: bool  # whether the owner holds the lock on `.lock` too
+    note: dict[str, Any]
+    age_s: float
+    machine: str
+    locked: bool
 
     @property
     def gone(self) -> bool:
@@ -55,18 +82,23 @@ def read(directory: Path, number: int, now: float | None = None) -> Holder | Non
     - number: N of its name.
     - now: the time that `age_s` counts to, by this host's clock where it is not given.
     """
+    path = directory / file_name(number)
     try:
-        with open(directory / file_name(number)) as file:
-            written = os.fstat(file.fileno()).st_mtime
-            text = file.read()
+        said = FILE.read(path)
+        if said is not None and not (0 < said.pid < 2**31 and 0 <= said.since_unix_s < 2**32):
+            raise UserError(f"{path}: no process or no time")
+    except UserError:  # its owner is about to write it, or never came to
+        said = Said("an unknown host", 0, 0.0, "", False, False, {}, "")
+    try:
+        written = os.stat(path).st_mtime
     except OSError:
         return None
+    if said is None:
+        return None
     age_s = max(0.0, (time.time() if now is None else now) - written)
-    try:
-        data = json.loads(text)
-        return Holder(**{name: data[name] for name in Holder._fields if name != "age_s"}, age_s=age_s)
-    except (ValueError, KeyError, TypeError):  # its owner is about to write it, or never came to
-        return Holder("an unknown host", 0, written, False, {}, age_s, "", False)
+    fields = said._replace(since_unix_s=said.since_unix_s or written)._asdict()
+    del fields["token"]
+    return Holder(**fields, age_s=age_s)
 
 
 def now_of(directory: Path) -> float:

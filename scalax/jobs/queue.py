@@ -1,22 +1,46 @@
 """Several workers go through one list of jobs, each job claimed by one of them at a time."""
 
-import json
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from etils import epath
 
-from scalax import records
 from scalax.errors import UserError
 from scalax.jobs import claims
 from scalax.jobs.claims import Busy, Claim, Lost
+from scalax.records import StateFile
 
 FAILURE = "failure.json"
+
+
+class Failure(NamedTuple):
+    """What `failure.json` says: why, when (ISO 8601), where; kind: class of the error."""
+
+    message: str
+    time: str = ""
+    host: str = ""
+    pid: int = 0
+    kind: str = "UserError"
+
+
+class Failed(UserError):
+    """Some jobs failed. failures: of each, by the job's name."""
+
+    def __init__(self, failures: Mapping[str, Failure], jobs: int):
+        self.failures = failures
+        first = "; ".join(f"{name}: {failures[name].message}" for name in sorted(failures)[:3])
+        more = f"; and {len(failures) - 3} more" if len(failures) > 3 else ""
+        super().__init__(
+            f"{len(failures)} of {jobs} failed: {first}{more}; the same command tries them again"
+        )
+
+
+_FILE = StateFile(Failure, 1, "remove it")
 
 
 class Job(Protocol):
@@ -50,23 +74,23 @@ def drain(
     - stale_s: when the claim of an owner that is gone goes stale; see `claim`.
     - say: gets a line for each failure, and one when there is only waiting left.
 
-    A failure from before this call is tried again. Raises UserError at the end, one for all jobs that failed
-    since, here or in another process.
+    A failure from before this call is tried again. Raises Failed at the end, where some jobs failed since,
+    here or in another process.
     """
     before = {job.name: failure(job.directory) for job in jobs}
-    failed: dict[str, str] = {}
+    failed: dict[str, Failure] = {}
     left, said = list(jobs), False
     while True:
         busy = []
         for job in left:
             try:
-                reason = _attempt(job, work, before[job.name], stale_s)
+                failed_now = _attempt(job, work, before[job.name], stale_s)
             except (Busy, Lost):
                 busy.append(job)
                 continue
-            if reason is not None:
-                failed[job.name] = reason
-                say(f"{job.name} failed: {reason}")
+            if failed_now is not None:
+                failed[job.name] = failed_now
+                say(f"{job.name} failed: {failed_now.message}")
         if not busy:
             break
         if len(busy) == len(left):  # nothing was done: wait for the others
@@ -76,31 +100,32 @@ def drain(
             time.sleep(poll_s)
         left = busy
     if failed:
-        first = "; ".join(f"{name}: {failed[name]}" for name in sorted(failed)[:3])
-        more = f"; and {len(failed) - 3} more" if len(failed) > 3 else ""
-        raise UserError(
-            f"{len(failed)} of {len(jobs)} failed: {first}{more}; the same command tries them again"
-        )
+        raise Failed(failed, len(jobs))
 
 
-def failure(directory: Any) -> dict | None:
-    """What `failure.json` of a job's directory says: message, host, pid and when; None without one."""
+def failure(directory: Any) -> Failure | None:
+    """What `failure.json` of a job's directory says; None without one. Of one that is damaged, that it is."""
     try:
-        data = json.loads((epath.Path(directory) / FAILURE).read_text())
-    except (OSError, ValueError):
-        return None
-    return data if isinstance(data, dict) and "message" in data else None
+        return _FILE.read(epath.Path(directory) / FAILURE)
+    except UserError as e:
+        return Failure(str(e))
 
 
-def note_failure(directory: Any, message: str) -> None:
-    """Write `failure.json`."""
+def note_failure(directory: Any, message: str, kind: str = UserError.__name__) -> Failure:
+    """Write `failure.json`, and return what it says.
+
+    - directory: of the job.
+    - message: why it failed.
+    - kind: class of the error.
+    """
     when = datetime.now(UTC).isoformat(timespec="milliseconds")
-    what = {"message": message, "time": when, "host": socket.gethostname(), "pid": os.getpid()}
+    failed = Failure(message, when, socket.gethostname(), os.getpid(), kind)
     with suppress(OSError):  # a full disk may be the failure itself
-        records.write_atomically(epath.Path(directory) / FAILURE, records.dumps(what) + "\n")
+        _FILE.write(epath.Path(directory) / FAILURE, failed)
+    return failed
 
 
-def _attempt(job: J, work: Callable[[J, Claim], None], before: dict | None, stale_s) -> str | None:
+def _attempt(job: J, work: Callable[[J, Claim], None], before: Failure | None, stale_s) -> Failure | None:
     """Do one job if need be; returns why it failed. Raises Busy or Lost where another process does it."""
     if job.finished():
         return None
@@ -109,17 +134,25 @@ def _attempt(job: J, work: Callable[[J, Claim], None], before: dict | None, stal
             return None
         now = failure(job.directory)
         if now is not None and now != before:  # another worker failed at it meanwhile
-            return str(now["message"])
-        path = epath.Path(job.directory) / FAILURE
-        path.unlink(missing_ok=True)
+            return now
+        _forget_failure(job.directory)
         try:
             work(job, claim)
         except (Busy, Lost):  # a member of the job is held by another worker, or the job itself is by now
             raise
         except UserError as e:
             claim.check()
-            note_failure(job.directory, str(e))
-            return str(e)
+            return note_failure(job.directory, str(e), type(e).__name__)
         if not job.finished():
             raise RuntimeError(f"{job.name}: its work ended without finishing the job; report this")
     return None
+
+
+def _forget_failure(directory: Any) -> None:
+    path = epath.Path(directory) / FAILURE
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as e:
+        raise UserError(
+            f"{path}: cannot remove it ({e.strerror or e}); remove it, then start again"
+        ) from None

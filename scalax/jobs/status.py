@@ -6,23 +6,33 @@ from typing import Any, NamedTuple, TypeVar
 
 from etils import epath
 
-from scalax import records
+from scalax import records, typed
 from scalax.errors import UserError
 from scalax.jobs.claims import stale_after_s
 from scalax.jobs.holders import Holder, holder
 from scalax.jobs.queue import FAILURE, failure
-from scalax.records import INFO_FILE, METRICS_FILE, RunRecord
-from scalax.schedule import Shape
+from scalax.records import INFO_FILE, METRICS_FILE, RunInfo, RunRecord
+from scalax.schedule import Schedule, Shape
 
 T = TypeVar("T")
-STATES = ("running", "stopped", "failed", "waiting", "finished")
+STATES = ("running", "stopped", "failed", "damaged", "waiting", "finished")
+
+
+class Note(NamedTuple):
+    """What an owner says of its progress with its signs of life; None is not said."""
+
+    step: int | None = None
+    shape: str | None = None
+    flops: float | None = None
+    examples_per_s: float | None = None
+    flops_per_s: float | None = None
 
 
 class RunStatus(NamedTuple):
     """One run; None is not known. Speeds are of now where it runs, else the mean over the run."""
 
     run: str
-    state: str  # one of STATES; waiting: not begun
+    state: str  # one of STATES; waiting: not begun; damaged: a file cannot be read, and nobody works on it
     host: str | None  # where it runs
     pid: int | None
     shape: str | None
@@ -65,18 +75,28 @@ def survey(directory: Any, parts: Sequence[str] = ("runs",)) -> list[RunStatus]:
 
 def _status(path: epath.Path) -> RunStatus:
     info, problem = _read(lambda: records.read_info(path) if records.is_run(path) else None)
-    found, bad_records = _read(lambda: records.read(path / METRICS_FILE))
-    last = found[-1] if found else None
+    found, bad_records = _read(lambda: records.scan(path / METRICS_FILE))
+    ended = info is not None and info.finished
+    if found is not None:
+        of = info or RunInfo({}, Schedule(()), 0, {})  # one that is not finished
+        bad_records = records.problem_of(path, of, found)
+    elif ended and bad_records is None:
+        bad_records = f"{path / METRICS_FILE}: the run is finished, and there is no such file"
+    last = found.records[-1] if found is not None and found.records else None
+    problem = problem or bad_records
     failed, owner = failure(path), None if "://" in str(path) else holder(path)
     running = owner if owner is not None and _is_running(owner) else None
-    if info is not None and info.finished:
+    if ended and problem is None:
         state = "finished"
-    elif running is not None:
+    elif running is not None and not ended:
         state = "running"
-    elif failed is not None:
-        state, problem = "failed", f"{failed['message']} ({failed.get('host')}, {failed.get('time')})"
+    elif failed is not None and not ended:
+        where = f" ({failed.host}, {failed.time})" if failed.host or failed.time else ""
+        state, problem = "failed", f"{failed.message}{where}"
+    elif problem is not None:
+        state = "damaged"
     else:
-        state = "stopped" if info is not None or problem or last else "waiting"
+        state = "stopped" if info is not None or last else "waiting"
     far = _far(last) | (_noted(running.note) if running is not None else {})
     return RunStatus(
         run=path.name,
@@ -91,7 +111,7 @@ def _status(path: epath.Path) -> RunStatus:
         flops_per_s=far.get("flops_per_s"),
         metrics=last.metrics if last is not None else {},
         age_s=_age_s(path, owner),
-        problem=problem or bad_records,
+        problem=problem,
     )
 
 
@@ -101,8 +121,10 @@ def _read(read: Callable[[], T]) -> tuple[T | None, str | None]:
         return read(), None
     except FileNotFoundError:
         return None, None
-    except (UserError, OSError, ValueError) as e:
+    except UserError as e:
         return None, str(e)
+    except OSError as e:
+        return None, f"{e.filename}: cannot read it ({e.strerror or e})"
 
 
 def _is_running(owner: Holder) -> bool:
@@ -120,9 +142,12 @@ def _far(last: RunRecord | None) -> dict[str, Any]:
 
 
 def _noted(note: dict) -> dict[str, Any]:
-    """What the owner said with its last sign of life."""
-    names = ("shape", "step", "flops", "examples_per_s", "flops_per_s")
-    return {name: note[name] for name in names if note.get(name) is not None}
+    """What the owner said with its last sign of life; nothing where that is damaged."""
+    try:
+        said = typed.from_json(Note, note, "note")
+    except UserError:
+        return {}
+    return {name: value for name, value in said._asdict().items() if value is not None}
 
 
 def _age_s(path: epath.Path, owner: Holder | None) -> float | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from scalax.files import write_atomically
 from scalax.laws.anchored import anchored
 from scalax.laws.curves import Curve, clean
 from scalax.laws.family import Family
@@ -79,9 +80,8 @@ def main(argv: list[str] | None = None) -> None:
         for name, p in learn(curves).items()
     }
     about = f"python -m scalax.laws.learn {' '.join(Path(f).name for f in args.files)} --out {args.out.name}"
-    args.out.write_text(
-        json.dumps({"learned by": about, "curves": len(curves), "priors": priors}, indent=1) + "\n"
-    )
+    text = json.dumps({"learned by": about, "curves": len(curves), "priors": priors}, indent=1)
+    write_atomically(args.out, text + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from scalax.schedule import Shape
 
 Trajectories = Mapping[Shape, Sequence[Trajectory]]  # of each shape, one or more runs (seeds)
 LAW = "shifted_power"  # that plans go by
+MANY, KEPT = 2000, 400  # more evaluations of a shape than MANY are fitted as the means of KEPT groups
 WHOLE_STEPS = 1.02  # a run stops at the last whole step before its budget
 
 
@@ -45,9 +46,21 @@ def fit_laws(
                 f"{shape}: a law needs {least} evaluations, and there are {points} after the first"
                 f" {first_flops:.3g} FLOPs; evaluate more often, or leave out less of the runs"
             )
-        rows.append(laws.Curve(flops[kept], values[kept], str(shape)))
+        rows.append(laws.Curve(*_thinned(flops[kept], values[kept]), str(shape)))
     fits = laws.fit(rows, [family], objective="huber", resamples=resamples, seed=seed)
     return {shape: fit[family.name] for shape, fit in zip(trajectories, fits, strict=True)}
+
+
+def _thinned(flops: np.ndarray, values: np.ndarray) -> Trajectory:
+    """The evaluations; where there are over MANY, the geometric means of those in each of KEPT intervals of
+    log FLOPs. A law has a handful of parameters, and its bootstrap takes time by the evaluation."""
+    if len(flops) <= MANY or not (flops > 0).all() or not (values > 0).all():
+        return flops, values
+    x, y = np.log(flops), np.log(values)
+    at = np.minimum((x - x.min()) / max(np.ptp(x), 1e-300) * KEPT, KEPT - 1).astype(int)
+    counts = np.bincount(at, minlength=KEPT)
+    means = [np.exp(np.bincount(at, z, KEPT)[counts > 0] / counts[counts > 0]) for z in (x, y)]
+    return means[0], means[1]
 
 
 def measured_flops(trajectories: Trajectories) -> float:

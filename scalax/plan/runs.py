@@ -78,9 +78,9 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
                 f"{where}: runs of {shape} have different settings: {different[0]}; keep the runs of one"
                 " setting"
             )
-        least = metrics.least(metric, info.data["validation"] * info.data.get("targets", 1))
+        least = metrics.least(metric, records.validation_targets(where, info))
         trajectories.setdefault(shape, []).append(trajectory_of(run, metric, least))
-        example_flops[shape] = run[-1].flops / run[-1].examples
+        example_flops[shape] = _example_flops(where, run)
     _check_axes(directory, trajectories, axes)
     order = sorted(trajectories, key=example_flops.__getitem__)
     return StaticRuns(
@@ -107,6 +107,12 @@ def _check_axes(
                 f"{directory}: the static runs also differ in {axis} ({', '.join(map(str, values))});"
                 f" add it: `axes` {','.join([*axes, axis])}"
             )
+
+
+def _example_flops(directory: epath.Path, run: Sequence[RunRecord]) -> float:
+    if not (run[-1].examples and run[-1].flops):
+        raise UserError(f"{directory}: its last record is of no training; remove the run, or make it again")
+    return run[-1].flops / run[-1].examples
 
 
 def _measured(directory: epath.Path, metric: str) -> list[RunRecord]:

@@ -1,14 +1,21 @@
 """One `RunRecord` per evaluation of a run: a line of JSON each, in metrics.jsonl."""
 
-import json
 import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from etils import epath
 
+from scalax import typed, untrusted
 from scalax.errors import UserError
-from scalax.records.files import dumps, write_atomically
+from scalax.files import dumps, write_atomically
+
+SHAPE, NUMBERS = ("patch", "width", "depth"), ("flops", "flops_matmul", "wall_s")
+TEXTS, WHOLE = ("run", "family", "unit"), ("step", "examples", *SHAPE)
+LARGEST = sys.float_info.max
+MOST_BYTES = 4 * 2**30  # of a file of records
+AGAIN = "restore the file, or remove the run's directory and make it again"
 
 
 class RunRecord(NamedTuple):
@@ -47,16 +54,34 @@ class RunRecord(NamedTuple):
 
     @classmethod
     def from_json(cls, line: dict) -> "RunRecord":
-        """Raises KeyError or TypeError on what `to_json` could not have written."""
-        own = {name: line.get(name, default) for name, default in cls._field_defaults.items()}
-        own["examples"] = line[own["unit"]]
-        fixed = {name: line[name] for name in cls._fields if name not in {"metrics", *own}}
-        metrics = {k: v for k, v in line.items() if k not in fixed and k not in {*own, own["unit"]}}
-        return cls(**fixed, **own, metrics=metrics)
+        """Raises KeyError, TypeError or ValueError on what `to_json` could not have written."""
+        if not isinstance(line, dict):
+            raise TypeError(f"want an object, got {typed.shown(line)}")
+        values = {name: line[name] for name in _NEEDED}
+        values |= {name: line.get(name, default) for name, default in cls._field_defaults.items()}
+        for name in TEXTS:
+            if type(values[name]) is not str:
+                raise TypeError(f"{name}: want text, got {typed.shown(values[name])}")
+        values["examples"] = line[values["unit"]]
+        for name in WHOLE:
+            if type(values[name]) is not int or not 0 <= values[name] < 2**63:
+                raise TypeError(f"{name}: want a whole number from 0 on, got {typed.shown(values[name])}")
+        for name in NUMBERS:
+            if type(values[name]) not in (int, float) or not 0 <= values[name] <= LARGEST:
+                raise TypeError(f"{name}: want a number from 0 on, got {typed.shown(values[name])}")
+        metrics = {k: v for k, v in line.items() if k not in values and k != values["unit"]}
+        for name, value in metrics.items():
+            if value is not None and not typed.is_number(value):
+                raise TypeError(f"{untrusted.shown(name)}: want a number, got {typed.shown(value)}")
+        return cls(**values, metrics=metrics)
+
+
+_NEEDED = ("run", "step", *NUMBERS, *SHAPE)
 
 
 def append(path: Any, record: RunRecord) -> None:
-    """Add one line. A local file gets it in a single synced write; a store without append is rewritten."""
+    """Add one line, in place of one that a killed process tore. A local file gets it in a single synced
+    write; a store without append is rewritten."""
     line = dumps(record.to_json()) + "\n"
     path = epath.Path(path)
     if "://" in str(path):
@@ -66,7 +91,8 @@ def append(path: Any, record: RunRecord) -> None:
     descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     with os.fdopen(descriptor, "r+b") as file:
         if (size := file.seek(0, os.SEEK_END)) and (file.seek(size - 1), file.read(1))[1] != b"\n":
-            line = "\n" + line  # closes the line that a killed process tore
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
         file.write(line.encode())
         file.flush()
         os.fsync(file.fileno())
@@ -77,31 +103,64 @@ def measured(run: Sequence[RunRecord], metric: str) -> list[RunRecord]:
     return [record for record in run if record.metrics.get(metric) is not None]
 
 
-def read(path: Any) -> list[RunRecord]:
-    """All records of a file in order; a torn line, and only that, is passed over.
+class Found(NamedTuple):
+    """What a file of records holds.
 
-    Raises UserError where a line is whole JSON but not a record.
+    - records: those before the first line that is damaged.
+    - problem: what is wrong with that line, with file and number; None where nothing is.
+    - torn: what is wrong is only that a process was killed while it wrote the last line.
     """
-    records = []
-    for number, line in enumerate(epath.Path(path).read_text().split("\n"), start=1):
+
+    records: list[RunRecord]
+    problem: str | None
+    torn: bool
+
+
+def scan(path: Any) -> Found:
+    """Read records until the first line that is none, or is out of order. Raises OSError where there is no
+    file that can be read, and UserError where it is no regular one."""
+    found: list[RunRecord] = []
+    lines = untrusted.read_bytes(path, MOST_BYTES).split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if number == len(lines) and not line.strip():
+            break
         try:
-            data = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        try:
-            records.append(RunRecord.from_json(data))
-        except (KeyError, TypeError, AttributeError):
-            raise UserError(
-                f"{path}, line {number}: not a run record of scalax; repair or remove it"
-            ) from None
-    return records
+            record = RunRecord.from_json(untrusted.parse_json(line))
+            if found:
+                _check_order(found[-1], record)
+        except (KeyError, TypeError, ValueError) as e:
+            torn = number == len(lines) and type(e) is ValueError  # the only line that has no end
+            reason = f"no {e} in it" if isinstance(e, KeyError) else str(e)
+            return Found(found, f"{path}, line {number}: no record of a run: {reason}", torn)
+        found.append(record)
+    return Found(found, None, False)
+
+
+def read(path: Any) -> list[RunRecord]:
+    """All records of a file in order; a last line that a kill has torn, and only that, is passed over.
+
+    Raises OSError where there is no file that can be read, and UserError where a line is no record.
+    """
+    found = scan(path)
+    if found.problem and not found.torn:
+        raise UserError(f"{found.problem}; {AGAIN}")
+    return found.records
+
+
+def _check_order(before: RunRecord, after: RunRecord) -> None:
+    """Raises TypeError where two lines cannot follow each other in a file."""
+    if (after.run, after.unit) != (before.run, before.unit):
+        raise TypeError("of another run than the line before")
+    again = after.step == before.step and after[6:9] == before[6:9] and after.family == before.family
+    if again or any(getattr(after, name) < getattr(before, name) for name in ("step", "flops")):
+        raise TypeError(f"step {after.step} after step {before.step}")
 
 
 def keep_until(path: Any, step: int) -> list[RunRecord]:
-    """Drop the records after `step` (a resumed run writes them again); returns what is kept."""
+    """Drop what comes after `step` or is damaged (a resumed run writes it again); returns what is kept."""
     path = epath.Path(path)
     if not path.exists():
         return []
-    kept = [record for record in read(path) if record.step <= step]
+    kept = [record for record in scan(path).records if record.step <= step]
     write_atomically(path, "".join(dumps(record.to_json()) + "\n" for record in kept))
     return kept

@@ -1,19 +1,22 @@
 """run.json, which says what a run is and whether it is finished: read here and nowhere else."""
 
 import dataclasses
-import json
+import re
 from typing import Any, NamedTuple
 
 from etils import epath
 
 from scalax import typed
 from scalax.errors import UserError
-from scalax.records.files import dumps, write_atomically
-from scalax.records.record import RunRecord, read
-from scalax.schedule import Schedule
+from scalax.files import dumps, write_atomically
+from scalax.records.record import AGAIN, Found, RunRecord, scan
+from scalax.records.state_file import StateFile
+from scalax.schedule import Schedule, Shape
 
 INFO_FILE, METRICS_FILE = "run.json", "metrics.jsonl"
 VERSION = 2  # of run.json; 1 had none, and fewer settings (settings.upgraded)
+GROUP = re.compile(r"\.group-[0-9a-f]{12}")  # directory of a group; no name may lead elsewhere
+REMEDY = "restore the file, or move {directory} away and make the run again"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,9 @@ class RunInfo:
         return {name: typed.to_json(value) for name, value in fields.items() if value is not None}
 
 
+_FILE = StateFile(RunInfo, VERSION, REMEDY)
+
+
 class Run(NamedTuple):
     """A run as its directory has it."""
 
@@ -60,13 +66,30 @@ class Run(NamedTuple):
 def read_info(directory: Any) -> RunInfo:
     """Raises UserError where the directory has no run.json, or it is not a run's."""
     path = epath.Path(directory) / INFO_FILE
-    try:
-        data = json.loads(path.read_text())
-    except OSError as e:
-        raise UserError(f"{path}: cannot read it ({e.strerror or e})") from None
-    except ValueError:
-        raise UserError(f"{path}: not JSON; move the directory away, or choose another") from None
-    return typed.from_json(RunInfo, data, str(path))
+    info = _FILE.read(path)
+    if info is None:
+        raise UserError(f"{path}: no such file; name the directory of a run")
+    if info.group is not None and not GROUP.fullmatch(info.group):
+        raise UserError(f"{path}, group: want .group- and 12 digits, got {typed.shown(info.group)}")
+    if info.steps < 0 or (info.member or 0) < 0:
+        raise UserError(f"{path}: steps and member must not be negative")
+    return info
+
+
+def validation_targets(directory: Any, info: RunInfo) -> int:
+    """How many targets a validation error of the run is a share of.
+
+    - directory: of the run.
+    - info: of the run.
+
+    Raises UserError where run.json does not say.
+    """
+    counts = [info.data.get("validation"), info.data.get("targets", 1)]
+    if not all(typed.is_whole(count) and count > 0 for count in counts):
+        raise UserError(
+            f"{epath.Path(directory) / INFO_FILE}, data: does not say how many examples there are"
+        )
+    return counts[0] * counts[1]
 
 
 def write_info(directory: Any, info: RunInfo) -> None:
@@ -87,10 +110,50 @@ def is_finished(directory: Any) -> bool:
     return is_run(directory) and read_info(directory).finished
 
 
-def read_run(directory: Any) -> Run:
-    """Raises UserError where run.json or the records are missing or damaged."""
-    info, path = read_info(directory), epath.Path(directory) / METRICS_FILE
+def read_run(directory: Any, info: RunInfo | None = None) -> Run:
+    """A run as its directory has it.
+
+    - directory: of the run.
+    - info: what run.json holds, where that was read already.
+
+    Raises UserError where run.json or the records are missing or damaged (`problem_of`).
+    """
+    info, path = info or read_info(directory), epath.Path(directory) / METRICS_FILE
     try:
-        return Run(info, read(path))
+        found = scan(path)
     except OSError as e:
-        raise UserError(f"{path}: cannot read it ({e.strerror or e})") from None
+        raise UserError(f"{path}: cannot read it ({e.strerror or e}); {AGAIN}") from None
+    if problem := problem_of(directory, info, found):
+        raise UserError(problem)
+    return Run(info, found.records)
+
+
+def problem_of(directory: Any, info: RunInfo, found: Found) -> str | None:
+    """What is wrong with the records of a run, if anything: a line that is damaged, where it is not the last
+    of a run that was killed; or, where the run is finished, that they do not go on to its end.
+
+    - directory: of the run.
+    - info: what its run.json holds.
+    - found: its records.
+    """
+    path = epath.Path(directory) / METRICS_FILE
+    if found.problem and (info.finished or not found.torn):
+        return f"{found.problem}; {AGAIN}"
+    if info.finished and not found.records:
+        return f"{path}: the run is finished, and holds no record; {AGAIN}"
+    if info.finished and not _ends(info, found.records):
+        return f"{path}: the run is finished, and its records end at step {found.records[-1].step}; {AGAIN}"
+    return None
+
+
+def _ends(info: RunInfo, found: list[RunRecord]) -> bool:
+    """Whether the records of a finished run go on to its end. Where it planned as it went, run.json has not
+    the schedule that it came to follow: then they do where the budget buys no further step."""
+    last = found[-1]
+    if Shape.of(last) in {shape for stage in info.schedule.stages for shape in stage.shapes()}:
+        return last.step >= info.steps
+    before = [r for r in found if Shape.of(r) == Shape.of(last) and r.step < last.step]
+    if not before:
+        return False
+    step_flops = (last.flops - before[0].flops) / (last.step - before[0].step)
+    return info.schedule.budget_flops - last.flops < 1.001 * step_flops

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from scalax import untrusted
 from scalax.errors import UserError
-from scalax.records.files import write_atomically
+from scalax.files import write_atomically
 
 SCORES = "scores"
+MOST_BYTES = 2**30  # of one evaluation
 
 
 def write_scores(directory: Any, step: int, scores: Mapping[str, np.ndarray]) -> None:
@@ -33,10 +35,14 @@ def read_scores(directory: Any, step: int) -> dict[str, np.ndarray]:
     """What `write_scores` kept. Raises UserError where it did not, or the file is damaged."""
     path = epath.Path(directory) / SCORES / f"{step:08d}.npz"
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        content = io.BytesIO(untrusted.read_bytes(path, MOST_BYTES))
+        with zipfile.ZipFile(content) as members:
+            if sum(member.file_size for member in members.infolist()) > MOST_BYTES:
+                raise ValueError(f"it would take more than {MOST_BYTES:,} bytes of memory")
+        with np.load(content, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as e:
-        reason = getattr(e, "strerror", None) or e
+    except Exception as e:  # a damaged archive fails in any layer of the reader
+        reason = untrusted.shown(str(getattr(e, "strerror", None) or e or type(e).__name__), most=100)
         raise UserError(
             f"{path}: cannot read the scores of this evaluation ({reason}); remove the run's directory"
             " and make the run again"

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from scalax.files import replacing
 from scalax.laws import FAMILIES, Curve, Fit, Forecast
 from scalax.laws.coverage import ALL, Score
 
@@ -187,5 +188,6 @@ def _finish(figure, axes, curve: Curve | None, title: str, path: Path) -> None:
 def _save(figure, path: Path) -> None:
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120)
     plt.close(figure)

@@ -1,6 +1,7 @@
 """What `scalax fit`, `forecast` and `bench` leave in a directory: JSON, CSV and figures."""
 
 import csv
+import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -137,10 +138,11 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Columns in the order in which they first occur; a row may lack some."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, columns, restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue())
 
 
 def write_json(path: Path, data: Any) -> None:

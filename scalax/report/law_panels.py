@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
+from scalax.files import replacing
 from scalax.laws import Curve, Fit, Forecast
 from scalax.report.console import short_names
 from scalax.report.law_figures import colours
@@ -117,7 +118,8 @@ def _page(
     for i, (name, colour) in enumerate(legend.items()):
         figure.text((0.16 + i * 0.5) / columns, 1 - 0.3 / height, f"― {name}", color=colour, fontsize=8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=90)
     plt.close(figure)
 
 

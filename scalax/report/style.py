@@ -15,6 +15,7 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from scalax.files import write_atomically
 from scalax.units import flops_text
 
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
@@ -97,7 +98,7 @@ def _save(drawing: Figure, path: epath.Path, dpi: float | None = None) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # of names in scripts that the font lacks
         drawing.savefig(picture, format="png", dpi=dpi or RC["savefig.dpi"])
-    path.write_bytes(picture.getvalue())
+    write_atomically(path, picture.getvalue())
 
 
 @contextmanager

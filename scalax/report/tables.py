@@ -1,11 +1,14 @@
 """Tables of text: on a page, on a terminal, and numbers to a CSV file."""
 
 import csv
+import io
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from etils import epath
+
+from scalax.files import write_atomically
 
 DASH = "–"
 
@@ -43,13 +46,12 @@ def write_csv(path: epath.Path, header: Sequence[str], rows: Iterable[Sequence[A
     - header: names of the columns.
     - rows: a cell for each column.
     """
-    with path.open("w") as file:
-        table = csv.writer(file)
-        table.writerow(header)
-        for row in rows:
-            table.writerow(
-                "" if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row
-            )
+    text = io.StringIO(newline="")
+    table = csv.writer(text)
+    table.writerow(header)
+    for row in rows:
+        table.writerow("" if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row)
+    write_atomically(path, text.getvalue())
 
 
 def _drawn(table: Table):

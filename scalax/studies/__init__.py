@@ -5,20 +5,21 @@ tests know studies by the functions of this file alone.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from etils import epath
 
-from scalax import typed
+from scalax import typed, untrusted
 from scalax.errors import UserError
-from scalax.records import dumps, write_atomically
+from scalax.records import dumps, read_json, write_atomically
 from scalax.registry import Registry
 from scalax.studies.protocol import Study as Study
 from scalax.studies.protocol import deferred as deferred
 
 FILE = "study.json"
+MOST_BYTES = 2**30  # of study.json, which holds all records
+AGAIN = "run the study's launch command again to rewrite it"
 STUDIES: Registry[Study] = Registry("study", "scalax.studies", "STUDY")
 register, get = STUDIES.register, STUDIES.get
 
@@ -83,15 +84,9 @@ def load(out: Any) -> tuple[Study, Any]:
     Raises UserError where there is none, or it cannot be read: of another version, or damaged.
     """
     path = epath.Path(out) / FILE
-    again = "run the study's launch command again to rewrite it"
-    try:
-        data = json.loads(path.read_text())
-    except OSError:
-        raise UserError(
-            f"{path}: no such file; finish the study with python -m scalax.launch first"
-        ) from None
-    except ValueError:
-        raise UserError(f"{path}: not JSON; {again}") from None
+    data = read_json(path, AGAIN, MOST_BYTES)
+    if data is None:
+        raise UserError(f"{path}: no such file; finish the study with python -m scalax.launch first")
     if not isinstance(data, dict) or not isinstance(data.get("study"), str):
         raise UserError(f"{path}: holds no study; give the directory of one")
     if data["study"] not in STUDIES:
@@ -101,11 +96,11 @@ def load(out: Any) -> tuple[Study, Any]:
         )
     study = get(data["study"])
     if data.get("version") != study.version:
-        raise UserError(f"{path}: has version {data.get('version')}, want {study.version}; {again}")
+        raise UserError(f"{path}: has version {data.get('version')}, want {study.version}; {AGAIN}")
     try:
         return study, typed.from_json(study.Result, data, str(path))
     except UserError as e:
-        raise UserError(f"{e}; {again}, or name the file that registers it: scalax --import FILE") from None
+        raise UserError(f"{e}; {AGAIN}, or name the file that registers it: scalax --import FILE") from None
 
 
 def report(out: Any) -> str:
@@ -114,16 +109,23 @@ def report(out: Any) -> str:
     Raises UserError where there is no finished study.
     """
     study, result = load(out)
-    return study.report(result, out)
+    try:
+        return study.report(result, out)
+    except UserError:
+        raise
+    except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, AssertionError) as e:
+        # Its parts have the right types and do not belong together, e.g. a shape that has no curve.
+        what = untrusted.shown(f"{type(e).__name__}: {e}", most=100)
+        raise UserError(f"{epath.Path(out) / FILE}: no report can be made of it ({what}); {AGAIN}") from e
 
 
 def _check_free(study: Study, out: Any) -> None:
     """Raises UserError where the result of another study would be lost."""
     try:
-        data = json.loads((epath.Path(out) / FILE).read_text())
+        data = read_json(epath.Path(out) / FILE, "", MOST_BYTES)
         other, version = data["study"], data["version"]  # files from before versions cannot be read any more
-    except (OSError, ValueError, KeyError, TypeError):
-        return
+    except (UserError, KeyError, TypeError):
+        return  # nothing that could be lost
     if other != study.name:
         raise UserError(
             f"{out} holds a study of kind {other!r} (version {version}); choose another directory"

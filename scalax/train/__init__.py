@@ -13,8 +13,8 @@ from scalax.train.experiment import Experiment as Experiment
 from scalax.train.experiment import open_experiment as open_experiment
 from scalax.train.finished import Finished as Finished
 from scalax.train.finished import open_finished as open_finished
+from scalax.train.group import Diverged as Diverged
 from scalax.train.group import Member as Member
-from scalax.train.health import Diverged as Diverged
 from scalax.train.hooks import Hook as Hook
 from scalax.train.hooks import Progress as Progress
 from scalax.train.loop import run as run

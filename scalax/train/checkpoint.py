@@ -3,20 +3,25 @@
 import asyncio
 import functools
 import sys
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from etils import epath
 from orbax.checkpoint import v1 as ocp
 
+from scalax import untrusted
 from scalax.errors import UserError
+from scalax.train import distributed
+from scalax.train.complete import LostRecords
 from scalax.train.state import TrainState
 
 KEPT = 2
+METADATA = "_CHECKPOINT_METADATA"  # Orbax's file of what was saved beside the state
 _REPORT = asyncio.BaseEventLoop.call_soon_threadsafe.__code__
 
 
@@ -28,6 +33,9 @@ class Checkpoints:
         last: Any = ocp.training.preservation_policies.LatestN(KEPT)
         self._directory = directory = _absolute(directory)
         _ignore_late_writes()
+        if distributed.is_primary():
+            _set_aside_damaged(directory)
+        distributed.barrier("checkpoints")
         with self._errors("open"):
             self._checkpointer = ocp.training.Checkpointer(
                 directory, save_decision_policy=every, preservation_policy=last, cleanup_tmp_directories=True
@@ -50,25 +58,32 @@ class Checkpoints:
     def restore(self, abstract: Callable[[int, dict], TrainState]) -> tuple[int, TrainState, dict] | None:
         """(step, state, progress) of the newest checkpoint that can be read, None where there is none.
 
-        abstract: from a step and progress to the state as jax.ShapeDtypeStruct with shardings. A checkpoint
-        that cannot be read is passed over with a warning.
+        abstract: from a step and progress to the state as jax.ShapeDtypeStruct with shardings; it raises
+        where the progress is not one to go on from. A checkpoint that cannot be gone on from is passed over
+        with a warning.
+
+        Raises LostRecords where none is left, and that was the reason for one of them: the run's past cannot
+        be had back by going on.
         """
+        lost: LostRecords | None = None
         for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda c: c.step, reverse=True):
             try:
                 progress = self._checkpointer.checkpointables_metadata(checkpoint.step).custom_metadata
-                if not isinstance(progress, dict):
-                    raise ValueError("the progress of the run is missing")
-                wanted = {"state": abstract(checkpoint.step, progress)}
+                wanted = {"state": abstract(checkpoint.step, cast(dict, progress))}
                 loaded = self._checkpointer.load_checkpointables(checkpoint.step, wanted)
             except Exception as e:  # a torn file can fail in any layer of the reader
-                first = str(e).splitlines()[0] if str(e) else ""
+                lost = e if isinstance(e, LostRecords) else lost
+                what = f"cannot be gone on from ({_line(e)})" if lost is e else f"cannot be read ({_line(e)})"
                 warnings.warn(
-                    f"checkpoint {checkpoint.path} cannot be read ({type(e).__name__}: {first});"
-                    " going back to the one before",
-                    stacklevel=2,
+                    f"checkpoint {checkpoint.path} {what}; going back to the one before", stacklevel=2
                 )
                 continue
-            return checkpoint.step, loaded["state"], progress
+            return checkpoint.step, loaded["state"], cast(dict, progress)
+        if lost is not None:
+            raise UserError(
+                f"{lost}; no checkpoint is from before. Restore the file, or remove {self._directory}, and"
+                " the run begins again"
+            )
         return None
 
     def newest_step(self) -> int | None:
@@ -91,17 +106,39 @@ class Checkpoints:
         try:
             yield
         except Exception as e:  # a full or vanished disk shows in any layer of the writer
-            reason = f"{type(e).__name__}: {e}".splitlines()[0]
             raise UserError(
-                f"cannot {what} {self._directory} ({reason}); earlier checkpoints are kept. Free space or"
+                f"cannot {what} {self._directory} ({_line(e)}); earlier checkpoints are kept. Free space or"
                 " repair the directory, then start again"
             ) from e
+
+
+def _line(error: Exception) -> str:
+    """The error in one line."""
+    return untrusted.shown(f"{type(error).__name__}: {error}".splitlines()[0], most=300)
 
 
 def _absolute(directory: Any) -> epath.Path:
     """Orbax takes no relative path."""
     path = epath.Path(directory)
     return path if "://" in str(directory) else path.absolute()
+
+
+def _set_aside_damaged(directory: epath.Path) -> None:
+    """Rename checkpoints whose metadata Orbax would refuse, and with them all others in the directory."""
+    if "://" in str(directory) or not directory.is_dir():
+        return
+    for path in directory.iterdir():
+        try:
+            if path.name.isdigit() and (raw := untrusted.read_bytes(path / METADATA)).strip():
+                data = untrusted.parse_json(raw)
+                if data is not None and not isinstance(data.get("custom_metadata"), dict | None):
+                    raise ValueError("custom_metadata is no object")
+        except FileNotFoundError:
+            continue  # Orbax passes over it
+        except (ValueError, AttributeError, OSError) as e:
+            aside = path.with_name(f"damaged-{path.name}-{uuid.uuid4().hex[:8]}")
+            path.rename(aside)
+            warnings.warn(f"checkpoint {path} cannot be read ({_line(e)}); moved to {aside}", stacklevel=3)
 
 
 def read_as_saved(directory: Any) -> dict[str, Any] | None:

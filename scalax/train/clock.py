@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from scalax.train.saved import PARTS, Saved
 from scalax.train.watch import Watcher
 
 T = TypeVar("T")
-PARTS: tuple[str, ...] = ("compile_s", "switch_stall_s", "idle_s")
 
 
 class Clock:
@@ -20,13 +20,9 @@ class Clock:
         self.wall_s = 0.0
         self.timing = dict.fromkeys(PARTS, 0.0)
 
-    def restore(self, progress: dict) -> None:
+    def restore(self, saved: Saved) -> None:
         """As it was when a checkpoint was made."""
-        self.wall_s = progress.get("wall_s", 0.0)
-        self.timing = progress.get("timing", dict.fromkeys(PARTS, 0.0))
-
-    def progress(self) -> dict:
-        return {"wall_s": self.wall_s, "timing": self.timing}
+        self.wall_s, self.timing = saved.wall_s, dict(saved.timing)
 
     def start(self) -> None:
         """No step may be under way."""

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from scalax import data, records
+from scalax.errors import UserError
 from scalax.evals import evaluations
 from scalax.records import RunRecord
 from scalax.schedule import Schedule
 from scalax.train import distributed
 from scalax.train.experiment import Experiment
+from scalax.train.saved import Saved
 from scalax.train.timeline import Span, Timeline, plan
 
 Replan = Callable[[list[RunRecord], Schedule], Schedule]  # from a run's records and schedule to the next
@@ -49,17 +51,25 @@ class Course:
         """As it was before the first step."""
         self._follow(self._first)
 
-    def restore(self, progress: dict) -> None:
-        """As it was when a checkpoint was made: a schedule made on the way is part of its progress."""
-        if self._replan is not None:
-            self._follow(Schedule.from_json(progress["schedule"]))
+    def restore(self, saved: Saved) -> None:
+        """As it was when a checkpoint was made: a schedule made on the way was saved with it. Raises
+        UserError where it was not."""
+        if self._replan is None:
+            return
+        if saved.schedule is None or saved.schedule.budget_flops != self.budget_flops:
+            raise UserError("progress: has not the schedule that the run follows")
+        self._follow(saved.schedule)
 
     def advance(self, step: int, metrics_file: Any) -> bool:
         """Plan anew by the records up to `step`, if this run does so; whether the schedule is another now."""
         if self._replan is None or step == self.timeline.steps:
             return False
         distributed.barrier("records")  # one process writes them, all plan by them
-        schedule = self._replan(records.read(metrics_file), self.schedule)
+        try:
+            found = records.read(metrics_file)
+        except OSError as e:
+            raise UserError(f"{metrics_file}: cannot read it ({e.strerror or e}); restore it") from None
+        schedule = self._replan(found, self.schedule)
         return schedule != self.schedule and self._follow(schedule)
 
     def later(self, span: Span) -> list[tuple[Span, Span]]:

@@ -1,6 +1,6 @@
 """Many runs of one experiment: grouped where one program trains several, and shared out among workers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -10,16 +10,18 @@ from scalax import jobs, records
 from scalax.config import OptimConfig
 from scalax.errors import UserError
 from scalax.evals import Evaluator
-from scalax.jobs import Claim
-from scalax.records import Run
+from scalax.jobs import Claim, Failed, Failure
+from scalax.records import METRICS_FILE, Found, Run
+from scalax.records.record import AGAIN
 from scalax.schedule import Schedule
 from scalax.train import loop, rundir
+from scalax.train.complete import check_records, followed
 from scalax.train.course import Replan, check
 from scalax.train.experiment import Experiment
-from scalax.train.group import Member, directory_of, name_of
-from scalax.train.health import Diverged
+from scalax.train.group import Diverged, Member, directory_of, name_of
 from scalax.train.hooks import Hook
 from scalax.train.population import pays
+from scalax.train.timeline import Timeline
 
 MOST_TOGETHER = 16  # runs in a population
 
@@ -52,6 +54,10 @@ class GroupJob(NamedTuple):
     def directory(self) -> epath.Path:
         return directory_of(self.members)
 
+    def names(self) -> set[str]:
+        """Of its runs."""
+        return {member.path.name for member in self.members}
+
     def finished(self) -> bool:
         return all(records.is_finished(member.path) for member in self.members)
 
@@ -71,18 +77,30 @@ def execute(
     - directory: each run is in a directory there, of its name.
     - hooks: called of all training.
     - say: gets a line for each failure, and one when there is only waiting left.
-    - lenient: leave out runs that failed, rather than raise.
+    - lenient: leave out runs that diverged, rather than raise. What failed for another reason (a disk, a
+      file) is no result, and raises all the same.
 
-    Runs of one schedule train as a population where that is faster (population.pays). Raises UserError, when
-    all others are done, where some failed.
+    Runs of one schedule train as a population where that is faster (population.pays). Raises jobs.Failed,
+    when all others are done, where some failed, and UserError where a run's files are damaged.
     """
-    schedules = list(dict.fromkeys(spec.schedule for spec in specs))
-    for schedule in schedules:
-        check(experiment, schedule)
+    by_schedule: dict[Schedule, list[RunSpec]] = {}
+    for spec in specs:
+        by_schedule.setdefault(spec.schedule, []).append(spec)
+    timelines = {schedule: check(experiment, schedule) for schedule in by_schedule}
+
+    def finished(spec: RunSpec) -> bool:
+        return records.is_finished(epath.Path(directory) / spec.name)
+
+    def found(spec: RunSpec) -> Run:
+        return _read(experiment, spec, directory, timelines[spec.schedule])
+
+    # Those that others may finish meanwhile are left to the end, when all processes of a worker agree.
+    early = [spec for spec in specs if finished(spec)] if jax.process_count() == 1 else []
+    runs = {spec.name: found(spec) for spec in early}  # a damaged one is found before anything is trained
     todo = [
         GroupJob(schedule, tuple(_member(spec, directory) for spec in group), group[0].replan)
-        for schedule in schedules
-        for group in _groups(experiment, [s for s in specs if s.schedule == schedule], directory)
+        for schedule, together in by_schedule.items()
+        for group in _groups(experiment, together, directory, runs)
     ]
 
     def evaluator() -> Evaluator:
@@ -91,7 +109,7 @@ def execute(
     def work(job: GroupJob, claim: Claim | None = None) -> None:
         loop.run(experiment, job.schedule, job.members, evaluator, hooks, claim, job.replan)
 
-    left = [job for job in todo if not job.finished()]
+    left = [job for job in todo if not (job.names() <= runs.keys() or job.finished())]
     if left:
         evaluator()  # what cannot be evaluated is found before anything is trained
     missing = sum(len(job.members) * job.schedule.budget_flops for job in left)
@@ -102,54 +120,63 @@ def execute(
             _side_by_side(todo, work)
         else:
             jobs.drain(todo, work, say=say)
-    except UserError:
-        if not lenient:
+    except Failed as e:
+        if not lenient or any(failure.kind != Diverged.__name__ for failure in e.failures.values()):
             raise
-    return {
-        spec.name: read(experiment, spec, directory)
-        for spec in specs
-        if not lenient or records.is_finished(epath.Path(directory) / spec.name)
+    runs |= {
+        spec.name: found(spec) for spec in specs if spec.name not in runs and (not lenient or finished(spec))
     }
+    return {spec.name: runs[spec.name] for spec in specs if spec.name in runs}
 
 
-def read(experiment: Experiment, spec: RunSpec, directory: Any) -> Run:
-    """A run as its directory has it. Raises UserError where that belongs to another.
+def _read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeline) -> Run:
+    """A run as its directory has it. timeline: of its schedule.
 
-    - experiment: that the run is of.
-    - spec: of the run.
-    - directory: where its directory is.
+    Raises UserError where the directory belongs to another run, or is damaged.
     """
     member = _member(spec, directory)
     rundir.optimizers(experiment.config, [member])
-    timeline = check(experiment, spec.schedule)
-    rundir.open_directory(
-        member.path, rundir.describe(experiment, spec.schedule, member, timeline, bool(spec.replan))
-    )
-    return records.read_run(member.path)
+    described = rundir.describe(experiment, spec.schedule, member, timeline, bool(spec.replan))
+    run = records.read_run(member.path, rundir.open_directory(member.path, described))
+    if run.info.finished:
+        path = member.path / METRICS_FILE
+        if spec.replan:
+            timeline = check(experiment, followed(spec.schedule, run.records))
+        try:
+            check_records(path, Found(run.records, None, False), timeline, timeline.steps)
+        except UserError as e:
+            raise UserError(f"{e}; {AGAIN}") from None
+    return run
 
 
 def _side_by_side(todo: Sequence[GroupJob], work: Callable[[GroupJob], None]) -> None:
     """The processes of one worker go through the list together."""
-    failed = []
+    failed = {}
     for job in todo:
         try:
             work(job)
         except Diverged as e:  # as in every other process
-            failed.append(str(e))
+            failed[job.name] = Failure(str(e), kind=Diverged.__name__)
     if failed:
-        raise UserError(f"{len(failed)} of {len(todo)} failed: {'; '.join(failed[:3])}")
+        raise Failed(failed, len(todo))
 
 
 def _member(spec: RunSpec, directory: Any) -> Member:
     return Member(epath.Path(directory) / spec.name, spec.seed, spec.optim)
 
 
-def _groups(experiment: Experiment, specs: Sequence[RunSpec], directory: Any) -> list[list[RunSpec]]:
+def _groups(
+    experiment: Experiment, specs: Sequence[RunSpec], directory: Any, finished: Collection[str]
+) -> list[list[RunSpec]]:
+    """Runs of one schedule that train together. finished: names of those that are known to be."""
     if any(spec.replan for spec in specs):
         return [[spec] for spec in specs]
     if len(specs) > MOST_TOGETHER:
         parts = [specs[i : i + MOST_TOGETHER] for i in range(0, len(specs), MOST_TOGETHER)]
-        return [group for part in parts for group in _groups(experiment, part, directory)]
-    missing = any(not records.is_finished(epath.Path(directory) / spec.name) for spec in specs)
+        return [group for part in parts for group in _groups(experiment, part, directory, finished)]
+    missing = any(
+        spec.name not in finished and not records.is_finished(epath.Path(directory) / spec.name)
+        for spec in specs
+    )
     together = len(specs) > 1 and missing and pays(experiment, specs[0].schedule, len(specs), directory)
     return [list(specs)] if together else [[spec] for spec in specs]

@@ -9,8 +9,26 @@ from etils import epath
 
 from scalax import jobs, records
 from scalax.config import OptimConfig
-from scalax.records import RunInfo
+from scalax.errors import UserError
+from scalax.records import RunInfo, StateFile
 from scalax.train import distributed
+
+
+class Diverged(UserError):
+    """The loss or the gradient of a run is no longer finite."""
+
+
+class Ended(NamedTuple):
+    """What finished.json of a group holds: names of the members that ended, and the timing of each."""
+
+    names: list[str]
+    timing: dict[str, float]
+
+
+FILE = "finished.json"
+_FILE = StateFile(
+    Ended, 1, "restore it; or remove it, and runs of the group that are not finished train again, alone"
+)
 
 
 class Member(NamedTuple):
@@ -80,16 +98,20 @@ class Group:
         ended = [i for i in range(self.size) if i not in failed]
         timing = {name: value / self.size for name, value in timing.items()}
         if self.axis:
-            marks = {"names": [self.members[i].path.name for i in ended], "timing": timing}
-            records.write_atomically(self.directory / "finished.json", json.dumps(marks))
+            _FILE.write(self.directory / FILE, Ended([self.members[i].path.name for i in ended], timing))
         for i in ended:
             self._write(i, finished=True, timing=timing)
 
-    def fail(self, failed: dict[int, str], reason: str = "") -> None:
-        """Write failure.json of the `failed` members, and of all others where there is a `reason`."""
+    def fail(self, failed: dict[int, str], error: UserError | None = None) -> None:
+        """Write failure.json of the members that diverged (`failed`), and of all others where there is an
+        `error`."""
+        if not distributed.is_primary():
+            return
         for i, member in enumerate(self.members):
-            if distributed.is_primary() and (why := failed.get(i, reason)):
-                jobs.note_failure(member.path, why)
+            if i in failed:
+                jobs.note_failure(member.path, failed[i], Diverged.__name__)
+            elif error is not None:
+                jobs.note_failure(member.path, str(error), type(error).__name__)
 
     def _write(self, i: int, **changes: Any) -> None:
         self.infos[i] = dataclasses.replace(self.infos[i], **changes)
@@ -112,7 +134,7 @@ def directory_of(members: tuple[Member, ...]) -> epath.Path:
 
 def checkpoints_of(directory: epath.Path, info: RunInfo) -> tuple[epath.Path, int | None]:
     """Where the checkpoints of a run are, and its number among those of its group, None for a run alone."""
-    if info.group is None:
+    if info.group is None or info.member is None:
         return directory / "ckpt", None
     return directory.parent / info.group / "ckpt", info.member
 
@@ -125,11 +147,10 @@ def ended_in_group(directory: epath.Path, info: RunInfo) -> bool:
     theirs = records.read_info(directory)
     if theirs.group is None:
         return False
-    path = directory.parent / theirs.group / "finished.json"
-    marks = json.loads(path.read_text()) if path.exists() else {"names": []}
-    if directory.name not in marks["names"]:
+    marks = _FILE.read(directory.parent / theirs.group / FILE)
+    if marks is None or directory.name not in marks.names:
         return False
     if distributed.is_primary():
-        ended = {"group": theirs.group, "member": theirs.member, "finished": True, "timing": marks["timing"]}
+        ended = {"group": theirs.group, "member": theirs.member, "finished": True, "timing": marks.timing}
         records.write_info(directory, dataclasses.replace(info, **ended))
     return True

@@ -1,20 +1,17 @@
 """What a run does when a loss or gradient is no longer finite."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
-from scalax.errors import UserError
 from scalax.schedule import Shape
-from scalax.train.group import Group
+from scalax.train.group import Diverged, Group
+from scalax.train.saved import Saved
 
 SKIPPED_IN_A_ROW = 20
 LOWERED = 5  # times that a run may go back
 FACTOR = 0.5
-
-
-class Diverged(UserError):
-    """Every member of a group has failed."""
 
 
 class Health:
@@ -35,19 +32,19 @@ class Health:
         self.skipped = np.zeros(group.size, int)
         self.in_a_row = np.zeros(group.size, int)
 
-    def restore(self, progress: dict) -> None:
+    def restore(self, saved: Saved) -> None:
         """As it was when a checkpoint was made."""
-        size = self.group.size
-        self.failed = {int(i): reason for i, reason in progress.get("failed", {}).items()}
-        self.skipped = np.array(progress.get("skipped", [0] * size))
-        self.in_a_row = np.array(progress.get("skipped_in_a_row", [0] * size))
+        self.failed = saved.failed_members(self.group.size)
+        self.skipped, self.in_a_row = map(np.array, saved.skips(self.group.size))
 
-    def progress(self) -> dict:
-        return {
-            "failed": {str(i): reason for i, reason in self.failed.items()},
-            "skipped": self.skipped.tolist(),
-            "skipped_in_a_row": self.in_a_row.tolist(),
-        }
+    def saved(self, saved: Saved) -> Saved:
+        """The same, with how it is now."""
+        return dataclasses.replace(
+            saved,
+            failed={str(i): reason for i, reason in self.failed.items()},
+            skipped=self.skipped.tolist(),
+            skipped_in_a_row=self.in_a_row.tolist(),
+        )
 
     @property
     def alive(self) -> list[int]:

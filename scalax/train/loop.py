@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import optax
 
+from scalax import signals
 from scalax.errors import UserError
 from scalax.evals import Evaluator
 from scalax.jobs import Claim, Lost, claim
@@ -24,12 +25,13 @@ from scalax.train.checkpoint import Checkpoints
 from scalax.train.clock import Clock
 from scalax.train.course import Course, Replan
 from scalax.train.experiment import Experiment
-from scalax.train.group import Group, Member, ended_in_group
-from scalax.train.health import FACTOR, LOWERED, Diverged, Health
+from scalax.train.group import Diverged, Group, Member, ended_in_group
+from scalax.train.health import FACTOR, LOWERED, Health
 from scalax.train.hooks import Hook
 from scalax.train.rates import SpanRates
 from scalax.train.recorder import Recorder
 from scalax.train.reporter import Reporter
+from scalax.train.saved import Saved, read_saved
 from scalax.train.state import TrainState
 from scalax.train.timeline import Span, Work
 from scalax.train.watch import Watcher
@@ -72,7 +74,8 @@ def run(
     todo = []
     for member, optim in zip(members, optims, strict=True):
         info = rundir.describe(experiment, schedule, member, course.timeline, bool(replan))
-        if not rundir.open_directory(member.path, info) and not ended_in_group(member.path, info):
+        finished = rundir.open_directory(member.path, info).finished
+        if not finished and not ended_in_group(member.path, info):
             todo.append((member, optim, info))
     if not todo:
         return
@@ -128,14 +131,15 @@ class Loop:
         ):
             hook.start(member.path.name, member.path, info)
         try:
-            with self.compiler:
-                self._train_until_healthy()
+            self._train_until_healthy()
         except Lost:
             raise
         except UserError as e:
-            self.group.fail(self.health.failed, str(e))
+            self.group.fail(self.health.failed, e)
             raise
         finally:
+            # Who was asked to end does not wait for programs that nobody will run.
+            self.compiler.shutdown(wait=not signals.asked(), cancel_futures=True)
             self.watcher.close()
             self.checkpoints.close()
             for hook, member in itertools.product(self.hooks, self.group.members):
@@ -193,6 +197,7 @@ class Loop:
 
     def _step(self, step: int, state: TrainState, program: Callable, rates: SpanRates) -> TrainState:
         """Hand the update after `step` updates to the device."""
+        signals.hold()
         for hook, member in itertools.product(self.hooks, self.group.members):
             hook.step(member.path.name, step)
         dataset, batch = self.batches.dataset(), self.batches.next(self.feed)
@@ -222,38 +227,48 @@ class Loop:
         found = self.checkpoints.restore(self._abstract_state)
         if found:
             step, state, progress = found
-            self.feed = self._feed(self.course.timeline.around(step)[0])
-            self.feed.set_state(progress["feed"])
+            saved = read_saved(progress, self.group.size)
         else:
-            step, progress = 0, {}
+            step, saved = 0, Saved({})
             self.course.restart()
             first = self.course.timeline.spans[0]
             self.feed = self._feed(first)
             state = self.experiment.first_state(first.shape, self.group.seed)
-        self.health.restore(progress)
-        self.clock.restore(progress)
-        self.rate_factor = min(self.rate_factor, progress.get("rate_factor", 1.0))
+        self.health.restore(saved)
+        self.clock.restore(saved)
+        self.rate_factor = min(self.rate_factor, saved.rate_factor)
         self.watcher.begin(step)
         self.recorder.keep_until(step)
         return step, state
 
     def _abstract_state(self, step: int, progress: dict) -> TrainState:
-        self.course.restore(progress)
-        return self.programs.abstract_state(self.course.timeline.around(step)[0].shape, self.group.axis)
+        """That of a checkpoint. Raises UserError, or what the feed raises, where the run cannot go on from
+        it; else course and feed are as they were."""
+        saved = read_saved(progress, self.group.size)
+        self.course.restore(saved)
+        timeline = self.course.timeline
+        if step > timeline.steps:
+            raise UserError(f"of step {step}, and the run has {timeline.steps}")
+        failed = saved.failed_members(self.group.size)
+        self.recorder.check_kept(timeline, step, [i for i in range(self.group.size) if i not in failed])
+        span, _ = timeline.around(step)
+        self.feed = self._feed(span)
+        self.feed.set_state(saved.feed)
+        return self.programs.abstract_state(span.shape, self.group.axis)
 
     def _save(self, step: int, span: Span, state: TrainState) -> None:
         # The step's own metrics were taken before its update.
         norm = np.asarray((_norms if self.group.axis else _norm)(state.params))
         self.health.check_all("norm of the parameters", norm, span.shape, step)
         self.recorder.check_claims()
-        progress = {
-            "feed": self.feed.get_state(),
-            "rate_factor": self.rate_factor,
-            "schedule": self.course.schedule.to_json(),
-            **self.clock.progress(),
-            **self.health.progress(),
-        }
-        self.checkpoints.save(step, state, progress)
+        saved = Saved(
+            feed=self.feed.get_state(),
+            schedule=self.course.schedule,
+            rate_factor=self.rate_factor,
+            wall_s=self.clock.wall_s,
+            timing=self.clock.timing,
+        )
+        self.checkpoints.save(step, state, self.health.saved(saved).to_json())
 
     def _saves(self, step: int, span: Span) -> bool:
         return step % self.experiment.config.checkpoint_steps == 0 or step == span.last

@@ -1,14 +1,15 @@
 """Whether runs of one schedule are better trained as one program."""
 
-import json
 import statistics
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from etils import epath
 
 from scalax import records
+from scalax.errors import UserError
+from scalax.records import StateFile
 from scalax.schedule import Schedule
 from scalax.train.experiment import Experiment
 from scalax.train.rates import hyperparams
@@ -16,6 +17,16 @@ from scalax.train.timeline import Work, plan
 
 WORTH_FLOPS = 1e12  # on a CPU: less is trained one by one before a trial has ended
 ROUNDS, ROUND_S = 3, 0.3
+
+
+class Trial(NamedTuple):
+    """Seconds a step of one run alone, and a step of all members together."""
+
+    alone_s: float
+    together_s: float
+
+
+_FILE = StateFile(Trial, 1, "remove it, and the trial is made again")
 
 
 def pays(experiment: Experiment, schedule: Schedule, members: int, directory: Any) -> bool:
@@ -49,7 +60,7 @@ def pays(experiment: Experiment, schedule: Schedule, members: int, directory: An
         times = _agreed(
             epath.Path(directory) / f".population-{_name(work)}x{members}.json", experiment, work, members
         )
-        alone, together = alone + count * members * times["alone_s"], together + count * times["together_s"]
+        alone, together = alone + count * members * times.alone_s, together + count * times.together_s
     return together < alone
 
 
@@ -57,13 +68,30 @@ def _name(work: Work) -> str:
     return f"{work.shape}-{work.batch_size}".replace("/", "_")
 
 
-def _agreed(path, experiment: Experiment, work: Work, members: int) -> dict:
+def _agreed(path: epath.Path, experiment: Experiment, work: Work, members: int) -> Trial:
     """What the trial of this work found, made here where no worker has made it; the first counts."""
-    if not path.exists():
-        found = records.dumps(trial(experiment, work, members))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        records.create_atomically(path, found)
-    return json.loads(path.read_text())
+    if (found := _read(path)) is not None:
+        return found
+    made = Trial(**trial(experiment, work, members))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not records.create_atomically(path, _FILE.text(made)) and not _holds(path):
+        _FILE.write(path, made)  # that of a worker which was killed before it wrote, without hard links
+    return _read(path) or made
+
+
+def _read(path: epath.Path) -> Trial | None:
+    """None where no trial was made, or its worker was killed before it wrote."""
+    found = _FILE.read(path) if _holds(path) else None
+    if found is not None and not (found.alone_s > 0 and found.together_s > 0):
+        raise UserError(f"{path}: has no times of a step; {_FILE.remedy}")
+    return found
+
+
+def _holds(path: epath.Path) -> bool:
+    try:
+        return path.stat().length > 0
+    except FileNotFoundError:
+        return False
 
 
 def trial(experiment: Experiment, work: Work, members: int) -> dict:

@@ -1,57 +1,29 @@
-"""SIGTERM, as a cluster sends it ahead of taking a machine away: save, and ask to be started again."""
+"""A run that is asked to end (scalax.signals) saves first, and asks to be started again."""
 
 import contextlib
-import signal
-import threading
 from collections.abc import Iterator
 
 import jax
 from jax.experimental import multihost_utils
 
-_asked = threading.Event()
-_saving = False  # a run is in its loop, and will save before it goes
+from scalax import signals
+
 _calls = 0
 
 
-class Preempted(Exception):
-    """Raised where the process was asked to end; all that was done is on disk."""
-
-
-@contextlib.contextmanager
-def watch() -> Iterator[None]:
-    """Turn SIGTERM into Preempted: at the next step inside a run, at once outside of one.
-
-    With several processes JAX's own service listens, since all must save at the same step.
-    """
-    global _saving
-    _asked.clear()
-    _saving = False
-    if jax.distributed.is_initialized() or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ask(signum, frame) -> None:
-        _asked.set()
-        if not _saving:
-            raise Preempted
-
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+class Preempted(BaseException):
+    """Raised where the process was asked to end, and all that was done is on disk. No Exception: what passes
+    over a file that cannot be read must not pass over this."""
 
 
 @contextlib.contextmanager
 def saved_before() -> Iterator[None]:
-    """Within it the end waits until the code asks `asked`."""
-    global _saving
-    _saving = True
+    """A run. Once it holds work (signals.hold), the end waits until the code asks `asked` and has saved."""
     try:
         yield
     finally:
-        _saving = False
-    if _asked.is_set():
+        signals.release()
+    if signals.asked():
         raise Preempted
 
 
@@ -61,4 +33,4 @@ def asked() -> bool:
     if jax.distributed.is_initialized():
         _calls += 1
         return multihost_utils.reached_preemption_sync_point(_calls)
-    return _asked.is_set()
+    return signals.asked()

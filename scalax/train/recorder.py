@@ -9,9 +9,10 @@ from scalax import records
 from scalax.errors import UserError
 from scalax.evals import Evaluator
 from scalax.jobs import Claim
-from scalax.records import METRICS_FILE, RunRecord
+from scalax.records import METRICS_FILE, Found, RunRecord
 from scalax.schedule import Shape
 from scalax.train import distributed
+from scalax.train.complete import check_records
 from scalax.train.course import Course
 from scalax.train.experiment import Experiment
 from scalax.train.group import Group
@@ -19,6 +20,7 @@ from scalax.train.health import Health
 from scalax.train.hooks import Hook
 from scalax.train.predict import outputs_of
 from scalax.train.state import TrainState
+from scalax.train.timeline import Timeline
 
 
 class Recorder:
@@ -108,6 +110,23 @@ class Recorder:
             for hook in self._hooks:
                 hook.record(record)
 
+    def check_kept(self, timeline: Timeline, step: int, alive: Sequence[int]) -> None:
+        """Raises LostRecords where records from before a checkpoint are not there, or not whole.
+
+        - timeline: of the run.
+        - step: updates made when the checkpoint was.
+        - alive: members that had not failed by then.
+        """
+        for i in alive:
+            path = self._group.members[i].path / METRICS_FILE
+            try:
+                found = records.scan(path)
+            except FileNotFoundError:
+                found = Found([], f"{path}: there is no such file", False)
+            except OSError as e:
+                raise UserError(f"{path}: cannot read it ({e.strerror or e}); repair it") from None
+            check_records(path, found, timeline, step)
+
     def keep_until(self, step: int) -> None:
         """Drop what was recorded after `step`: it will be written again."""
         if distributed.is_primary():
@@ -129,6 +148,11 @@ class Recorder:
             yield
         except OSError as e:
             raise UserError(
-                f"cannot write records of {self._group.name} ({e.strerror or e}); what was written is kept."
+                f"cannot write records of {self._group.name} ({_reason(e)}); what was written is kept."
                 " Free space or repair the directory, then start again"
             ) from None
+
+
+def _reason(error: OSError) -> str:
+    what = error.strerror or str(error)
+    return f"{error.filename}: {what}" if error.filename else what

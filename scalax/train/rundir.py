@@ -1,6 +1,7 @@
 """A run's directory: what its run.json should say, and whether the directory is this run's."""
 
 import dataclasses
+import functools
 import json
 import math
 import platform
@@ -78,8 +79,8 @@ def _name(work: Work, config: RunConfig) -> str:
     return str(work.shape) if plain else f"{work.shape} batch {work.batch_size}"
 
 
-def open_directory(directory: Any, info: RunInfo) -> bool:
-    """Make a run's directory or check that it is this run's; True where the run is finished.
+def open_directory(directory: Any, info: RunInfo) -> RunInfo:
+    """Make a run's directory or check that it is this run's; returns what its run.json holds.
 
     Raises UserError where it belongs to another config, or cannot be made.
     """
@@ -98,7 +99,7 @@ def open_directory(directory: Any, info: RunInfo) -> bool:
             f"{directory} belongs to another config: {different[0]};"
             " choose another directory, or the same settings"
         )
-    return theirs.finished
+    return theirs
 
 
 def _identity(info: RunInfo) -> dict[str, Any]:
@@ -117,6 +118,7 @@ def device() -> dict[str, Any]:
     }
 
 
+@functools.cache
 def versions() -> dict[str, str | None]:
     """Of Python, and of the packages that a run's numbers depend on."""
     return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}

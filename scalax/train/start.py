@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from etils import epath
 
-from scalax import models
+from scalax import models, untrusted
 from scalax.config import StartConfig
 from scalax.errors import UserError
 from scalax.records import read_info
@@ -62,13 +62,15 @@ def arrays_of_run(directory: str, setting: str) -> dict[str, np.ndarray]:
     path, member = checkpoints_of(epath.Path(directory), info)
     try:
         state = read_as_saved(path)
-    except Exception as e:  # a torn file can fail in any layer of the reader
-        reason = f"{type(e).__name__}: {e}".splitlines()[0]
+        if state is None:
+            raise UserError(f"{setting} {directory}: the run has no checkpoint; name one that has")
+        leaves = jax.tree_util.tree_leaves_with_path({"params": state["params"], **state["model_state"]})
+        return {
+            "/".join(str(key.key) for key in path): np.asarray(x if member is None else np.asarray(x)[member])
+            for path, x in leaves
+        }
+    except UserError:
+        raise
+    except Exception as e:  # a damaged file can fail in any layer of the reader
+        reason = untrusted.shown(f"{type(e).__name__}: {e}".splitlines()[0], most=200)
         raise UserError(f"{setting} {directory}: its checkpoint cannot be read ({reason})") from e
-    if state is None:
-        raise UserError(f"{setting} {directory}: the run has no checkpoint; name one that has")
-    leaves = jax.tree_util.tree_leaves_with_path({"params": state["params"], **state["model_state"]})
-    return {
-        "/".join(str(key.key) for key in path): np.asarray(x if member is None else x[member])
-        for path, x in leaves
-    }

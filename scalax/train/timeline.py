@@ -1,5 +1,6 @@
 """When a run changes shape, evaluates and ends, in steps: fixed before it starts, so a resumed run agrees."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -63,6 +64,16 @@ class Timeline(NamedTuple):
     def flops(self, step: Any, *, matmul: bool = False) -> Any:
         """Training FLOPs spent after `step` updates (a number or an array of them)."""
         return self.spent[step, int(matmul)]
+
+    def due(self, until: int) -> list[tuple[int, Shape]]:
+        """(step, shape) of each record that a run has after `until` updates, in order: of its evaluations,
+        and of what a change of shape does."""
+        found = []
+        for span, after in itertools.zip_longest(self.spans, self.spans[1:]):
+            found += [(step, span.shape) for step in sorted(self.evals) if span.first < step <= span.last]
+            if after is not None and after.shape != span.shape:
+                found.append((span.last, after.shape))
+        return [(step, shape) for step, shape in found if step <= until]
 
     def around(self, step: int) -> tuple[Span, Span | None]:
         """The span that the state after `step` updates is for (at a change, the new one), and the next."""

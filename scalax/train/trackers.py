@@ -2,11 +2,12 @@
 
 import importlib.util
 import os
+import re
 import uuid
 from pathlib import Path
 from typing import Any
 
-from scalax import records
+from scalax import records, untrusted
 from scalax.errors import UserError
 from scalax.records import RunInfo, RunRecord
 from scalax.train.hooks import Hook, Progress
@@ -69,12 +70,15 @@ class Wandb(Hook):
         file = Path(directory) / "wandb_id"
         if not file.exists():
             records.write_atomically(file, uuid.uuid4().hex[:12])
+        number = untrusted.read_bytes(file).decode("latin1").strip()
+        if not re.fullmatch(r"\w{1,64}", number, re.ASCII):
+            raise UserError(f"{file}: holds no id of a W&B run; remove it, and a new one is begun")
         try:
             started = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "scalax"),
                 group=self._out.resolve().name,
                 name=run,
-                id=file.read_text().strip(),
+                id=number,
                 resume="allow",
                 config=info.to_json(),
                 dir=str(self._out),

@@ -24,15 +24,16 @@ def replanner(new: Callable[[], plan.Online], rest: Callable[[Shape], Schedule])
     - new: makes the planner of a run that begins.
     - rest: the schedule from a shape on to the budget.
     """
-    online, seen = new(), 0
+    online: plan.Online = new()
+    seen: list[RunRecord] = []
 
     def replan(run: list[RunRecord], schedule: Schedule) -> Schedule:
         nonlocal online, seen
-        if len(run) < seen:  # it went back
-            online, seen = new(), 0
-        for record in run[seen:]:
+        if run[: len(seen)] != seen:  # it went back, and what it measures since then may differ
+            online, seen = new(), []
+        for record in run[len(seen) :]:
             online.observe(record)
-        seen = len(run)
+        seen = list(run)
         *before, now = schedule.stages
         if online.decide() == now.shape:
             return schedule

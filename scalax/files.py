@@ -6,6 +6,8 @@ import json
 import math
 import os
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from etils import epath
@@ -16,12 +18,31 @@ NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # a
 def write_atomically(path: Any, content: str | bytes) -> None:
     """Replace a file's content so that a reader, or a kill, sees the old content or the new one."""
     path, raw = epath.Path(path), content.encode() if isinstance(content, str) else content
+    with replacing(path) as beside:
+        if beside is path:
+            path.write_bytes(raw)
+        else:
+            _write_synced(beside, raw)
+
+
+@contextlib.contextmanager
+def replacing(path: Any) -> Iterator[Any]:
+    """A path to write to that takes the place of `path` once the context ends; an error removes it.
+
+    For libraries that write files themselves; it has the same suffix. An object store replaces whole objects
+    by itself, so that there it is `path`.
+    """
     if "://" in str(path):
-        path.write_bytes(raw)  # an object store replaces whole objects
+        yield path
         return
-    beside = path.parent / f".{path.name}.{uuid.uuid4().hex}"  # several workers may write the same file
-    _write_synced(beside, raw)
-    os.replace(beside, path)
+    path = Path(path)
+    beside = path.parent / f".{uuid.uuid4().hex}{path.suffix}"  # several workers may write the same file
+    try:
+        yield beside
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def create_atomically(path: Any, text: str, beside: Any = None) -> bool:
