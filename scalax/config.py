@@ -26,6 +26,10 @@ class DataConfig:
         leaves that step out.
       fit: how an image becomes a square. crop: its central square, resized; pad: as a whole, made smaller
         where it does not fit but never larger, with black around it.
+      background: colour that images with transparent parts are laid on: white, grey, black or #rrggbb.
+      normalize: range of the pixels that a model sees. symmetric: -1 to 1; unit: 0 to 1; imagenet, clip: less
+        the mean, over the standard deviation, of the colours of that data; auto: what start.weights or
+        start.run were trained on, else symmetric.
       context: of text, the tokens that an example predicts; it holds one more.
       train_split: split to train on.
       validation_split: split held out; empty holds out validation_share of the training split.
@@ -38,6 +42,7 @@ class DataConfig:
         take: fewer classes or images are among more.
       train_per_class: train on so many images of each class; 0 takes all.
       validation_per_class: validate on so many images of each class; 0 takes all.
+      allow_empty_classes: of folders, keep the class of a folder without images, rather than refuse it.
       crop_padding: of images, pixels of zero padding before the random crop; 0 for no crop.
       flip: mirror half of the training images.
       device_gib: keep a split in memory and on the device up to this size, else decode it as it is read.
@@ -49,6 +54,8 @@ class DataConfig:
     image_size: int = 8
     shorter_side: int = 0
     fit: Literal["crop", "pad"] = "crop"
+    background: str = "white"
+    normalize: Literal["auto", "symmetric", "unit", "imagenet", "clip"] = "auto"
     context: int = 64
     train_split: str = "train"
     validation_split: str = ""
@@ -60,6 +67,7 @@ class DataConfig:
     class_seed: int = 0
     train_per_class: int = 0
     validation_per_class: int = 0
+    allow_empty_classes: bool = False
     crop_padding: int = 1
     flip: bool = False
     device_gib: float = 8.0
@@ -67,6 +75,7 @@ class DataConfig:
     def __post_init__(self):
         positive("data.image_size", self.image_size)
         positive("data.context", self.context)
+        colour("data.background", self.background)
         at_least("data.crop_padding", self.crop_padding, 0)
         at_least("data.max_train_images", self.max_train_images, 0)
         at_least("data.max_validation_images", self.max_validation_images, 0)
@@ -375,6 +384,20 @@ def at_least(name: str, value: float, least: float) -> None:
 def share(name: str, value: float) -> None:
     if not 0 <= value < 1:
         raise UserError(f"{name} must be at least 0 and below 1, got {value}")
+
+
+COLOURS = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
+
+
+def colour(name: str, value: str) -> tuple[int, int, int]:
+    """Red, green and blue, 0 to 255, of a setting called `name`. Raises UserError where it is no colour."""
+    if value in COLOURS:
+        return COLOURS[value]
+    if not re.fullmatch(r"#([0-9a-fA-F]{3}){1,2}", value):
+        raise UserError(f"{name} must be {', '.join(COLOURS)} or #rrggbb, got {value!r}")
+    digits = value[1:] if len(value) == 7 else "".join(2 * digit for digit in value[1:])
+    red, green, blue = bytes.fromhex(digits)
+    return red, green, blue
 
 
 def inside(name: str, value: float, low: float, high: float) -> None:

@@ -8,8 +8,21 @@ class UserError(ValueError):
     """Bad input: the message is one line that says what, where and what to do.
 
     It names arguments of functions in backticks, `like_this`; a command shows them as its flags (see
-    `with_flags`), prints the line without a traceback and exits with code 2.
+    `with_flags`), prints the line without a traceback and exits with code 2. What a terminal would act on, in
+    the name of a file say, stands in it as its escape.
     """
+
+    def __init__(self, message: object = ""):
+        super().__init__(printable(str(message)))
+
+
+def printable(text: str) -> str:
+    r"""In one line, without what a terminal would act on.
+
+    >>> print(printable("a\nb"))
+    a\nb
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def with_flags(message: str, flags: Mapping[str, str]) -> str:

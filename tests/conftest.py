@@ -63,6 +63,10 @@ LONG = {
     "test_halfspace.py": [],
     "test_launch_scripts.py": [],
     "test_jobs.py": [],
+    "test_weights_files.py": [],
+    "test_image_files.py": [],
+    "test_image_folders.py": [],
+    "test_archives.py": [],
     "test_laws_commands.py": [],
     "test_laws_odd.py": [],
 }

@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
     ["errors", "units", "hardware", "compilation", "signals"],
     ["untrusted", "files"],
-    ["schedule", "registry", "typed", "pyfile"],
+    ["schedule", "registry", "typed", "pyfile", "archive"],
     ["records", "metrics"],
     ["config"],
     ["jobs", "settings"],

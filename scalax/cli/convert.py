@@ -13,14 +13,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--heads", type=int, help="attention heads of a ViT, needed for unusual widths (width / 64)"
     )
+    parser.add_argument(
+        "--normalize",
+        choices=("symmetric", "unit", "imagenet", "clip"),
+        help="range of the pixels that it was trained on, see scalax/data/README.md (imagenet of a ResNet,"
+        " else symmetric)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     import numpy as np
 
+    from scalax.data import RANGES
     from scalax.errors import UserError
     from scalax.files import replacing
     from scalax.models.weights.files import read_arrays
+    from scalax.models.weights.load import INPUT
     from scalax.models.weights.timm import from_timm
 
     out = Path(args.out or Path(args.state).with_suffix(".npz"))
@@ -32,10 +40,16 @@ def run(args: argparse.Namespace) -> int:
         converted: dict[str, Any] = from_timm(read_arrays(args.state), args.heads)
     except UserError as e:
         raise UserError(str(e) if args.state in str(e) else f"{args.state}: {e}") from None
+    name = args.normalize or ("imagenet" if "params/stem_norm/scale" in converted else "symmetric")
+    if name != "symmetric":
+        stated: dict[str, Any] = dict(zip(INPUT, np.array(RANGES[name], np.float32), strict=True))
+    else:
+        stated = {}
     try:
         with replacing(out) as beside:
-            np.savez(beside, **converted)
+            np.savez(beside, **converted, **stated)
     except OSError as e:
         raise UserError(f"--out {out}: cannot write it ({e.strerror or e})") from None
     print(f"{out}: {len(converted)} arrays, {sum(x.size for x in converted.values()):,} numbers")
+    print(f"it expects images normalised as {name}; --normalize says otherwise")
     return 0

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> None:
         max_train_images=args.train_images,
         max_validation_images=args.validation_images,
     )
-    found = pack(config, args.out, args.quality)
+    found = pack(config, args.out, args.quality, print)
     print(f"{args.out}: {found['train']:,} training images, {found[VALIDATION]:,} held out, ", end="")
     print(f"{found['bytes'] / 1e6:,.1f} MB")
     print(f"train with --data.source arrays --data.dir {args.out} --data.validation-split {VALIDATION}")

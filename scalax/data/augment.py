@@ -10,9 +10,32 @@ if TYPE_CHECKING:  # JAX is imported where it is used: a config that registers a
     from jax import Array
 
 
-def normalise(images: Array) -> Array:
-    """uint8 [..., H, W, C] to float32 in [-1, 1]."""
-    return images.astype(np.float32) / 127.5 - 1.0
+# Mean and standard deviation of red, green and blue, of pixels in 0..1, that are taken off and divided by.
+# imagenet: torchvision's and timm's for models trained on ImageNet; clip: github.com/openai/CLIP.
+RANGES = {
+    "symmetric": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+}
+
+
+def normalise(images: Array, range_name: str = "symmetric") -> Array:
+    """uint8 [..., H, W, C] to float32: in [-1, 1], or in another of `RANGES`; imagenet and clip want RGB."""
+    if range_name == "symmetric":
+        return images.astype(np.float32) / 127.5 - 1.0
+    mean, std = (np.array(values, np.float32) for values in RANGES[range_name])
+    if range_name == "unit":
+        mean, std = mean[:1], std[:1]
+    return (images.astype(np.float32) / np.float32(255) - mean) / std
+
+
+def range_of(mean: np.ndarray, std: np.ndarray) -> str:
+    """The name in `RANGES` of a mean and a standard deviation, [3] each. Raises ValueError for others."""
+    for name, known in RANGES.items():
+        if np.shape(mean) == np.shape(std) == (3,) and np.allclose([mean, std], known, atol=1e-3):
+            return name
+    raise ValueError(f"no range has mean {np.ravel(mean)[:3]} and deviation {np.ravel(std)[:3]}")
 
 
 def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from scalax.data.said import said
 from scalax.data.source import ArraySpec, Source, spec
 
 
@@ -51,3 +52,7 @@ class Splits(NamedTuple):
     train: Dataset
     validation: Dataset
     outputs: int
+
+    def said(self) -> str:
+        """What was read of files, in one line; empty for data that are no list of files."""
+        return said(self.train.source, self.validation.source)

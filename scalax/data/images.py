@@ -1,16 +1,20 @@
 """Images as square uint8 arrays of one size, from encoded files or from arrays."""
 
-import io
+from collections.abc import Sequence
 
 import numpy as np
 
-from scalax.config import DataConfig
+from scalax.archive import Rows
+from scalax.config import DataConfig, colour
+from scalax.data.decode import decode
+from scalax.data.depth import Depth
+from scalax.data.encoded import MOST_PIXELS
 from scalax.data.source import Source
 from scalax.errors import UserError
 
 
 def from_arrays(
-    name: str, images: np.ndarray, labels: np.ndarray, classes: int, config: DataConfig
+    name: str, images: np.ndarray | Rows, labels: np.ndarray, classes: int, config: DataConfig
 ) -> Source:
     """images: uint8 [N, H, W] or [N, H, W, C]; labels: int [N] -> examples framed as config says.
 
@@ -21,27 +25,31 @@ def from_arrays(
             f"{name}: images must be uint8 [N, H, W] or [N, H, W, C] with C up to 4, got {images.dtype}"
             f" {list(images.shape)}"
         )
+    if 0 in images.shape[1:]:
+        raise UserError(f"{name}: images are empty, {list(images.shape)}; give some with pixels")
     _check_labels(name, labels, len(images), classes)
-    images = images[..., None] if images.ndim == 3 else images
+    grey = images.ndim == 3
 
     def read_record(row: int) -> dict[str, np.ndarray]:
-        return {"image": framed(images[row], config)}
+        image = images[row]
+        return {"image": framed(image[..., None] if grey else image, config)}
 
     count = len(images)
     return Source(name, range(count), np.arange(count), read_record, classes, labels.__getitem__)
 
 
 def from_encoded(
-    name: str, images: list[bytes], labels: np.ndarray, classes: int, config: DataConfig
+    name: str, images: Sequence[bytes], labels: np.ndarray, classes: int, config: DataConfig
 ) -> Source:
     """Encoded images [N]; labels: int [N] -> RGB examples of the size that `config` asks for.
 
     Raises UserError where a label is not in 0..classes - 1.
     """
     _check_labels(name, labels, len(images), classes)
+    depth = Depth(lambda: range(len(images)), images.__getitem__)
 
     def read_record(row: int) -> dict[str, np.ndarray]:
-        return {"image": decode_image(images[row], config)}
+        return {"image": decode_image(images[row], config, depth)}
 
     count = len(images)
     return Source(name, range(count), np.arange(count), read_record, classes, labels.__getitem__)
@@ -57,12 +65,9 @@ def _check_labels(name: str, labels: np.ndarray, count: int, classes: int) -> No
         raise UserError(f"{name}: label {labels[wrong[0]]} of record {wrong[0]} is not in 0..{classes - 1}")
 
 
-def decode_image(encoded: bytes, config: DataConfig) -> np.ndarray:
-    """RGB uint8 [image_size, image_size, 3] of an encoded image of any mode."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(encoded)) as image:
-        return framed(np.asarray(image.convert("RGB")), config)
+def decode_image(encoded: bytes, config: DataConfig, depth: Depth) -> np.ndarray:
+    """RGB uint8 [image_size, image_size, 3] of an encoded image of any mode (decode.decode)."""
+    return framed(decode(encoded, colour("data.background", config.background), depth), config)
 
 
 def framed(image: np.ndarray, config: DataConfig) -> np.ndarray:
@@ -86,13 +91,16 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """uint8 [H, W, C] to [height, width, C], antialiased."""
     if image.shape[:2] == (height, width):
         return image
+    if height * width > MOST_PIXELS:
+        raise ValueError(f"{image.shape[1]} x {image.shape[0]} pixels would become {width} x {height}")
     from PIL import Image
 
-    channels = [
-        np.asarray(Image.fromarray(image[..., c]).resize((width, height), Image.Resampling.BICUBIC))
-        for c in range(image.shape[-1])
-    ]
-    return np.stack(channels, axis=-1)
+    def resized(part: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(part).resize((width, height), Image.Resampling.BICUBIC))
+
+    if image.shape[-1] == 3:  # the same numbers as one by one, in half of the time
+        return resized(image)
+    return np.stack([resized(image[..., c]) for c in range(image.shape[-1])], axis=-1)
 
 
 def _scaled(image: np.ndarray, factor: float) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Image sets as one word of a command line: NAME=PATH, or the name of a downstream task."""
 
 import json
-import zipfile
 from typing import Any
 
 from etils import epath
 
+from scalax.archive import Archive
 from scalax.config import DataConfig
 from scalax.data.downstream import DOWNSTREAM
+from scalax.data.place import place
 from scalax.errors import UserError, suggest
 
 DRAWN = ("drawn_count", "drawn_angle", "drawn_kind")
@@ -44,7 +45,7 @@ def named_set(text: str, image_size: int, most_test: int = 0) -> tuple[str, Data
 
 
 def _of_path(text: str, given: str) -> dict[str, Any]:
-    path = epath.Path(given).expanduser()
+    path = place(given)
     if given and path.is_file():
         return {"source": "arrays", "dir": given, **_held_out(_arrays(path))}
     if not given or not path.is_dir():
@@ -64,11 +65,11 @@ def _of_path(text: str, given: str) -> dict[str, Any]:
 def _arrays(path: epath.Path) -> list[str]:
     """Splits of a .npz file: what stands before _images.npy, or _encoded.npy of packed images."""
     try:
-        with path.open("rb") as opened, zipfile.ZipFile(opened) as file:
-            names = file.namelist()
-    except (zipfile.BadZipFile, OSError):
+        with Archive(path, str(path)) as archive:
+            names = archive.names
+    except UserError:
         return []  # opening it says what is wrong
-    return [name.rpartition("_")[0] for name in names if name.endswith(("_images.npy", "_encoded.npy"))]
+    return [name.rpartition("_")[0] for name in names if name.endswith(("_images", "_encoded"))]
 
 
 def _held_out(splits: list[str]) -> dict[str, str]:

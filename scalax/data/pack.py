@@ -1,15 +1,17 @@
 """Any image data as one small .npz of WebP images, to carry to a machine without its source."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 from etils import epath
 
+from scalax.archive import Rows
 from scalax.config import DataConfig
 from scalax.data.loading import open_sources
+from scalax.data.said import said
 from scalax.data.source import THREADS, Source
 from scalax.errors import UserError
 from scalax.files import replacing
@@ -17,12 +19,15 @@ from scalax.files import replacing
 VALIDATION = "val"
 
 
-def pack(config: DataConfig, path: Any, quality: int = 80) -> dict[str, int]:
+def pack(
+    config: DataConfig, path: Any, quality: int = 80, say: Callable[[str], None] = lambda line: None
+) -> dict[str, int]:
     """Write both splits, resized to `config.image_size`, for `data.source` arrays with validation split val.
 
     - config: of the images.
     - path: of the .npz that is written.
     - quality: of WebP, 1 to 100; it is lossy.
+    - say: shows a line on what was read of files.
 
     Returns the images of each split and the bytes written. Raises UserError where data are no images with
     labels, or the quality is out of range.
@@ -33,6 +38,8 @@ def pack(config: DataConfig, path: Any, quality: int = 80) -> dict[str, int]:
         raise UserError(f"path {path}: must end in .npz")
     arrays: dict[str, np.ndarray] = {}
     train, validation = open_sources(config)
+    if line := said(train, validation):
+        say(line)
     for prefix, source in (("", train), (f"{VALIDATION}_", validation)):
         images = _encoded(source, quality)
         arrays |= {
@@ -46,22 +53,32 @@ def pack(config: DataConfig, path: Any, quality: int = 80) -> dict[str, int]:
     return {"train": len(train), VALIDATION: len(validation), "bytes": size}
 
 
-def unpack(encoded: np.ndarray, lengths: np.ndarray) -> list[bytes]:
+class Packed(Sequence[bytes]):
     """The images that `pack` put one after the other.
 
-    - encoded: uint8 [bytes]. lengths: int [N].
+    - encoded: uint8 [bytes], in memory or in a file. lengths: int [N].
 
     Raises ValueError where lengths do not add up to the bytes.
     """
-    if encoded.dtype != np.uint8 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
-        raise ValueError(
-            f"encoded must be uint8 and lengths whole numbers, got {encoded.dtype}, {lengths.dtype}"
-        )
-    ends = np.cumsum(lengths, dtype=np.int64)
-    if encoded.ndim != 1 or lengths.ndim != 1 or (ends[-1] if len(ends) else 0) != len(encoded):
-        raise ValueError(f"lengths add up to {int(lengths.sum())} of {encoded.size} bytes")
-    data = encoded.tobytes()
-    return [data[end - length : end] for end, length in zip(ends.tolist(), lengths.tolist(), strict=True)]
+
+    def __init__(self, encoded: np.ndarray | Rows, lengths: np.ndarray):
+        if encoded.dtype != np.uint8 or lengths.dtype.kind not in "iu" or (lengths < 0).any():
+            raise ValueError(
+                f"encoded must be uint8 and lengths whole numbers, got {encoded.dtype}, {lengths.dtype}"
+            )
+        if encoded.ndim != 1 or lengths.ndim != 1 or (lengths > len(encoded)).any():
+            raise ValueError(f"lengths do not add up to {encoded.shape} bytes")
+        self._encoded, self._ends = encoded, np.cumsum(lengths, dtype=np.int64)
+        total = int(self._ends[-1]) if len(lengths) else 0
+        if total != len(encoded):
+            raise ValueError(f"lengths add up to {total} of {len(encoded)} bytes")
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __getitem__(self, row: int) -> bytes:  # pyright: ignore[reportIncompatibleMethodOverride]
+        start = int(self._ends[row - 1]) if row else 0
+        return self._encoded[start : int(self._ends[row])].tobytes()
 
 
 def _encoded(source: Source, quality: int) -> Sequence[bytes]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from scalax.data.listing import LeftOut
 from scalax.errors import UserError
 
 THREADS = 16  # decoding waits on storage, and leaves the interpreter while it works
@@ -36,6 +37,7 @@ class Source:
       outputs: number of classes, or of tokens in the vocabulary.
       label: the label of a record, 0 to outputs - 1; None where examples have none.
       names: of the classes; where there are none, a class is called by its number.
+      left_out: files and folders that are not read; None where the data are no list of files.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Source:
     outputs: int
     label: Callable[[Any], int] | None = None
     names: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)

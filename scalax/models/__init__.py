@@ -3,7 +3,7 @@
 from scalax.models.family import FAMILIES, Family, Inputs, build, family_of, find, register
 from scalax.models.growth import Growth
 from scalax.models.scan import stack_blocks, unstack_blocks
-from scalax.models.weights import fit_arrays, load
+from scalax.models.weights import fit_arrays, input_range, load
 
 __all__ = [
     "FAMILIES",
@@ -14,6 +14,7 @@ __all__ = [
     "family_of",
     "find",
     "fit_arrays",
+    "input_range",
     "load",
     "register",
     "stack_blocks",

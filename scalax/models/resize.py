@@ -1,8 +1,11 @@
 """Resize patch kernels and position embeddings, so that one set of parameters serves every patch size.
 
-One convention for all of the project, stated here alone: bilinear, half-pixel centres, no antialiasing,
+One convention for all that is trained here, stated here alone: bilinear, half-pixel centres, no antialiasing,
 that is `jax.image.resize(..., "bilinear", antialias=False)`. Beyond the outermost centres the edge value
 holds, so the rows of every matrix below sum to one.
+
+Positions of published weights are resized as FlexiViT's code does it in its model (big_vision,
+models/proj/flexi/vit.py): by `jax.image.resize(..., "linear")`, which is antialiased where it shrinks.
 """
 
 import jax
@@ -10,10 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 
 
-def resize_matrix(n_in: int, n_out: int) -> np.ndarray:
-    """R [n_out, n_in] float64: `R @ x` resizes a signal x [n_in] to n_out samples."""
-    centre = np.clip((np.arange(n_out) + 0.5) * n_in / n_out - 0.5, 0, n_in - 1)
-    return np.maximum(0.0, 1.0 - np.abs(centre[:, None] - np.arange(n_in)))
+def resize_matrix(n_in: int, n_out: int, antialias: bool = False) -> np.ndarray:
+    """R [n_out, n_in] float64: `R @ x` resizes a signal x [n_in] to n_out samples.
+
+    antialias: where n_out < n_in, each sample is an average of n_in / n_out times as many.
+    """
+    centre = (np.arange(n_out) + 0.5) * n_in / n_out - 0.5
+    if antialias and n_out < n_in:
+        weights = np.maximum(0.0, 1.0 - np.abs(centre[:, None] - np.arange(n_in)) * n_out / n_in)
+        return weights / weights.sum(1, keepdims=True)
+    return np.maximum(0.0, 1.0 - np.abs(np.clip(centre, 0, n_in - 1)[:, None] - np.arange(n_in)))
 
 
 def _pseudo_inverse(n_in: int, n_out: int) -> np.ndarray:
@@ -43,9 +52,12 @@ def resize_patch_kernel(kernel: jax.Array, patch: int) -> jax.Array:
     return _both_axes(inverse, inverse, kernel)
 
 
-def resize_positions(positions: jax.Array, grid: tuple[int, int]) -> jax.Array:
-    """Position embeddings [h0, w0, d] resized bilinearly to a grid of (h, w) tokens: [h, w, d]."""
+def resize_positions(positions: jax.Array, grid: tuple[int, int], antialias: bool = False) -> jax.Array:
+    """Position embeddings [h0, w0, d] resized bilinearly to a grid of (h, w) tokens: [h, w, d].
+
+    antialias: as in `resize_matrix`.
+    """
     (h0, w0), (h, w) = positions.shape[:2], grid
     if (h0, w0) == (h, w):
         return positions
-    return _both_axes(resize_matrix(h0, h), resize_matrix(w0, w), positions)
+    return _both_axes(resize_matrix(h0, h, antialias), resize_matrix(w0, w, antialias), positions)

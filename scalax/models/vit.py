@@ -69,6 +69,7 @@ class ViT(nn.Module):
 
     The kernel of the embedding is held at `base_patch` and the positions at `base_grid`; both are resized
     to the patch in use (models.resize), so modules that differ in `patch` alone share their parameters.
+    `antialias` resizes the positions as FlexiViT's code does, antialiased to fewer.
     `representation` puts a dense layer and tanh before the head, as checkpoints with 'pre_logits' have it.
     `attention` is that of layers.Attention: how it is computed, not what (its costs are einsum's).
     `scan` holds all blocks as one, 'blocks', with a leading axis of depth (models.scan converts).
@@ -87,6 +88,7 @@ class ViT(nn.Module):
     pool: str = "gap"
     class_token: bool = False
     positions: str = "learned"
+    antialias: bool = False
     exact_gelu: bool = False
     dropout: float = 0.0
     drop_path: float = 0.0
@@ -130,7 +132,7 @@ class ViT(nn.Module):
             return jnp.asarray(sincos_positions(grid, self.base_grid, self.width))
         init = nn.initializers.normal(self.width**-0.5)
         shape = (self.base_grid, self.base_grid, self.width)
-        return resize_positions(self.param("pos_embedding", init, shape), grid)
+        return resize_positions(self.param("pos_embedding", init, shape), grid, self.antialias)
 
     def encode(self, x: jax.Array, example_ids: jax.Array | None) -> tuple[jax.Array, dict[str, jax.Array]]:
         kind: Callable = Block
@@ -201,13 +203,15 @@ def build(name: str, shape: Mapping[str, Any], outputs: int, image_size: int, op
     - image_size: side in pixels.
     - options: fields of the module.
 
-    'vit-*' pool by their class token, as published; 'V*' average their tokens and have no class token.
+    'vit-*' pool by their class token and resize positions with antialiasing, as published; 'V*' average their
+    tokens, have no class token and resize without.
     The option `head_dim` asks for max(1, width // head_dim) heads.
     """
     where = f"model {name!r}"
     width, patch = shape["width"], shape["patch"]
     fields = {"pool": "cls" if name.startswith("vit-") else "gap", **shape, **options}
     fields.setdefault("class_token", fields["pool"] == "cls")
+    fields.setdefault("antialias", name.startswith("vit-"))
     if not (width and fields["depth"] and patch):
         raise UserError(f"{where}: width, depth and patch must be at least 1")
     fields["heads"] = checked_heads(where, width, fields["heads"], fields.pop("head_dim", None))

@@ -71,6 +71,8 @@ def make(
     from scalax import train
 
     experiment = experiment or train.open_experiment(config.run)
+    for line in experiment.said():
+        say(line)
     if config.metric is not None:
         experiment.evaluator.check(config.metric)
     made = train.execute(experiment, specs, epath.Path(out) / "runs", hooks, say)

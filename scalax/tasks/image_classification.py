@@ -23,6 +23,7 @@ class ImageClassification:
 
     - image_shape: (H, W, C). outputs: classes.
     - label_smoothing, crop_padding, flip, loss_name (OptimConfig.loss): as in OptimConfig and DataConfig.
+    - normalize: range of the pixels, of data.RANGES.
     """
 
     image_shape: tuple[int, ...]
@@ -31,6 +32,7 @@ class ImageClassification:
     crop_padding: int
     flip: bool
     loss_name: str = "softmax"
+    normalize: str = "symmetric"
     unit: str = "images"
     measured: tuple[str, ...] = ("val_error", "val_loss")
 
@@ -49,11 +51,11 @@ class ImageClassification:
         return {"image_size": self.image_shape[0]}
 
     def prepare(self, batch: Batch, keys: Array | None) -> tuple[Array, Array]:
-        """Images in [-1, 1], and labels."""
+        """Images in the range that `normalize` names, and labels."""
         images = batch["image"]
         if keys is not None:
             images = data.augment(keys, images, self.crop_padding, self.flip)
-        return data.normalise(images), batch["label"]
+        return data.normalise(images, self.normalize), batch["label"]
 
     def loss(self, outputs: Array, targets: Array) -> Array:
         """Smoothed cross-entropy, nats: over the classes, or summed over one a class."""
@@ -86,6 +88,16 @@ def _open(config: RunConfig, splits: Splits) -> ImageClassification:
             f"task image_classification needs images and labels; data.source {config.data.source!r} has"
             f" {', '.join(example)}"
         )
+    normalize = "symmetric" if config.data.normalize == "auto" else config.data.normalize
+    if normalize in ("imagenet", "clip") and example["image"].shape[-1] != 3:
+        raise UserError(
+            f"data.normalize {normalize} is of red, green and blue; {splits.train.source.name} has"
+            f" {example['image'].shape[-1]} channels, so take symmetric or unit"
+        )
+    if splits.outputs < 2:
+        raise UserError(
+            f"{splits.train.source.name}: its images are of one class; give two or more to tell apart"
+        )
     return ImageClassification(
         image_shape=example["image"].shape,
         outputs=splits.outputs,
@@ -93,6 +105,7 @@ def _open(config: RunConfig, splits: Splits) -> ImageClassification:
         crop_padding=config.data.crop_padding,
         flip=config.data.flip,
         loss_name=config.optim.loss,
+        normalize=normalize,
     )
 
 

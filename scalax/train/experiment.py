@@ -64,6 +64,19 @@ class Experiment:
         """How many there are to train on and to validate on."""
         return {"train": len(self.splits.train), "validation": len(self.splits.validation)}
 
+    def said(self) -> list[str]:
+        """Lines on what was read and is applied, where that goes without saying nowhere else."""
+        lines = [line] if (line := self.splits.said()) else []
+        if self.config.start.weights:
+            name = self.config.data.normalize
+            name = "symmetric" if name == "auto" else name
+            mean, std = data.RANGES[name]
+            lines.append(
+                f"{self.config.start.weights}: pixels from 0 to 1 are normalised by mean {mean[0]:.3g}"
+                f" {mean[1]:.3g} {mean[2]:.3g} and deviation {std[0]:.3g} {std[1]:.3g} {std[2]:.3g} ({name})"
+            )
+        return lines
+
     @property
     def targets(self) -> int:
         """How many targets a validation error is a share of: those of all validation examples."""
@@ -100,6 +113,7 @@ def open_experiment(
 
     Raises UserError for what is missing or does not fit together.
     """
+    config = start.with_normalization(config)
     splits = data.load(config.data) if splits is None else splits
     task = tasks.open_task(config, splits)
     mesh = meshes.make_mesh()
@@ -108,7 +122,7 @@ def open_experiment(
     if precision == "auto":
         precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"
     optimizer, batches = make_optimizer(config.optim), Batches(splits.train, mesh)
-    build = build or model_builder(config.model, task, precision)
+    build = build or model_builder(config.model, task, precision, bool(config.start.weights))
     plain, trained = (functools.partial(build, training=training) for training in (False, True))
     return Experiment(
         config,
@@ -123,12 +137,13 @@ def open_experiment(
     )
 
 
-def model_builder(config: ModelConfig, task: Task, precision: str) -> Build:
+def model_builder(config: ModelConfig, task: Task, precision: str, published: bool = False) -> Build:
     """Makes the models of a config for a task.
 
     - config: of the models.
     - task: inputs and outputs.
     - precision: float32 or bfloat16.
+    - published: the weights are, so that positions are resized as their code does it.
 
     What it gives raises UserError when asked for a shape that the family does not have.
     """
@@ -136,6 +151,8 @@ def model_builder(config: ModelConfig, task: Task, precision: str) -> Build:
     def build(shape: Shape, training: bool) -> nn.Module:
         family, _ = models.find(str(shape))
         options = {name: getattr(config, name) for name in ALWAYS if name in family.options}
+        if published and "antialias" in family.options:
+            options["antialias"] = True
         if training:
             options |= {name: getattr(config, name) for name in TRAINING if getattr(config, name)}
             options |= {"attention": config.attention} if "attention" in family.options else {}

@@ -78,4 +78,8 @@ def open_finished(
 
 def _evaluated(config: RunConfig, batch_size: int | None) -> RunConfig:
     evaluation = EvalConfig(batch_size=batch_size or config.eval.batch_size, shots=0)
-    return dataclasses.replace(config, eval=evaluation)
+    images = config.data
+    # Of a run that is made, auto was symmetric; what it began with may be gone.
+    if images.normalize == "auto" and config.start != StartConfig():
+        images = dataclasses.replace(images, normalize="symmetric")
+    return dataclasses.replace(config, data=images, eval=evaluation)

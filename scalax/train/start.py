@@ -1,5 +1,6 @@
 """Parameters that a run begins with: at random, from a file of weights, or from another run."""
 
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -7,10 +8,11 @@ import jax
 import numpy as np
 from etils import epath
 
-from scalax import models, untrusted
-from scalax.config import StartConfig
+from scalax import data, models, untrusted
+from scalax.config import RunConfig, StartConfig
 from scalax.errors import UserError
 from scalax.records import read_info
+from scalax.settings import config_of
 from scalax.train.checkpoint import read_as_saved
 from scalax.train.group import checkpoints_of
 from scalax.train.state import TrainState
@@ -46,6 +48,27 @@ def apply(config: StartConfig, module: nn.Module, state: TrainState, population:
     if head is not None:
         params = {**params, "head": head}  # of each member's own seed
     return state._replace(params=params, model_state=variables)
+
+
+def with_normalization(config: RunConfig) -> RunConfig:
+    """The config with data.normalize named, where it is auto and what the run begins with wants another range
+    than symmetric: of what a run has recorded, auto is symmetric.
+
+    Raises UserError where the weights or the run that it begins with cannot be read.
+    """
+    if config.data.normalize != "auto":
+        return config
+    name = "symmetric"
+    if config.start.run:
+        name = config_of(read_info(config.start.run).config, f"{config.start.run}/run.json").data.normalize
+    elif config.start.weights and (found := models.input_range(config.start.weights)):
+        try:
+            name = data.range_of(*found)
+        except ValueError as e:
+            raise UserError(f"weights {config.start.weights}: {e}; set data.normalize") from None
+    if name in ("auto", "symmetric"):
+        return config
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, normalize=name))
 
 
 def arrays_of_run(directory: str, setting: str) -> dict[str, np.ndarray]:

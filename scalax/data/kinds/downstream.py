@@ -8,7 +8,7 @@ from scalax.config import DataConfig
 from scalax.data.downstream import DOWNSTREAM
 from scalax.data.images import decode_image
 from scalax.data.kind import Kind
-from scalax.data.kinds.tfds import open_builder, read_split
+from scalax.data.kinds.tfds import depth_of, open_builder, read_split
 from scalax.data.source import Source
 from scalax.errors import UserError, suggest
 
@@ -18,10 +18,11 @@ def open_downstream(config: DataConfig, split: str) -> Source:
     where = f"data.name {config.name}"
     builder = open_builder(task.dataset, config.dir, where)
     records = read_split(builder, getattr(task, split), where, ("image", *task.needed))
+    depth = depth_of(builder, where)
     classes = builder.info.features["label"].num_classes if task.classes is None else task.classes
 
     def read_record(record: dict[str, Any]) -> dict[str, np.ndarray]:
-        return {"image": decode_image(record["image"], config) * np.uint8(task.brightness)}
+        return {"image": decode_image(record["image"], config, depth) * np.uint8(task.brightness)}
 
     return Source(
         f"{config.name} {split}", records, np.arange(len(records)), read_record, classes, task.label

@@ -19,6 +19,8 @@ from etils import epath
 
 from scalax.config import DataConfig
 from scalax.data.kind import Kind, shuffled
+from scalax.data.listing import DEEPEST
+from scalax.data.place import place
 from scalax.data.source import Source
 from scalax.errors import UserError
 
@@ -73,7 +75,7 @@ def check_split(config: DataConfig) -> None:
 
 def _read(config: DataConfig, split: str) -> tuple[str, bytes]:
     """Of data.dir: the name and the text of a split."""
-    root = epath.Path(config.dir).expanduser()
+    root = place(config.dir)
     if not root.is_file() and not root.is_dir():
         raise UserError(f"data.dir {config.dir}: no such file or directory; give one of text")
     if config.validation_split:
@@ -99,7 +101,9 @@ def _walk(root: epath.Path, without: frozenset[str] = frozenset()) -> Iterator[e
     """Files below it that are not hidden, sorted by path, each once. without: names that are left out too."""
     seen = {os.path.realpath(root)}
 
-    def below(folder: epath.Path) -> Iterator[epath.Path]:
+    def below(folder: epath.Path, depth: int) -> Iterator[epath.Path]:
+        if depth > DEEPEST:
+            raise UserError(f"{root}: more than {DEEPEST} folders within one another; flatten them")
         for path in sorted(folder.iterdir()):
             if path.name.startswith(".") or path.name in without:
                 continue
@@ -108,11 +112,11 @@ def _walk(root: epath.Path, without: frozenset[str] = frozenset()) -> Iterator[e
                 continue
             seen.add(real)
             if path.is_dir():
-                yield from below(path)
+                yield from below(path, depth + 1)
             elif path.is_file():
                 yield path
 
-    return below(root)
+    return below(root, 0)
 
 
 def _embedded() -> bytes:

@@ -5,11 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-from etils import epath
 
 from scalax.config import DataConfig
+from scalax.data.depth import Depth
 from scalax.data.images import decode_image
 from scalax.data.kind import Kind
+from scalax.data.place import place
 from scalax.data.source import Source, first_line
 from scalax.errors import UserError, suggest
 
@@ -22,9 +23,10 @@ def open_tfds(config: DataConfig, split: str) -> Source:
     where = f"data.dir {config.dir}" if config.dir else f"data.name {config.name}"
     builder = open_builder(config.name, config.dir, where)
     records = read_split(builder, split, where, ("image", "label"))
+    depth = depth_of(builder, where)
 
     def read_record(record: dict[str, Any]) -> dict[str, np.ndarray]:
-        return {"image": decode_image(record["image"], config)}
+        return {"image": decode_image(record["image"], config, depth)}
 
     label = builder.info.features["label"]
     classes, names = label.num_classes, tuple(label.names or ())
@@ -45,7 +47,7 @@ def open_builder(name: str, folder: str, where: str) -> Any:
     import tensorflow_datasets as tfds
 
     with _in_one_line(where):
-        directory = epath.Path(folder).expanduser()
+        directory = place(folder)
         if folder and (directory / "dataset_info.json").is_file():
             return tfds.builder_from_directory(str(directory))
         if folder and not directory.is_dir():
@@ -83,7 +85,27 @@ def read_split(builder: Any, split: str, where: str, needed: Sequence[str]) -> A
             raise UserError(f"{where}: features are {', '.join(features)}; need {' and '.join(needed)}")
         # TFDS decodes images by TensorFlow, those of other features too.
         images = [name for name, feature in features.items() if isinstance(feature, tfds.features.Image)]
+        if "image" in images and np.dtype(features["image"].np_dtype) not in (np.uint8, np.uint16):
+            raise UserError(  # TFDS writes others as the bytes of PNGs that look like RGBA
+                f"{where}: its images are of {features['image'].np_dtype}; only uint8 and uint16 are read"
+            )
         return builder.as_data_source(split, decoders={name: skip() for name in images})
+
+
+def depth_of(builder: Any, where: str) -> Depth:
+    """The scale of grey images of more than 8 bits, of all splits that are prepared.
+
+    - builder: of the dataset.
+    - where: names it in errors.
+    """
+    sources: dict[str, Any] = {}
+
+    def every() -> list[tuple[str, int]]:
+        for split in builder.info.splits:
+            sources[split] = read_split(builder, split, where, ("image",))
+        return [(split, row) for split, source in sources.items() for row in range(len(source))]
+
+    return Depth(every, lambda record: sources[record[0]][record[1]]["image"])
 
 
 @contextmanager

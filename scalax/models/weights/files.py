@@ -1,74 +1,64 @@
-"""Arrays by name from .npz and .safetensors files. Nothing is ever unpickled."""
+"""Arrays by name from .npz and .safetensors files. Nothing is unpickled; what is no weight is refused."""
 
-import json
-import math
-import zipfile
-import zlib
+import stat
 from os import PathLike
 from pathlib import Path
 
 import ml_dtypes
 import numpy as np
 
+from scalax.archive import RAW_HALF, Archive
 from scalax.errors import UserError
+from scalax.models.weights.safetensors import read_safetensors
 
-# safetensors' names of types (github.com/huggingface/safetensors, "Format").
-SAFETENSORS_TYPES = {
-    "F64": np.float64,
-    "F32": np.float32,
-    "F16": np.float16,
-    "BF16": ml_dtypes.bfloat16,
-    "I64": np.int64,
-    "I32": np.int32,
-}
+HALVES = (np.float16, ml_dtypes.bfloat16)
 
 
 def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     """Arrays of a .npz or .safetensors file by their names there; half precisions come as float32.
 
-    Raises UserError where the file is missing, is neither, is torn, or holds pickled objects.
+    Raises UserError where the file is missing, is neither, is torn or damaged, holds nothing, pickled objects
+    or what is no number, or numbers that are not finite.
     """
     path = Path(path)
+    where = f"weights {path}"
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{where}: no regular file; give a .npz or .safetensors file")
         with path.open("rb") as file:
             is_zip = file.read(4) == b"PK\x03\x04"
-        arrays = _read_npz(path) if is_zip else _read_safetensors(path)
+        arrays = _read_npz(path, where) if is_zip else read_safetensors(path)
+        if not arrays:
+            raise UserError(f"{where}: holds no arrays; fetch it again")
+        return {name: _numbers(name, x, where) for name, x in arrays.items()}
     except OSError as e:
-        raise UserError(f"weights {path}: cannot read it ({e.strerror or e})") from None
-    halves = (np.float16, ml_dtypes.bfloat16)
-    return {key: x.astype(np.float32) if x.dtype in halves else x for key, x in arrays.items()}
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as e:
-        if "allow_pickle" in str(e):
-            raise UserError(f"weights {path}: holds pickled objects, which are not read") from None
-        raise UserError(f"weights {path}: not a whole .npz file ({e}); fetch it again") from None
-    if not all(isinstance(x, np.ndarray) for x in arrays.values()):
-        raise UserError(f"weights {path}: a PyTorch pickle, which is not read; save it as .safetensors")
-    # numpy knows no bfloat16: saved, it is two raw bytes an element.
-    return {k: x.view(ml_dtypes.bfloat16) if x.dtype == np.dtype("V2") else x for k, x in arrays.items()}
-
-
-def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    data = path.read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    try:
-        header = json.loads(data[8 : 8 + length])
-        header.pop("__metadata__", None)
-        arrays = {}
-        for key, entry in header.items():
-            kind = np.dtype(SAFETENSORS_TYPES[entry["dtype"]])
-            start, end = entry["data_offsets"]
-            if end - start != kind.itemsize * math.prod(entry["shape"]):
-                raise ValueError(f"{key} has {end - start} bytes")
-            flat = np.frombuffer(data[8 + length + start : 8 + length + end], kind)
-            arrays[key] = flat.reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
+        raise UserError(f"{where}: cannot read it ({e.strerror or e})") from None
+    except MemoryError:
+        raise UserError(f"{where}: larger than memory; use a machine with more") from None
+    except UserError:
+        raise
+    except ValueError as e:
         raise UserError(
-            f"weights {path}: neither .npz nor a whole .safetensors file ({type(e).__name__} {e})"
+            f"{where}: neither .npz nor a whole .safetensors file ({type(e).__name__} {e})"
         ) from None
-    return arrays
+
+
+def _read_npz(path: Path, where: str) -> dict[str, np.ndarray]:
+    with Archive(path, where) as archive:
+        if any(name.endswith("data.pkl") for name in archive.others):
+            raise UserError(f"{where}: a PyTorch pickle, which is not read; save it as .safetensors")
+        if archive.others:
+            raise UserError(f"{where}: {archive.others[0]!r} in it is no array; fetch it again")
+        return {name: archive.read(name) for name in archive.names}
+
+
+def _numbers(name: str, x: np.ndarray, where: str) -> np.ndarray:
+    """The array, in float32 where it was in half of that."""
+    x = x.view(ml_dtypes.bfloat16) if x.dtype == RAW_HALF else x
+    x = x.astype(np.float32) if x.dtype in HALVES else x
+    if x.dtype.kind not in "fiu":
+        raise UserError(f"{where}: {name!r} holds {x.dtype}, no real numbers; fetch it again")
+    with np.errstate(over="ignore"):
+        if x.dtype.kind == "f" and not np.isfinite(x.astype(np.float32, copy=False)).all():
+            raise UserError(f"{where}: {name!r} holds numbers that are not finite in float32; fetch it again")
+    return x

@@ -16,6 +16,7 @@ from scalax.models.weights.files import read_arrays
 from scalax.models.weights.published import from_published
 
 STATISTICS = "batch_stats/"
+INPUT = ("input/mean", "input/std")  # that pixels in 0..1 are normalised by, [3]; without them by 0.5 and 0.5
 NAMED = 8  # parameters that a message names
 
 
@@ -29,11 +30,24 @@ def load(
     - variables: of the module, which say what is wanted.
     - keep_head: take the head too.
 
-    Otherwise as `fit_arrays`.
+    Otherwise as `fit_arrays`. Positions on another grid are resized as FlexiViT's own code does, antialiased
+    where they become fewer.
     """
     arrays = from_published(read_arrays(path), str(path))
+    for name in INPUT:
+        arrays.pop(name, None)
     named = {key if key.startswith(STATISTICS) else f"params/{key}": x for key, x in arrays.items()}
-    return fit_arrays(named, module, variables, keep_head=keep_head, where=f"weights {path}")
+    return fit_arrays(named, module, variables, keep_head=keep_head, where=f"weights {path}", antialias=True)
+
+
+def input_range(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Mean and standard deviation [3] of the pixels, from 0 to 1, that a file of weights expects; None where
+    it does not say, as published JAX files do not: they expect 0.5 and 0.5.
+
+    Raises UserError where the file cannot be read.
+    """
+    arrays = read_arrays(path)
+    return (arrays[INPUT[0]], arrays[INPUT[1]]) if set(INPUT) <= arrays.keys() else None
 
 
 def fit_arrays(
@@ -43,6 +57,7 @@ def fit_arrays(
     *,
     keep_head: bool = True,
     where: str,
+    antialias: bool = False,
 ) -> dict[str, Any]:
     """`variables` of `module` with `arrays` in their places.
 
@@ -52,16 +67,20 @@ def fit_arrays(
     - keep_head: without it the head stays that of `variables` (a dense layer before the head, 'pre_logits',
       is taken only where the module has it).
     - where: names the arrays in errors.
+    - antialias: resize positions to fewer with antialiasing; by default as the models do in training.
 
     Raises UserError with the parameters that are missing, unexpected or of another shape.
     """
-    got: dict[str, Any] = _stacked_like(dict(arrays), is_scanned(module))
+    try:
+        got: dict[str, Any] = _stacked_like(dict(arrays), is_scanned(module))
+    except (ValueError, IndexError, KeyError, TypeError) as e:
+        raise UserError(f"{where}: its blocks differ in names or shapes ({e}); fetch it again") from None
     want: dict[str, Any] = flatten_dict(dict(variables), sep="/")
     if not keep_head:
         spare = [key for key in got if key.startswith("params/representation/") and key not in want]
         got = {key: x for key, x in got.items() if key not in spare and not key.startswith("params/head/")}
         got |= {key: x for key, x in want.items() if key.startswith("params/head/")}
-    got = {key: _fitted(key, x, want[key].shape) if key in want else x for key, x in got.items()}
+    got = {key: _fitted(key, x, want[key].shape, antialias) if key in want else x for key, x in got.items()}
     _check(where, want, got)
     loaded = {key: x if x is want[key] else jnp.asarray(x, want[key].dtype) for key, x in got.items()}
     return unflatten_dict(loaded, sep="/")
@@ -77,14 +96,14 @@ def _stacked_like(arrays: dict[str, Any], scan: bool) -> dict[str, Any]:
     return flatten_dict({**tree, "params": params}, sep="/")
 
 
-def _fitted(key: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _fitted(key: str, x: np.ndarray, shape: tuple[int, ...], antialias: bool) -> np.ndarray:
     """x resized to `shape` where it is a patch kernel or a grid of positions that differs in size alone."""
-    if x.shape == shape or x.shape[2:] != shape[2:]:
+    if x.shape == shape or x.ndim != len(shape) or x.shape[2:] != shape[2:] or not x.size:
         return x
-    if key == "params/embedding/kernel" and x.ndim == 4:
+    if key == "params/embedding/kernel" and x.ndim == 4 and x.shape[0] == x.shape[1]:
         return np.asarray(resize_patch_kernel(jnp.asarray(x, jnp.float32), shape[0]))
     if key == "params/pos_embedding" and x.ndim == 3:
-        return np.asarray(resize_positions(jnp.asarray(x, jnp.float32), (shape[0], shape[1])))
+        return np.asarray(resize_positions(jnp.asarray(x, jnp.float32), (shape[0], shape[1]), antialias))
     return x
 
 

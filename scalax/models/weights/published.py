@@ -8,6 +8,8 @@ is, so that it shows up as unexpected.
 
 import math
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -66,37 +68,57 @@ BIT_INSIDE = [
 ]
 
 
+@contextmanager
+def fitting(where: str, name: str, x: np.ndarray) -> Iterator[None]:
+    """Within it, an array is cut and reshaped: raises UserError where its shape does not allow that.
+
+    - where: begins the message.
+    - name, x: of the array.
+    """
+    try:
+        yield
+    except (ValueError, IndexError) as e:
+        if isinstance(e, UserError):
+            raise
+        raise UserError(f"{where}{name!r} of shape {list(x.shape)} is in no model that is known") from None
+
+
 def from_published(arrays: Arrays, where: str) -> Arrays:
     """`arrays` under our names and shapes; those that bear our names already pass unchanged.
 
     Positions come as [g, g, d]; a scanned encoder as one leading axis under 'blocks/'. `where` names the
-    file in errors. Raises UserError where the positions make no square grid.
+    file in errors. Raises UserError where the positions make no square grid, an array has a shape that none
+    of these models has, or two have one name.
     """
     arrays = _without_prefix(arrays)
     if any(key.startswith("Transformer/") for key in arrays):
-        return _vit(_renamed(arrays, VIT, VIT_INSIDE), where)
+        return _vit(_renamed(arrays, VIT, VIT_INSIDE, where), where)
     if any(key.startswith("MixerBlock_") for key in arrays):
-        return _numbered(_renamed(arrays, MIXER, MIXER_INSIDE))
+        return _numbered(_renamed(arrays, MIXER, MIXER_INSIDE, where))
     if any("root_block/" in key for key in arrays):
-        return _bit(_renamed(arrays, BIT, BIT_INSIDE))
+        return _bit(_renamed(arrays, BIT, BIT_INSIDE, where), where)
     return arrays
 
 
 def _without_prefix(arrays: Arrays) -> Arrays:
-    """Of a whole training state, the parameters alone; 'batch_stats/...' are ours and stay."""
+    """Of a whole training state, the parameters alone; what is ours besides stays."""
     for prefix in PREFIXES:
         if inside := {key[len(prefix) :]: x for key, x in arrays.items() if key.startswith(prefix)}:
-            return inside | {key: x for key, x in arrays.items() if key.startswith("batch_stats/")}
+            return inside | {
+                key: x for key, x in arrays.items() if key.startswith(("batch_stats/", "input/"))
+            }
     return dict(arrays)
 
 
-def _renamed(arrays: Arrays, first: list, then: list) -> Arrays:
+def _renamed(arrays: Arrays, first: list, then: list, where: str) -> Arrays:
     """Apply the first rule of `first` that matches, then every rule of `then`."""
-    renamed = {}
+    renamed: Arrays = {}
     for key, x in arrays.items():
         new = next((re.sub(f"^{old}", to, key, count=1) for old, to in first if re.match(old, key)), key)
         for old, to in then:
             new = re.sub(old, to, new)
+        if new in renamed:
+            raise UserError(f"weights {where}: {key!r} and another array are both {new!r}")
         renamed[new] = x
     return renamed
 
@@ -109,12 +131,13 @@ def _vit(arrays: Arrays, where: str) -> Arrays:
     arrays = _numbered(arrays)
     positions, cls = arrays.pop("pos_embedding", None), arrays.pop("cls", None)
     if positions is not None:
-        positions = positions.reshape(-1, positions.shape[-1])
+        with fitting(f"weights {where}: ", "pos_embedding", positions):
+            positions = positions.reshape(-1, positions.shape[-1])
         grid = math.isqrt(len(positions))
         if len(positions) == grid**2 + 1 and cls is not None:
             # Files before 2022 have the class token's position first; later ones keep it within the token.
             arrays["cls_position"], positions = positions[0], positions[1:]
-        if len(positions) != grid**2:
+        if not grid or len(positions) != grid**2:
             raise UserError(f"weights {where}: {len(positions)} positions, which make no square grid")
         arrays["pos_embedding"] = positions.reshape(grid, grid, -1)
     if cls is not None:
@@ -123,7 +146,7 @@ def _vit(arrays: Arrays, where: str) -> Arrays:
     return arrays
 
 
-def _bit(arrays: Arrays) -> Arrays:
+def _bit(arrays: Arrays, where: str) -> Arrays:
     unit = re.compile(r"^block(\d+)/unit(\d+)/")
     units = sorted({tuple(map(int, found.groups())) for found in map(unit.match, arrays) if found})
     numbers = {key: f"block{index:02d}/" for index, key in enumerate(units)}
@@ -131,9 +154,10 @@ def _bit(arrays: Arrays) -> Arrays:
     for key, x in arrays.items():
         found = unit.match(key)
         new = numbers[tuple(map(int, found.groups()))] + key[found.end() :] if found else key
-        if new.endswith(("/scale", "/bias")):
-            x = x.reshape(-1)
-        elif new == "head/kernel":
-            x = x.reshape(x.shape[-2:])
+        with fitting(f"weights {where}: ", key, x):
+            if new.endswith(("/scale", "/bias")):
+                x = x.reshape(-1)
+            elif new == "head/kernel":
+                x = x.reshape(x.shape[-2:])
         numbered[new] = x
     return numbered

@@ -1,11 +1,13 @@
 """State dicts of timm (and torchvision's ResNets) under our names and shapes."""
 
+import math
 import re
 
 import numpy as np
 
 from scalax.errors import UserError
 from scalax.models import vit
+from scalax.models.weights.published import fitting
 
 # github.com/huggingface/pytorch-image-models: vision_transformer.py, mlp_mixer.py, resnet.py, resnetv2.py.
 # (pattern, ours); '#' stands before a block's number, '@' before a stage and a block of it.
@@ -39,14 +41,17 @@ def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[s
     """'params/...' and 'batch_stats/...' of a state dict of a timm ViT, Mixer, ResNet or BiT.
 
     `heads` of a ViT's attention is no part of its weights: it is that of the variant of its width, or a
-    head every 64 channels, unless given. Raises UserError with all names that no rule knows.
+    head every 64 channels, unless given. Raises UserError with all names that no rule knows, where positions
+    make no square grid, and for an array whose shape none of these models has.
     """
-    renamed = {}
+    renamed: dict[str, np.ndarray] = {}
     arrays = {key: x for key, x in arrays.items() if not key.endswith("num_batches_tracked")}
     for key, x in arrays.items():
         new = next((re.sub(f"^{old}", to, key, count=1) for old, to in RULES if re.match(old, key)), key)
         for old, to in INSIDE:
             new = re.sub(old, to, new)
+        if new in renamed:
+            raise UserError(f"{key!r} and another array are both {new!r}")
         renamed[new] = x
     stages = sorted({m[0] for m in (re.match(r"block@[\d.]+", key) for key in renamed) if m}, key=_numbers)
     number = {stage: f"block{index:02d}" for index, stage in enumerate(stages)}
@@ -54,12 +59,15 @@ def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[s
     for key, x in renamed.items():
         key = re.sub(r"^block@[\d.]+", lambda m: number[m[0]], key)
         key = re.sub(r"^block#(\d+)", lambda m: f"block{int(m[1]):02d}", key)
-        found = _leaves(key, x, heads)
+        with fitting("", key, x):
+            found = _leaves(key, x, heads, "cls" in renamed)
         unknown += [] if found else [key]
         converted |= found
     if unknown:
         shown = ", ".join(sorted(unknown)[:8]) + (f" and {len(unknown) - 8} more" if len(unknown) > 8 else "")
         raise UserError(f"not a ViT, Mixer, ResNet or BiT as known: cannot place {shown}")
+    if "cls" in renamed and "params/pos_embedding" in converted:  # as files that keep the token's place in it
+        converted.setdefault("params/cls_position", np.zeros_like(converted["params/cls"]))
     return converted
 
 
@@ -67,16 +75,12 @@ def _numbers(text: str) -> list[int]:
     return [int(n) for n in re.findall(r"\d+", text)]
 
 
-def _leaves(key: str, x: np.ndarray, heads: int | None) -> dict[str, np.ndarray]:
+def _leaves(key: str, x: np.ndarray, heads: int | None, has_token: bool) -> dict[str, np.ndarray]:
     """What one array of theirs is among ours; {} where it is nothing."""
     if key == "cls":
         return {"params/cls": x.reshape(-1)}
     if key == "pos_embedding":
-        d = x.shape[-1]
-        x = x.reshape(-1, d)
-        grid = int(len(x) ** 0.5)
-        split = {"params/cls_position": x[0]} if len(x) == grid**2 + 1 else {}
-        return {**split, "params/pos_embedding": x[len(x) - grid**2 :].reshape(grid, grid, d)}
+        return _positions(x, has_token)
     path, _, leaf = key.rpartition("/")
     if not path or "." in path:
         return {}
@@ -99,6 +103,22 @@ def _leaves(key: str, x: np.ndarray, heads: int | None) -> dict[str, np.ndarray]
     return {f"params/{path}/kernel": x}
 
 
+def _positions(x: np.ndarray, has_token: bool) -> dict[str, np.ndarray]:
+    """Of [1, n, d]: those of the grid, and the class token's, the first, where the file has one."""
+    x = x.reshape(-1, x.shape[-1])
+    grid = math.isqrt(len(x))
+    split = {}
+    if has_token and len(x) == grid**2 + 1:
+        split, x = {"params/cls_position": x[0]}, x[1:]
+    if not grid or len(x) != grid**2:
+        token = "with" if has_token else "without"
+        raise UserError(
+            f"pos_embed has {len(x)} positions {token} a class token, which make no square grid; take weights"
+            " for square images"
+        )
+    return {**split, "params/pos_embedding": x.reshape(grid, grid, -1)}
+
+
 def _heads(width: int, heads: int | None) -> int:
     known = {shape[0]: shape[3] for shape in vit.VARIANTS.values()}
     heads = heads or known.get(width, max(1, width // 64))
@@ -109,7 +129,9 @@ def _heads(width: int, heads: int | None) -> int:
 
 def _attention(path: str, leaf: str, x: np.ndarray, heads: int | None) -> dict[str, np.ndarray]:
     """qkv [3 d, d] or [3 d] as query, key and value [d, heads, d / heads] or [heads, d / heads]."""
-    d = x.shape[0] // 3
+    d = x.shape[-1] if leaf == "weight" else x.shape[0] // 3
+    if x.shape != ((3 * d, d) if leaf == "weight" else (3 * d,)):
+        raise ValueError(f"qkv is {x.shape}")
     heads = _heads(d, heads)
     parts = {}
     for name, part in zip(("query", "key", "value"), np.split(x, 3), strict=True):

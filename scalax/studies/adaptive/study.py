@@ -28,6 +28,8 @@ def run(
     config = config.scaled()
     law = fits.form(config.law)  # a bad law, shape or budget is found before anything is trained
     experiment = train.open_experiment(config.run)
+    for line in experiment.said():
+        say(line)
     experiment.evaluator.check(config.metric)
     example_flops: dict[str, dict[Shape, float]] = {}
     for name, shapes in config.ladders().items():

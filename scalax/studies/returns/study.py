@@ -24,6 +24,8 @@ def run(
     tasks, architectures = config.tasks(), planning.architectures(config)
     planned = [[planning.cells(config, task, each) for each in architectures] for task in tasks]
     splits = _open(config, tasks)  # data, classes and budgets are found wrong before anything is trained
+    for line in dict.fromkeys(filter(None, (each.said() for each in splits))):
+        say(line)
     described = [probe.describe(config, task, each) for task, each in zip(tasks, splits, strict=True)]
     measured = [
         [cells.make(config, each, of_task, out, hooks, say) for each in row]

@@ -37,6 +37,8 @@ def run(
     load = functools.cache(data.load)
     whole = train.open_experiment(_unprobed(config.run))
     whole = dataclasses.replace(whole, load=load)
+    for line in whole.said():
+        say(line)
     opened = {name: load(each) for name, each in sets.items()}
     count = len(whole.splits.train)
 
