@@ -42,6 +42,13 @@ exists() { [ -z "${DRY_RUN:-}" ] && tpu describe "$NAME" >/dev/null 2>&1; }
 
 on_all() { tpu ssh "$NAME" --worker=all --command="$1"; }
 
+# What a host needs to know its run again. A number of a process is given to others after a reboot, or once
+# it has ended: run.pid has the number and when the process began, in ticks since the boot of that name.
+# shellcheck disable=SC2016 # the host expands it
+OURS='began() { echo $(cat /proc/sys/kernel/random/boot_id) $(sed "s/.*) //" /proc/$1/stat | cut -d" " -f20); }
+mark() { echo $1 $(began $1) >$2; }
+ours() { read -r pid since <$1 && [ -d /proc/$pid ] && [ "$since" = "$(began $pid)" ]; } 2>/dev/null'
+
 usage() { sed -n '2,18s/^# \{0,1\}//p' "$0"; }
 
 action=${1:-}
@@ -72,11 +79,11 @@ case "$action" in
     fi
     # The last --out counts: the study stays where fetch looks for it.
     command=$(printf '%q ' ../venv/bin/python -m scalax.launch "$@" --out "$OUT")
-    on_all "cd scalax && if kill -0 \$(cat ../run.pid) 2>/dev/null; then echo runs already; else
-nohup $command >>../log.txt 2>&1 </dev/null & echo \$! >../run.pid; sleep 5; tail -n 5 ../log.txt; fi"
+    on_all "$OURS; cd scalax && if ours ../run.pid; then echo runs already; else
+nohup $command >>../log.txt 2>&1 </dev/null & mark \$! ../run.pid; sleep 5; tail -n 5 ../log.txt; fi"
     ;;
   follow) tpu ssh "$NAME" --worker=0 --command="tail -n 50 -F log.txt" ;;
-  stop) on_all "kill -TERM \$(cat run.pid) 2>/dev/null || echo does not run" ;;
+  stop) on_all "$OURS; if ours run.pid; then kill -TERM \$pid; else echo does not run; fi" ;;
   fetch)
     if [ $# -ne 1 ]; then
       echo "tpu_vm.sh fetch: name the directory to copy to" >&2

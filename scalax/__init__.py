@@ -1,3 +1,5 @@
 """Train vision models along scaling laws, and fit the laws themselves."""
 
-__version__ = "0.1.0"
+from scalax.distribution import VERSION as __version__
+
+__all__ = ["__version__"]

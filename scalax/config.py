@@ -1,13 +1,19 @@
 """What a user may set, as plain frozen dataclasses: built by `configs/*.py`, overridden by launch."""
 
 import dataclasses
-import math
-import re
 import typing
 from typing import Any, Literal
 
+from scalax import bounds
+from scalax.bounds import at_least as at_least
+from scalax.bounds import colour as colour
+from scalax.bounds import divisors as divisors
+from scalax.bounds import inside as inside
+from scalax.bounds import positive as positive
+from scalax.bounds import share as share
 from scalax.errors import UserError, suggest
-from scalax.schedule import Shape
+from scalax.model_config import ModelConfig as ModelConfig
+from scalax.model_config import parse_name as parse_name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,10 +79,12 @@ class DataConfig:
     device_gib: float = 8.0
 
     def __post_init__(self):
+        bounds.numbers(self, "data.")
         positive("data.image_size", self.image_size)
         positive("data.context", self.context)
         colour("data.background", self.background)
         at_least("data.crop_padding", self.crop_padding, 0)
+        at_least("data.device_gib", self.device_gib, 0)
         at_least("data.max_train_images", self.max_train_images, 0)
         at_least("data.max_validation_images", self.max_validation_images, 0)
         for name in ("shorter_side", "draw_classes", "class_seed", "train_per_class", "validation_per_class"):
@@ -91,62 +99,6 @@ class DataConfig:
                 f"data.validation_split {self.validation_split!r} is the training split; name another, or"
                 " leave it empty to hold out data.validation_share"
             )
-
-
-@dataclasses.dataclass(frozen=True)
-class ModelConfig:
-    """The models of a study, without their patch sizes.
-
-    Attributes:
-      names: a letter for the family of models (scalax.models), then {width}-{depth}: V64-4 is a Vision
-        Transformer, M64-4 an MLP-Mixer, R64-18 a ResNet, D64-4 a decoder.
-      base_patch: patch size, in pixels, at which the patch kernel's parameters live; it is resized for
-        the patch size in use.
-      base_grid: side of the grid at which the position embeddings live; likewise resized.
-      head_dim: channels of an attention head; a Vision Transformer has max(1, width // head_dim) heads.
-      pool: of a Vision Transformer: gap averages its tokens, cls adds a class token and reads that, map
-        attends.
-      branch_scalars: each residual branch of a Vision Transformer has a factor that starts at 0 (ReZero).
-      precision: auto is bfloat16 compute on accelerators and float32 on CPU; parameters are float32.
-      scan: hold all blocks as one and loop over them in the program: faster to compile; other random numbers.
-      remat: compute the activations of a block again in its backward pass: less memory, a third more time.
-      attention: of a Vision Transformer. einsum; fused, by jax.nn.dot_product_attention; auto is fused on a
-        GPU in bfloat16 where cuDNN's kernel takes the heads, else einsum.
-      dropout: share of activations that dropout zeroes.
-      drop_path: share of images for which stochastic depth leaves out the last block; less for those before.
-    """
-
-    names: tuple[str, ...] = ("V64-4",)
-    base_patch: int = 4
-    base_grid: int = 4
-    head_dim: int = 64
-    pool: Literal["gap", "cls", "map"] = "gap"
-    branch_scalars: bool = False
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    scan: bool = False
-    remat: bool = False
-    attention: Literal["auto", "einsum", "fused"] = "auto"
-    dropout: float = 0.0
-    drop_path: float = 0.0
-
-    def __post_init__(self):
-        share("model.dropout", self.dropout)
-        share("model.drop_path", self.drop_path)
-        positive("model.base_patch", self.base_patch)
-        positive("model.base_grid", self.base_grid)
-        positive("model.head_dim", self.head_dim)
-        if not self.names:
-            raise UserError("model.names is empty; name at least one, e.g. V64-4")
-        for name in self.names:
-            parse_name(name)
-
-    def shape(self, name: str, patch: int = 1) -> Shape:
-        """The shape of a model called `name`; whether its family has such a one is checked when it is built.
-
-        Raises UserError where `name` is no name of a model.
-        """
-        family, width, depth = parse_name(name)
-        return Shape(patch, width, depth, family)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +147,7 @@ class OptimConfig:
     on_nonfinite: Literal["stop", "skip", "lower_rate"] = "stop"
 
     def __post_init__(self):
+        bounds.numbers(self, "optim.")
         positive("optim.lr", self.lr)
         at_least("optim.lr_head", self.lr_head, 0)
         positive("optim.clip_norm", self.clip_norm)
@@ -242,6 +195,7 @@ class EvalConfig:
     more: tuple[Any, ...] = ()
 
     def __post_init__(self):
+        bounds.numbers(self, "eval.")
         at_least("eval.points", self.points, 2)
         inside("eval.first_share", self.first_share, 0.0, 1.0)
         positive("eval.batch_size", self.batch_size)
@@ -306,6 +260,7 @@ class MorphConfig:
     settle: float = 5.0
 
     def __post_init__(self):
+        bounds.numbers(self, "morph.")
         at_least("morph.gamma", self.gamma, 0)
         at_least("morph.settle", self.settle, 1)
         for field in dataclasses.fields(self):
@@ -349,58 +304,12 @@ class RunConfig:
     cost_note: str = ""
 
     def __post_init__(self):
+        bounds.numbers(self)
         positive("batch_size", self.batch_size)
         positive("accumulate", self.accumulate)
         positive("budget_flops", self.budget_flops)
         positive("checkpoint_steps", self.checkpoint_steps)
 
-
-def parse_name(name: str) -> tuple[str, int, int]:
-    """(family, width, depth) of e.g. V64-4. Raises UserError where it is no such name."""
-    match = re.fullmatch(r"([A-Z][A-Za-z]*)([1-9]\d*)-([1-9]\d*)", name)
-    if not match:
-        raise UserError(
-            f"model.names: {name!r} is no model; want a letter, the width, the depth, e.g. V64-4 (ViT),"
-            " M64-4 (Mixer), R64-18 (ResNet) or D64-4 (decoder)"
-        )
-    return match[1], int(match[2]), int(match[3])
-
-
-def divisors(n: int) -> list[int]:
-    return [d for d in range(1, n + 1) if n % d == 0]
-
-
-def positive(name: str, value: float) -> None:
-    if not value > 0 or not math.isfinite(value):
-        raise UserError(f"{name} must be positive, got {value}")
-
-
-def at_least(name: str, value: float, least: float) -> None:
-    """Raises UserError where the value of setting `name` is less than `least`, or not finite."""
-    if not value >= least or not math.isfinite(value):
-        raise UserError(f"{name} must be at least {least}, got {value}")
-
-
-def share(name: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise UserError(f"{name} must be at least 0 and below 1, got {value}")
-
-
-COLOURS = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
-
-
-def colour(name: str, value: str) -> tuple[int, int, int]:
-    """Red, green and blue, 0 to 255, of a setting called `name`. Raises UserError where it is no colour."""
-    if value in COLOURS:
-        return COLOURS[value]
-    if not re.fullmatch(r"#([0-9a-fA-F]{3}){1,2}", value):
-        raise UserError(f"{name} must be {', '.join(COLOURS)} or #rrggbb, got {value!r}")
-    digits = value[1:] if len(value) == 7 else "".join(2 * digit for digit in value[1:])
-    red, green, blue = bytes.fromhex(digits)
-    return red, green, blue
-
-
-def inside(name: str, value: float, low: float, high: float) -> None:
-    """Raises UserError where the value of setting `name` is not between `low` and `high`, ends excluded."""
-    if not low < value < high:
-        raise UserError(f"{name} must lie between {low:g} and {high:g}, got {value}")
+    def resolved(self) -> "RunConfig":
+        """With what names of published models, and auto, stand for."""
+        return dataclasses.replace(self, model=self.model.resolved(self.data.image_size))

@@ -17,7 +17,8 @@ NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # a
 
 def write_atomically(path: Any, content: str | bytes) -> None:
     """Replace a file's content so that a reader, or a kill, sees the old content or the new one."""
-    path, raw = epath.Path(path), content.encode() if isinstance(content, str) else content
+    path = epath.Path(path)
+    raw = content if isinstance(content, bytes) else content.encode(errors="backslashreplace")
     with replacing(path) as beside:
         if beside is path:
             path.write_bytes(raw)

@@ -1,9 +1,10 @@
-"""usage: python -m scalax.launch CONFIG [OPTIONS] [--KEY VALUE ...]
+"""usage: scalax train CONFIG [OPTIONS] [--KEY VALUE ...]
 
 Run a study and write its report.
 
 CONFIG is a Python file with `def config()`, or FILE.py:NAME for another function of it; --help after it
-lists the KEYs. The same command again does only what is missing, and goes on from the last checkpoint.
+lists the KEYs. Lists have spaces or commas between their values. python -m scalax.launch does the same.
+The same command again does only what is missing, and goes on from the last checkpoint.
 
 Options:
   --out DIR                where the study goes (runs/NAME); several launches may share one
@@ -26,54 +27,70 @@ if __name__ == "__main__":
 # isort: on
 
 import argparse
-import contextlib
 import dataclasses
-import inspect
-import io
 import logging
 import os
-import re
 import sys
-import typing
-from collections.abc import Iterator
-from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, NoReturn
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
 from scalax.compilation import keep_programs
-from scalax.errors import UserError, suggest, with_flags
-from scalax.pyfile import module_of
+from scalax.errors import UserError
+from scalax.names import printable
+from scalax.overrides import RUN, flag_of, flags, key_of, keys, load, override
+from scalax.places import make_directory
 from scalax.schedule import Schedule
+from scalax.terminal import ended_quietly, print_error, warn_of_other_package
 
 VALUES, NUMBERS, SWITCHES = (
     ("out", "schedule", "profile", "coordinator"),
     ("processes", "process"),
     ("tensorboard", "wandb", "plan_only"),
 )
-FLAGS = {name: f"--{name.replace('_', '-')}" for names in (VALUES, NUMBERS, SWITCHES) for name in names}
-RUN = "run"  # the field of a study's config that holds what training is given
+FLAGS = {name: flag_of(name) for names in (VALUES, NUMBERS, SWITCHES) for name in names}
+OF_TRAINING = ("out", "profile", "tensorboard", "wandb", "coordinator", "processes", "process")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: list[str] | None = None, program: str = "scalax.launch") -> int:
+    """Run what a command line says; returns the exit code.
+
+    - argv: its words, the config first; None takes those of the process.
+    - program: what errors call the command: `scalax train`, or this module.
+    """
     arguments = sys.argv[1:] if argv is None else argv
+    return ended_quietly(lambda: _main(arguments, program))
+
+
+def _main(arguments: list[str], program: str) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print((__doc__ or "").strip())
         return 0 if arguments else 2
+    warn_of_other_package(program)
+    command = program if " " in program else f"python -m {program}"
     try:
-        options, overrides = parse(arguments)
-        config = override(load(options.config), overrides, f"python -m scalax.launch {options.config}")
-        return launch(config, options)
+        options, overrides = parse(arguments, command)
+        about = (__doc__ or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
+        config = override(load(options.config), overrides, f"{command} {options.config}", about, list(FLAGS))
+        return launch(config, options, [key_of(flag) for flag in flags(overrides)], program)
     except UserError as e:
-        print(f"scalax.launch: error: {with_flags(str(e), FLAGS)}", file=sys.stderr)
+        print_error(program, e, FLAGS)
         return 2
     except KeyboardInterrupt:  # not as a program of its own, whose signals end it otherwise
-        print(f"scalax.launch: stopped; {signals.AGAIN}", file=sys.stderr)
+        print(f"{program}: stopped; {signals.AGAIN}", file=sys.stderr)
         return signals.EXIT_INTERRUPTED
 
 
-def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """The options of the launch itself, and the rest. Raises UserError for one without its value."""
-    parser = Parser(add_help=False, allow_abbrev=False)
+def parse(
+    arguments: list[str], command: str = "python -m scalax.launch"
+) -> tuple[argparse.Namespace, list[str]]:
+    """The options of the launch itself, and the rest.
+
+    - arguments: of the command line.
+    - command: has the help that errors name.
+
+    Raises UserError for one without its value.
+    """
+    parser = Parser(prog=command, add_help=False, allow_abbrev=False)
     parser.add_argument("config")
     for name in VALUES:
         parser.add_argument(FLAGS[name])
@@ -86,28 +103,39 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message.removeprefix('argument ')}; see python -m scalax.launch --help")
+        raise UserError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 
-def launch(config: Any, options: argparse.Namespace) -> int:
-    """Run the study of `config`, then write and print its report; returns the exit code."""
+def launch(config: Any, options: argparse.Namespace, given: list[str], program: str) -> int:
+    """Run the study of a config, then write and print its report; returns the exit code.
+
+    - config: of the study.
+    - options: of `parse`.
+    - given: names of the settings that the command line sets.
+    - program: what lines to the user call the command.
+
+    Raises UserError for what is missing, wrong, or given and without effect.
+    """
     keep_programs()
     # Orbax logs what it then raises, with tracebacks; the error itself is said in one line.
     logging.getLogger("absl").setLevel(logging.CRITICAL)
-    if options.schedule:
-        config = with_schedule(config, options.schedule)
+    if options.schedule is not None:
+        config = with_schedule(config, options.schedule, given)
+    config = with_source(config, given, program)
     from scalax import studies
     from scalax.report.progress import Display
     from scalax.train import distributed, preempt
     from scalax.train.monitors import monitors
 
     study = studies.of(config)
+    check_used(config, study, given)
     if options.plan_only:
+        refuse([name for name in OF_TRAINING if getattr(options, name)], "beside --plan-only")
         print(planned(study, config), end="")
         return 0
+    out = directory_of(config, options.out)
     distributed.start(options.coordinator, options.processes, options.process)
-    out = options.out or f"runs/{config.name}"
-    check_out(out)
+    make_directory(out, FLAGS["out"])
     first = distributed.is_primary()  # of several processes: it alone reports, all are traced
     extra = monitors(
         out,
@@ -137,129 +165,75 @@ def planned(study: Any, config: Any) -> str:
     return study.plan(config)
 
 
-def with_schedule(config: Any, path: str) -> Any:
-    """The config of runs by the schedule in a file, with the runs and seeds of `config`."""
+def with_schedule(config: Any, path: str, given: list[str]) -> Any:
+    """The config of runs by the schedule in a file, with the runs and seeds of a study's.
+
+    - config: of the study.
+    - path: of the file.
+    - given: settings that the command line sets. Raises UserError where runs by a schedule have no such one.
+    """
     from scalax.studies.scheduled import scheduled
 
-    return scheduled(config, Schedule.load(path))
+    found = scheduled(config, Schedule.load(path))
+    refuse([key for key in given if key not in keys(found)], "under --schedule")
+    return found
 
 
-def load(path: str) -> Any:
-    """What `config()` of the file, or the function after a colon, returns. Raises UserError where there is no
-    such file or function."""
-    name, _, function = path.partition(".py:")
-    file = Path(f"{name}.py" if function else path)
-    if not file.is_file():
-        near = sorted(
-            other.stem for other in (file.parent if file.parent.name else Path("configs")).glob("*.py")
-        )
-        raise UserError(f"config {path}: no such file{suggest(file.stem, near) if near else ''}")
-    try:
-        module = module_of(file)
-        if function and not hasattr(module, function):
-            raise UserError(f"config {path}: no function {function!r}{suggest(function, functions(module))}")
-        return getattr(module, function or "config")()
-    except UserError:
-        raise
-    except Exception as e:
-        raise UserError(f"config {path}: {type(e).__name__}: {e}; it must define config()") from e
+def with_source(config: Any, given: list[str], program: str) -> Any:
+    """The config with the kind of data that lies at the directory which the command line names.
 
-
-def functions(module: ModuleType) -> list[str]:
-    """Those that the file itself defines."""
-    return [
-        name
-        for name, value in vars(module).items()
-        if inspect.isfunction(value) and value.__module__ == module.__name__
-    ]
-
-
-def override(config: Any, arguments: list[str], program: str) -> Any:
-    """The config with --dotted.key value applied.
-
-    - config: of a study.
-    - arguments: of the command line, keys and values.
-    - program: what help and errors call the command.
-
-    Raises UserError for unknown keys and bad values.
+    - config: of a study; as it is where it has no data, or data.source reads such a directory.
+    - given: settings that the command line sets, which stay.
+    - program: what the line that says so calls the command.
     """
-    import tyro
+    if "data.dir" not in given or "data.source" in given:
+        return config
+    from scalax.data.recognised import recognised
 
-    known = set(keys(config))
-    for argument in arguments:
-        name = argument[2:].partition("=")[0].replace("-", "_")
-        if not argument.startswith("--") or name == "help":
-            continue
-        if re.sub(r"(^|\.)no_", r"\1", name) not in known:
-            raise UserError(
-                f"unknown override {argument}{suggest(name, sorted(known))}; see {program} --help"
-            )
-    box = io.StringIO()
-    first = (type(config).__doc__ or "").partition("\n")[0]
-    options = (__doc__ or "").partition("\nOptions:\n")[2].partition("\n\n")[0]
-    about = f"{first}\n\nBesides the settings below, the launch takes:\n{options}"
-    shown = flattened(type(config))
-    try:
-        with contextlib.redirect_stderr(box):
-            found = tyro.cli(
-                shown, default=shown(**fields(config)), args=arguments, prog=program, description=about
-            )
-    except SystemExit as e:
-        if not e.code:
-            raise
-        raise UserError(first_sentence(box.getvalue())) from None
-    return type(config)(**fields(found))
+    data = getattr(config, RUN).data
+    found = recognised(data)
+    found = {key: value for key, value in found.items() if f"data.{key}" not in given or key == "dir"}
+    if not found:
+        return config
+    said = ", ".join(f"data.{key} {value or repr('')}" for key, value in found.items() if key != "dir")
+    print(printable(f"{program}: {data.dir} is read with {said}"), file=sys.stderr)
+    run = dataclasses.replace(getattr(config, RUN), data=dataclasses.replace(data, **found))
+    return dataclasses.replace(config, **{RUN: run})
 
 
-def flattened(kind: type) -> type:
-    """The class of a config as the command line shows it: the settings of its run are named like its own."""
-    import tyro
+def check_used(config: Any, study: Any, given: list[str]) -> None:
+    """Raises UserError for a setting that the command line sets and that has no effect.
 
-    hints = typing.get_type_hints(kind)
-    if RUN not in hints:
-        return kind
-    run = (RUN, Annotated[hints[RUN], tyro.conf.arg(name="")], dataclasses.field())
-    return dataclasses.make_dataclass(kind.__name__, [run], bases=(kind,), frozen=True)
+    - config: of the study.
+    - study: that it is of.
+    - given: settings that the command line sets.
+    """
+    from scalax import unused
 
-
-def fields(config: Any) -> dict[str, Any]:
-    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-
-
-def keys(config: Any, prefix: str = "") -> Iterator[str]:
-    """Names of all settings, dotted, as the command line has them."""
-    for name, value in fields(config).items():
-        if name == RUN and not prefix:
-            yield from keys(value)
-            continue
-        yield prefix + name
-        if dataclasses.is_dataclass(value):
-            yield from keys(value, f"{prefix}{name}.")
+    run = getattr(config, RUN, None)
+    found: Mapping[str, str] = {**(unused.of_run(run) if run is not None else {}), **study.unused(config)}
+    for key in given:
+        for name, why in found.items():
+            if key == name or key.startswith(f"{name}."):
+                refuse([key], why)
 
 
-def first_sentence(box: str) -> str:
-    """What a framed message says before its first rule, in one line and without the frame; where the terminal
-    has no characters for a frame, its title is a part of its own."""
-    parts: list[list[str]] = [[]]
-    for line in (line.strip("│ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))):
-        if line and set(line) <= set("─-"):
-            parts.append([])
-        elif line:
-            parts[-1].append(line)
-    message = " ".join(parts[0 if box.startswith("╭") else min(1, len(parts) - 1)])
-    return re.sub(r"^Error parsing (?:(?!--)[\w.]+: )?", "", message)
+def refuse(names: list[str], why: str) -> None:
+    """Raises UserError where there is a name of something that does not apply. why: ends the sentence."""
+    if names:
+        raise UserError(f"{flag_of(names[0])} does not apply {why}; leave it out")
 
 
-def check_out(out: Any) -> None:
-    """Make the output directory. Raises UserError where it cannot be made or written."""
-    from etils import epath
-
-    try:
-        epath.Path(out).mkdir(parents=True, exist_ok=True)
-    except ImportError as e:
-        raise UserError(f"--out {out}: {e} (pip install 'scalax[gcs]')") from None
-    except OSError as e:
-        raise UserError(f"--out {out}: cannot make it ({e.strerror or e}); choose another") from None
+def directory_of(config: Any, out: str | None) -> str:
+    """Where the study goes: `out`, or runs/NAME. Raises UserError where that is empty or leaves runs/."""
+    if out is not None:
+        if not out.strip():
+            raise UserError("`out` is empty; name a directory, or leave it out")
+        return out
+    parts = str(config.name).split("/")
+    if "" in parts or ".." in parts:
+        raise UserError(f"name {config.name!r} names no directory in runs/; choose another, or give `out`")
+    return f"runs/{config.name}"
 
 
 def leave(code: int) -> None:

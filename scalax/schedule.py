@@ -2,13 +2,20 @@
 
 import itertools
 import json
+import math
+import re
 from typing import Any, NamedTuple
 
-from etils import epath
-
+from scalax import typed
 from scalax.errors import UserError
 from scalax.files import write_atomically
+from scalax.names import printable
+from scalax.places import place
 
+# More than any model has: a larger number is a slip, and building such a model does not end.
+MOST = {"patch": 4096, "width": 32_768, "depth": 1000}
+MOST_STAGES = 1000
+MOST_FLOPS = 1e30
 SAYS_PATCH_1 = ("V", "M")  # families whose names say a patch of 1 too, as they always did
 
 
@@ -41,9 +48,8 @@ class Shape(NamedTuple):
 
     @classmethod
     def from_json(cls, data: dict) -> "Shape":
-        """Raises KeyError, TypeError or ValueError on what `to_json` could not have written."""
-        family = str(data.get("family", "V"))
-        return cls(int(data["patch"]), int(data["width"]), int(data["depth"]), family)
+        """Raises UserError on what `to_json` could not have written."""
+        return _checked(typed.from_json(_ShapeFile, data, "shape"))
 
 
 class Stage(NamedTuple):
@@ -82,23 +88,24 @@ class Schedule(NamedTuple):
     def from_json(cls, data: dict) -> "Schedule":
         """Raises UserError where a key is missing or the stages are empty or out of order; keys that are
         not a schedule's are passed over."""
-        try:
-            stages = tuple(_stage(s) for s in data["stages"])
-        except (KeyError, TypeError, ValueError) as e:
-            what = f"{type(e).__name__} {e}"
-            raise UserError(f"schedule: {what}; want stages of patch, width, depth, until_flops") from None
+        stages = tuple(_stage(each) for each in typed.from_json(_ScheduleFile, data, "schedule").stages)
+        if len(stages) > MOST_STAGES:
+            raise UserError(f"schedule: has {len(stages)} stages; want {MOST_STAGES} at most")
         ends = [0.0, *(stage.until_flops for stage in stages)]
-        if not stages or any(not a < b for a, b in itertools.pairwise(ends)):
-            raise UserError(f"schedule: until_flops must be positive and increase, got {ends[1:]}")
+        if not stages or any(not a < b for a, b in itertools.pairwise(ends)) or ends[-1] > MOST_FLOPS:
+            got = f"{ends[1:6]}{' ...' if len(ends) > 6 else ''}"
+            raise UserError(
+                f"schedule: until_flops must be positive, increase and be {MOST_FLOPS:g} at most, got {got}"
+            )
         for stage in stages:
-            if (stage.batch_size or 1) < 1 or not (stage.lr or 1) > 0 or not (stage.weight_decay or 0) >= 0:
-                raise UserError(
-                    f"schedule: a stage's own settings must be positive, got {_stage_json(stage)}"
-                )
+            for name in OWN:
+                _check_own(name, getattr(stage, name))
         for shape, patches in ((s.shape, s.patches) for s in stages if s.patches):
-            if shape.patch not in patches or min(patches) < 1 or len(set(patches)) < len(patches):
+            for patch in patches:
+                check_size("patch", patch, "schedule")
+            if shape.patch not in patches or len(set(patches)) < len(patches):
                 raise UserError(
-                    f"schedule: patches must be positive, distinct and hold the stage's patch {shape.patch},"
+                    f"schedule: patches must be distinct and hold the stage's patch {shape.patch},"
                     f" got {list(patches)}"
                 )
         return cls(stages)
@@ -109,15 +116,77 @@ class Schedule(NamedTuple):
     @classmethod
     def load(cls, path: Any) -> "Schedule":
         """Read what `save` wrote. Raises UserError where the file is missing or no schedule."""
+        file = place(path, "schedule")
         try:
-            return cls.from_json(json.loads(epath.Path(path).read_text()))
-        except OSError as e:
-            raise UserError(f"schedule {path}: cannot read it ({e.strerror or e})") from None
+            data = json.loads(file.read_bytes().decode())
+        except (OSError, ImportError) as e:
+            raise UserError(
+                f"schedule {path}: cannot read it ({getattr(e, 'strerror', None) or e}); name a file that"
+                " scalax plan wrote"
+            ) from None
         except json.JSONDecodeError as e:
             raise UserError(f"schedule {path}: line {e.lineno} is not JSON ({e.msg})") from None
+        except (ValueError, RecursionError) as e:
+            what = "not text in UTF-8" if isinstance(e, UnicodeDecodeError) else "not JSON that can be read"
+            raise UserError(f"schedule {path}: {what}; name a file that scalax plan wrote") from None
+        try:
+            return cls.from_json(data)
+        except UserError as e:
+            raise UserError(f"schedule {path}: {str(e).removeprefix('schedule').lstrip(':, ')}") from None
 
 
-OWN = {"batch_size": int, "lr": float, "weight_decay": float}  # settings that a stage may have of its own
+OWN = ("batch_size", "lr", "weight_decay")  # settings that a stage may have of its own
+
+
+class _ShapeFile(NamedTuple):
+    patch: int
+    width: int
+    depth: int
+    family: str = "V"
+
+
+class _StageFile(NamedTuple):
+    patch: int
+    width: int
+    depth: int
+    until_flops: float
+    family: str = "V"
+    patches: list[int] = []  # noqa: RUF012
+    batch_size: int | None = None
+    lr: float | None = None
+    weight_decay: float | None = None
+
+
+class _ScheduleFile(NamedTuple):
+    stages: list[_StageFile]
+
+
+def check_size(name: str, value: int, what: str) -> None:
+    """Raises UserError where a shape's patch, width or depth is less than 1 or more than any model has.
+
+    - name: patch, width or depth.
+    - value: of it.
+    - what: begins the message.
+    """
+    if not 1 <= value <= MOST[name]:
+        raise UserError(f"{what}: {name} must lie between 1 and {MOST[name]}, got {value}")
+
+
+def _checked(found: "_ShapeFile | _StageFile") -> Shape:
+    for name in MOST:
+        check_size(name, getattr(found, name), "schedule")
+    if not re.fullmatch(r"[A-Z][A-Za-z]{0,15}", found.family):
+        raise UserError(f"schedule: {printable(found.family)[:40]!r} is no family of models, such as V")
+    return Shape(found.patch, found.width, found.depth, found.family)
+
+
+def _check_own(name: str, value: float | None) -> None:
+    if value is None:
+        return
+    is_good = 0 <= value < math.inf if name == "weight_decay" else 0 < value < math.inf
+    if not is_good:
+        least = "at least 0" if name == "weight_decay" else "positive"
+        raise UserError(f"schedule: a stage's own {name} must be {least}, got {value}")
 
 
 def _stage_json(stage: Stage) -> dict:
@@ -126,8 +195,6 @@ def _stage_json(stage: Stage) -> dict:
     return {**stage.shape.to_json(), "until_flops": stage.until_flops, **drawn, **own}
 
 
-def _stage(data: dict) -> Stage:
-    shape = Shape.from_json(data)
-    patches = tuple(int(p) for p in data.get("patches", ()))
-    own = {name: kind(data[name]) for name, kind in OWN.items() if name in data}
-    return Stage(shape, float(data["until_flops"]), patches, **own)
+def _stage(found: _StageFile) -> Stage:
+    own = {name: getattr(found, name) for name in OWN}
+    return Stage(_checked(found), found.until_flops, tuple(found.patches), **own)

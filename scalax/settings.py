@@ -25,7 +25,7 @@ ADDED: dict[str, dict[str, Any]] = {
         "background": "white",
         "normalize": "auto",
     },
-    "model": {"pool": "gap"},
+    "model": {"pool": "gap", "representation": False, "exact_gelu": False},
     "optim": {"name": "adam", "lr_head": 1.0, "b1": 0.9, "b2": 0.999, "momentum": 0.9, "loss": "softmax"},
     "eval": {"more": [], "keep_scores": False},
 }

@@ -45,6 +45,8 @@ LONG = {
     "test_evals.py": [],
     "test_docs.py": [],
     "test_transfer_command.py": [],
+    "test_overrides.py": [],
+    "test_names.py": [],
     "test_notebooks.py": [],
     "test_throughput.py": [],
     "test_laws_fit.py": [],

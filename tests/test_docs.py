@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from scalax import cli, launch
+from scalax import cli, launch, studies
 from tests.registries import restored
 
 ROOT = Path(__file__).parents[1]
@@ -86,7 +86,10 @@ def flags_of(words: list[str]) -> list[str]:
 
 COMMANDS = [command for page in PAGES for command in commands_of(page) if name_of(page) not in HISTORY]
 LAUNCHES = [
-    c._replace(words=c.words[3:]) for c in COMMANDS if c.words[:3] == ["python", "-m", "scalax.launch"]
+    c._replace(words=c.words[len(start) :])
+    for c in COMMANDS
+    for start in (["python", "-m", "scalax.launch"], ["scalax", "train"])
+    if c.words[: len(start)] == start
 ]
 OURS = [c._replace(words=c.words[1:]) for c in COMMANDS if c.words[0] == "scalax" and len(c.words) > 1]
 OURS += [c._replace(words=c.words[3:]) for c in COMMANDS if c.words[:3] == ["python", "-m", "scalax.cli"]]
@@ -151,7 +154,10 @@ def test_launches_build_their_config(command):
     words = [word for word in command.words if word != "--help"]
     if words:
         options, overrides = launch.parse(words)
-        launch.override(launch.load(str(ROOT / options.config)), overrides, "the page")
+        config = launch.override(launch.load(str(ROOT / options.config)), overrides, "the page")
+        if not options.schedule:
+            given = [launch.key_of(flag) for flag in launch.flags(overrides)]
+            launch.check_used(launch.with_source(config, given, "the page"), studies.of(config), given)
 
 
 @pytest.mark.parametrize("command", OURS, ids=str)

@@ -147,7 +147,7 @@ def wandb_history(path: Path) -> list[dict]:
 def test_missing_tracker_names_the_pip_command(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for option in ("tensorboard", "wandb"):
-        with rejects(f"`{option}`", "pip install 'scalax[trackers]'"):
+        with rejects(f"`{option}`", "pip install 'scalax-laws[trackers]'"):
             monitors(tmp_path, **{option: True})
 
 

@@ -72,6 +72,19 @@ def test_second_launch_does_only_what_is_missing(study, capsys):
     assert str(study / "report.html") in printed
 
 
+@pytest.mark.parametrize("name", ["../../X", "/absolute", "x" * 300, "\ud800$x$\n"])
+def test_no_name_of_a_result_leaves_its_directory(study, tmp_path, name):
+    data = json.loads((study / "study.json").read_text())
+    data["ladders"] = {name: data["ladders"]["V8-1"], "V8-1": data["ladders"]["V8-1"]}
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    (place / "study.json").write_text(json.dumps(data))
+    assert cli.main(["report", str(place)]) == 0
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.parent for path in files} == {place, place / "figures"}
+    assert sum(path.name.endswith("_static.png") for path in files) == 2
+
+
 def test_report_escapes_names(study, tmp_path):
     data = json.loads((study / "study.json").read_text())
     data["config"]["name"] = "<script>alert(1)</script>"
@@ -86,7 +99,7 @@ def test_report_escapes_names(study, tmp_path):
     ("arguments", "names"),
     [
         (["configs/none.py"], ["configs/none.py"]),
-        ([QUICKSTART, "--optim.lrr", "1"], ["--optim.lrr", "'optim.lr'"]),
+        ([QUICKSTART, "--optim.lrr", "1"], ["--optim.lrr", "--optim.lr"]),
         ([QUICKSTART, "--optim.lr", "fast"], ["--optim.lr", "'fast'"]),
         ([QUICKSTART, "--optim.lr", "-1"], ["optim.lr", -1.0]),
         ([QUICKSTART, "--patches", "4", "3"], ["patches", 3, "data.image_size 8", "[1, 2, 4, 8]"]),
@@ -99,7 +112,7 @@ def test_report_escapes_names(study, tmp_path):
         ([QUICKSTART, "--law", "shifted"], ["law 'shifted'", "'shifted_power'"]),
         ([QUICKSTART, "--law", "two_variables"], ["law 'two_variables'"]),
         ([QUICKSTART, "--law", "m4", "--online"], ["'m4'", "shifted_power"]),
-        ([QUICKSTART, "--run.optim.lr", "1"], ["--run.optim.lr", "'optim.lr'"]),
+        ([QUICKSTART, "--run.optim.lr", "1"], ["--run.optim.lr", "--optim.lr"]),
         ([QUICKSTART, "--batch-size", "x"], ["--batch-size", "'x'"]),
         ([QUICKSTART, "--metric", "fewshot_error", "--eval.shots", "0"], ["fewshot_error", "eval.shots"]),
         ([QUICKSTART, "--eval.shots", "500"], ["eval.shots 500"]),

@@ -5,19 +5,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "units", "hardware", "compilation", "signals"],
+    ["errors", "units", "names", "distribution", "hardware", "compilation", "signals"],
     ["untrusted", "files"],
-    ["schedule", "registry", "typed", "pyfile", "archive"],
+    ["registry", "typed", "pyfile", "places", "terminal", "variants", "archive"],
+    ["schedule"],
+    ["bounds"],
+    ["model_config"],
     ["records", "metrics"],
     ["config"],
     ["jobs", "settings"],
     ["laws", "models", "data"],
     ["cost", "morph", "plan", "tasks", "transfer"],
-    ["evals", "probes"],
+    ["evals", "probes", "unused"],
     ["train"],
     ["report", "throughput"],
     ["studies"],
-    ["cli", "launch"],
+    ["overrides"],
+    ["launch"],
+    ["cli"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 NEVER = {name: {"flax", "optax", "orbax", "grain"} for name in ("laws", "plan", "transfer")}

@@ -132,7 +132,7 @@ COMMANDS = [
     (
         ["scalax.launch", QUICKSTART, "--optim.lrr", "1"],
         (
-            "scalax.launch: error: unknown override --optim.lrr (did you mean 'optim.lr'?); see python -m"
+            "scalax.launch: error: unknown override --optim.lrr (did you mean --optim.lr?); see python -m"
             " scalax.launch configs/quickstart.py --help"
         ),
     ),

@@ -56,6 +56,14 @@ def command(study, tmp_path, *more: str) -> int:
     return main(["plan", str(study), "--out", str(tmp_path / "plan.json"), "--resamples", "12", *more])
 
 
+def test_plan_goes_into_the_study_by_default(study, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["plan", str(study), "--resamples", "0"]) == 0
+    assert {path.name for path in study.iterdir()} == {"runs", "plan.json", "plan.png"}
+    for name in ("plan.json", "plan.png"):
+        (study / name).unlink()
+
+
 def test_plan_writes_schedule_table_and_figure(study, tmp_path, capsys):
     assert command(study, tmp_path, "--cheap") == 0
     out = capsys.readouterr().out

@@ -115,7 +115,7 @@ def test_errors_are_one_line(capsys, arguments, names):
 def test_timm_that_is_missing_is_said_with_its_cure(capsys, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert cli.main([*TINY, "--against", "timm"]) == 2
-    rejected(capsys, "--against timm", "pip install 'scalax[parity]'")
+    rejected(capsys, "--against timm", "pip install 'scalax-laws[parity]'")
 
 
 def test_the_fastest_variant_counts():

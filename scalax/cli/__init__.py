@@ -6,17 +6,19 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from scalax import __version__
 from scalax.compilation import keep_programs
-from scalax.errors import UserError, with_flags
+from scalax.distribution import VERSION
+from scalax.errors import UserError
+from scalax.names import printable
 from scalax.pyfile import module_of
+from scalax.terminal import ended_quietly, print_error, warn_of_other_package
 
 
 class Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, printable(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
     def flags(self) -> dict[str, str]:
         """The flag that sets each argument: what libraries call it (its `dest`) -> e.g. '--first-share'."""
@@ -29,9 +31,18 @@ def commands() -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = Parser(prog="scalax", description="Scaling laws for vision models: fit, forecast, cost, report.")
-    parser.epilog = "To train: python -m scalax.launch CONFIG, see python -m scalax.launch --help."
-    parser.add_argument("--version", action="version", version=f"scalax {__version__}")
+    """Run what a command line says; returns the exit code. argv: None takes that of the process."""
+    code = ended_quietly(lambda: _main(argv))
+    if argv is None and "scalax.launch" in sys.modules:
+        sys.modules["scalax.launch"].leave(code)  # a library's thread may hang after training
+    return code
+
+
+def _main(argv: list[str] | None) -> int:
+    parser = Parser(
+        prog="scalax", description="Train vision models along scaling laws; fit laws, forecast, plan."
+    )
+    parser.add_argument("--version", action="version", version=f"scalax {VERSION}")
     parser.add_argument(
         "--import",
         dest="imports",
@@ -45,16 +56,17 @@ def main(argv: list[str] | None = None) -> int:
         module = importlib.import_module(f"scalax.cli.{name}")
         sub = choices.add_parser(name, help=module.HELP, description=module.__doc__)
         module.configure(sub)
-        sub.set_defaults(run=module.run, flags=sub.flags())
+        defaults = {action.dest: action.default for action in sub._actions}
+        sub.set_defaults(run=module.run, flags=sub.flags(), defaults=defaults)
     args = parser.parse_args(argv)
+    warn_of_other_package("scalax")
     keep_programs()
     try:
         for file in args.imports:
             _read(file)
         return args.run(args) or 0
     except UserError as e:
-        message = with_flags(str(e), {**parser.flags(), **args.flags})
-        print(f"scalax {args.command}: error: {message}", file=sys.stderr)
+        print_error(f"scalax {args.command}", e, {**parser.flags(), **args.flags})
         return 2
     except KeyboardInterrupt:
         return 130

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scalax.cli._given import refuse
 from scalax.errors import UserError, with_flags
+from scalax.names import printable
 
 if TYPE_CHECKING:
     from scalax.laws import Curves
@@ -44,6 +46,9 @@ def add_curve_arguments(parser: argparse.ArgumentParser, out: str, example: bool
     parser.add_argument("--out", type=Path, default=Path(out), help=f"directory for results ({out})")
 
 
+COLUMNS = ("x", "y", "by", "split", "bound", "decimal", "repeats")  # what says how files are read
+
+
 def add_each(parser: argparse.ArgumentParser) -> None:
     """Whether each of many curves has a figure of its own."""
     parser.add_argument(
@@ -57,6 +62,8 @@ def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out}: is a file, want a directory")
     is_example = getattr(args, "example", False)
+    if is_example:
+        refuse(args, ("files", *COLUMNS), "beside `example`")
     if not args.files and not is_example:
         raise UserError("no file of curves given" + ("; try --example" if hasattr(args, "example") else ""))
     for file in args.files:
@@ -94,7 +101,7 @@ def _exists(path: Path) -> None:
 def print_remarks(args: argparse.Namespace, curves: "Curves") -> None:
     """A line for each thing that was guessed or left out, but for what the curves' own notes say."""
     for remark in curves.remarks:
-        print(with_flags(str(remark), args.flags))
+        print(printable(with_flags(str(remark), args.flags)))
 
 
 def flagged(args: argparse.Namespace, named: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:

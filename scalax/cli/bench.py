@@ -3,12 +3,15 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import add_curve_arguments, curves_of, print_remarks
+from scalax.cli._curves import COLUMNS, add_curve_arguments, curves_of, print_remarks
+from scalax.cli._given import refuse
 from scalax.errors import UserError
+from scalax.names import printable
 
 if TYPE_CHECKING:
     from scalax.laws.coverage import Score
 
+MOST = 10_000  # simulated curves of a law
 LEAST_ROWS = 5  # of different x, that a forecast needs
 HELP = "score laws and forecasts on held-out rows, or on simulated curves"
 
@@ -29,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.simulated:
         return _simulated(args)
+    refuse(args, ["count"], "without `simulated`")
     curves = curves_of(args, least=LEAST_ROWS)
     from scalax.laws import benchmark
     from scalax.report import console, law_files
@@ -53,14 +57,17 @@ def run(args: argparse.Namespace) -> None:
         console.print_table(title, ["method", "mean", "median", "geometric mean", "wins"], rows)
     wall = result.summary["wall_s"]
     print(f"fits {wall['fit']:.1f} s, auto {wall['auto']:.1f} s")
-    print(f"wrote {args.out}/bench.csv, bench.json and figures/")
+    print(printable(f"wrote {args.out}/bench.csv, bench.json and figures/"))
 
 
 def _simulated(args: argparse.Namespace) -> None:
     if args.files:
         raise UserError("--simulated takes no files; leave one of them out")
+    refuse(args, ["published", *COLUMNS], "beside `simulated`")
     if args.count < 1:
         raise UserError(f"--count must be at least 1, got {args.count}")
+    if args.count > MOST:
+        raise UserError(f"--count must be {MOST} at most, got {args.count}")
     from scalax.laws import coverage, simulated
     from scalax.report import console, law_files
 
@@ -70,7 +77,7 @@ def _simulated(args: argparse.Namespace) -> None:
     law_files.write_simulated(args.out, scores)
     for design in simulated.DESIGNS:
         _print_design(design, [score for score in scores if score.design == design])
-    print(f"wrote {args.out}/simulated.csv and figures/simulated.png")
+    print(printable(f"wrote {args.out}/simulated.csv and figures/simulated.png"))
 
 
 def _print_design(design: str, scores: "list[Score]") -> None:

@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scalax.names import printable
+
 HELP = "a timm state dict (.safetensors) as scalax weights (.npz)"
 
 
@@ -50,6 +52,6 @@ def run(args: argparse.Namespace) -> int:
             np.savez(beside, **converted, **stated)
     except OSError as e:
         raise UserError(f"--out {out}: cannot write it ({e.strerror or e})") from None
-    print(f"{out}: {len(converted)} arrays, {sum(x.size for x in converted.values()):,} numbers")
+    print(printable(f"{out}: {len(converted)} arrays, {sum(x.size for x in converted.values()):,} numbers"))
     print(f"it expects images normalised as {name}; --normalize says otherwise")
     return 0

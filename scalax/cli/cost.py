@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 
+MOST = 2**24  # of any number: more is a slip
 HELP = "parameters, MACs, training FLOPs and memory of models"
 
 
@@ -47,8 +48,8 @@ def run(args: argparse.Namespace) -> int:
 
     for key in ("image", "context", "classes", "channels", "batch", "patch", "base_grid", "step_seconds"):
         value = getattr(args, key)
-        if value is not None and value <= 0:
-            raise UserError(f"--{key.replace('_', '-')} must be positive, got {value}")
+        if value is not None and not 0 < value < MOST:
+            raise UserError(f"`{key}` must be positive and below {MOST:,}, got {value}")
     import jax
 
     from scalax.cost.model import model_cost
@@ -91,14 +92,16 @@ def show(costs: list[dict]) -> None:
     import rich.console
     import rich.table
 
+    from scalax.report.console import as_written
+
     console = rich.console.Console(width=None if sys.stdout.isatty() else 140)
     first = costs[0]
     sizes = {f"{cost['image']} px" if cost["image"] else f"{cost['context']} tokens": None for cost in costs}
     title = f"{' or '.join(sizes)}, {first['classes']} classes, batch {first['batch']}"
     if len(costs) == 1:
-        table = rich.table.Table("", "", title=f"{first['name']}: {title}", show_header=False)
+        table = rich.table.Table("", "", title=as_written(f"{first['name']}: {title}"), show_header=False)
         for row in describe(first):
-            table.add_row(*row)
+            table.add_row(*map(as_written, row))
     else:
         table = rich.table.Table("model", title=title)
         for head in ("params M", "GMACs", "GMACs no head", "train GFLOPs", "no head", "fused attn", "XLA"):
@@ -107,7 +110,9 @@ def show(costs: list[dict]) -> None:
             giga = ["forward_macs", "forward_macs_no_head"]
             giga += [f"train_flops_matmul{kind}" for kind in ("", "_no_head", "_fused_attention")]
             row = [cost["params"] / 1e6, *(cost[key] / 1e9 for key in (*giga, "train_flops_xla"))]
-            table.add_row(cost["name"], *(f"{value:.4g}" if value < 1 else f"{value:,.3f}" for value in row))
+            table.add_row(
+                as_written(cost["name"]), *(f"{value:.4g}" if value < 1 else f"{value:,.3f}" for value in row)
+            )
     console.print(table)
     if any("embedding" in cost["no_head_leaves_out"] for cost in costs):
         console.print(

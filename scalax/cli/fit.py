@@ -3,6 +3,7 @@
 import argparse
 
 from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
+from scalax.names import printable
 
 HELP = "fit scaling laws to learning curves"
 
@@ -43,4 +44,4 @@ def run(args: argparse.Namespace) -> None:
     columns = ["curve", "law", "RMSLE", "held out", "limit", "parameters"]
     console.print_table(f"{len(curves)} curve(s), {by}", columns, rows)
     console.print_notes(flagged(args, notes))
-    print(f"wrote {args.out}/fit.json, fit.csv and figures/")
+    print(printable(f"wrote {args.out}/fit.json, fit.csv and figures/"))

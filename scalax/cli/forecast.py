@@ -5,6 +5,7 @@ import argparse
 from scalax.cli import _annealed
 from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
 from scalax.errors import UserError
+from scalax.names import printable
 
 MEMBERS = "m1,m2,m3,m4,bnsl,shifted_power"
 LEAST_ROWS = 5  # of different x
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
     console.print_table("forecast of a new observation", columns, shown)
     lines = {short[f.name]: _lines(f, c.scale, args.target) for c, f in zip(curves, forecasts, strict=True)}
     console.print_notes(flagged(args, lines))
-    print(f"wrote {args.out}/forecast.json, forecast.csv and figures/")
+    print(printable(f"wrote {args.out}/forecast.json, forecast.csv and figures/"))
 
 
 def _check_target(target: float | None, curve) -> None:

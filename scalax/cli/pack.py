@@ -2,6 +2,8 @@
 
 import argparse
 
+from scalax.names import printable
+
 HELP = "image data as one small .npz, to carry elsewhere"
 
 
@@ -34,6 +36,7 @@ def run(args: argparse.Namespace) -> None:
         max_validation_images=args.validation_images,
     )
     found = pack(config, args.out, args.quality, print)
-    print(f"{args.out}: {found['train']:,} training images, {found[VALIDATION]:,} held out, ", end="")
-    print(f"{found['bytes'] / 1e6:,.1f} MB")
-    print(f"train with --data.source arrays --data.dir {args.out} --data.validation-split {VALIDATION}")
+    counts = f"{found['train']:,} training images, {found[VALIDATION]:,} held out"
+    print(printable(f"{args.out}: {counts}, {found['bytes'] / 1e6:,.1f} MB"))
+    flags = f"--data.source arrays --data.dir {args.out} --data.validation-split {VALIDATION}"
+    print(printable(f"train with {flags}"))

@@ -1,7 +1,10 @@
 """Plan which shape to train when, from the static runs of a study: a schedule for scalax.launch."""
 
 import argparse
+import os
 from pathlib import Path
+
+from scalax.names import printable
 
 HELP = "from static runs to a schedule of shapes"
 SETTINGS = (  # those of scalax.plan.PlanSettings that have flags of their names
@@ -20,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="AXES",
         help="what may change: one or more of patch,width,depth (patch)",
     )
-    add("--out", type=Path, default=Path("plan.json"), metavar="FILE", help="schedule to write (plan.json)")
+    add("--out", type=Path, metavar="FILE", help="schedule to write (RUNS_DIR/plan.json)")
     add(
         "--budget",
         dest="budget_flops",
@@ -62,9 +65,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError, with_flags
+    from scalax.places import existing
 
-    if args.out.suffix != ".json" or args.out.is_dir():
-        raise UserError(f"--out {args.out}: want the name of a file that ends in .json")
+    existing(args.directory, "directory")
+    out = Path(args.directory) / "plan.json" if args.out is None else args.out
+    if out.suffix != ".json" or os.path.isdir(out):
+        raise UserError(f"--out {out}: want the name of a file that ends in .json")
 
     from scalax import plan
     from scalax.cli._curves import names
@@ -74,9 +80,9 @@ def run(args: argparse.Namespace) -> None:
     settings = plan.PlanSettings(**{**values, "axes": names(args.axes)})
     made = plan.plan_study(args.directory, settings)
     summary = plan_tables.summarise(made)
-    plan_tables.write(args.out, made.plan, summary)
-    plan_figure.draw(args.out.with_suffix(".png"), made)
+    plan_tables.write(out, made.plan, summary)
+    plan_figure.draw(out.with_suffix(".png"), made)
     plan_tables.show(made.plan, summary)
     for note in summary["notes"]:
-        print(f"  {with_flags(note, args.flags)}")
-    print(f"wrote {args.out} and {args.out.with_suffix('.png')}")
+        print(printable(f"  {with_flags(note, args.flags)}"))
+    print(printable(f"wrote {out} and {out.with_suffix('.png')}"))

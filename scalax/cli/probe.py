@@ -34,7 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError
+    from scalax.places import existing
 
+    for directory in args.runs:
+        existing(directory, "run")
     try:
         shots = tuple(int(part) for part in args.shots.split(","))
     except ValueError:

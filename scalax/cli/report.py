@@ -11,5 +11,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax import studies
+    from scalax.places import existing
 
+    existing(args.directory, "directory")
     print(studies.report(args.directory))

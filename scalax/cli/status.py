@@ -3,6 +3,9 @@
 import argparse
 from collections import Counter
 
+from scalax.names import printable
+from scalax.places import existing
+
 HELP = "what each run of a study is doing"
 COLUMNS = (
     *("run", "state", "done", "spent", "budget", "shape", "examples/s", "speed", "last evaluation", "seen"),
@@ -21,6 +24,7 @@ def run(args: argparse.Namespace) -> None:
     from scalax import records, studies
     from scalax.jobs import status
 
+    existing(args.directory, "directory")
     found = status.survey(args.directory, studies.run_directories())
     if args.json:
         runs = [{**each._asdict(), "share": each.share} for each in found]
@@ -33,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     print(f"\n{len(found)} run{'s' * (len(found) > 1)}: {states}")
     for each in found:
         if each.problem:
-            print(f"{each.run}: {each.problem}")
+            print(printable(f"{each.run}: {each.problem}"))
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
@@ -50,17 +54,17 @@ def _row(status) -> tuple[str, ...]:
     from scalax.units import flops_text, scaled, seconds_text
 
     metrics = sorted(status.metrics.items(), key=lambda item: (not item[0].endswith("error"), item[0]))
-    where = f" on {status.host}, {status.pid}" if status.host else ""
+    where = printable(f" on {status.host}, {status.pid}") if status.host else ""
     return (
-        status.run,
+        printable(status.run),
         f"{status.state}{where}",
         "–" if status.share is None else f"{status.share:.0%}",
         flops_text(_number(status.flops)),
         flops_text(_number(status.budget_flops)),
-        status.shape or "–",
+        printable(status.shape or "–"),
         "–" if status.examples_per_s is None else f"{status.examples_per_s:,.0f}",
         scaled(_number(status.flops_per_s), "FLOP/s"),
-        ", ".join(f"{name} {_number(value):.3g}" for name, value in metrics[:2]) or "–",
+        printable(", ".join(f"{name} {_number(value):.3g}" for name, value in metrics[:2]) or "–"),
         "–" if status.age_s is None else f"{seconds_text(status.age_s)} ago",
     )
 

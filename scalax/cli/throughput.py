@@ -3,15 +3,20 @@
 import argparse
 import importlib.util
 import json
+import math
 import sys
 from typing import TYPE_CHECKING, Any
+
+from scalax.cli._given import refuse
+from scalax.distribution import install
 
 if TYPE_CHECKING:
     from scalax.throughput.spec import Spec
 
 HELP = "images/s, FLOP/s and memory of training a model, beside timm or Flax"
 CHECKED_STEPS = 20
-MISSING = "needs {}, which is not installed: pip install 'scalax[parity]'"
+MOST = 2**24  # of any count: more is a slip
+MISSING = f"needs {{}}, which is not installed: {install('parity')}"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -43,8 +48,9 @@ def run(args: argparse.Namespace) -> None:
 
     for key in ("image", "batch", "classes", "steps", "rounds", "peak_flops", "members"):
         value = getattr(args, key)
-        if value is not None and value <= 0:
-            raise UserError(f"--{key.replace('_', '-')} must be positive, got {value}")
+        most = math.inf if key == "peak_flops" else MOST
+        if value is not None and not 0 < value < most:
+            raise UserError(f"`{key}` must be positive and below {most}, got {value}")
     if args.data_only and (args.model or args.against):
         raise UserError("--data-only trains no model; leave MODEL and --against out")
     if not args.data_only and not args.model:
@@ -53,6 +59,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("--members and --check measure scalax alone; drop --against and --data-only")
     if args.members and args.check:
         raise UserError("--members and --check are two measurements; give one")
+    if args.data_only:
+        refuse(args, ["precision", "attention", "peak_flops"], "beside `data_only`")
+    if args.members or args.check:
+        why = f"beside `{'check' if args.check else 'members'}`"
+        refuse(args, ["steps", "rounds", "peak_flops"], why)
     if args.against == "timm":
         for package in ("torch", "timm"):
             if importlib.util.find_spec(package) is None:
@@ -100,8 +111,10 @@ def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
     import rich.console
     import rich.table
 
+    from scalax.report.console import as_written
+
     table = rich.table.Table("", "", show_header=False)
-    table.title = f"{args.model or 'feeding'}: {args.image} px, batch {args.batch}"
+    table.title = as_written(f"{args.model or 'feeding'}: {args.image} px, batch {args.batch}")
     for variant, difference in result.get("differences", {}).items():
         table.add_row(variant, f"differs from the CPU's float32 by {difference:.2g} at most")
     if "images_per_s" in result:
@@ -124,4 +137,4 @@ def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
     console = rich.console.Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     console.print(table)
     for note in (*notes, *against.get("notes", ())):
-        console.print(f"{note}.")
+        console.print(as_written(f"{note}."))

@@ -4,11 +4,15 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scalax import bounds
+from scalax.cli._given import refuse
 from scalax.errors import UserError, suggest
+from scalax.names import printable
 
 if TYPE_CHECKING:
     from scalax.transfer import ModelTable
 
+MOST = 100_000  # resamples, or draws
 HELP = "laws of downstream against upstream accuracy, from a table of models"
 
 
@@ -83,15 +87,24 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out}: is a file, want a directory")
+    bounds.seed("`seed`", args.seed)
+    for name in ("resamples", "draws"):
+        if getattr(args, name) > MOST:
+            raise UserError(f"`{name}` must be {MOST} at most, got {getattr(args, name)}")
     if args.simulated:
         if args.file:
             raise UserError("--simulated makes its own tables; leave out the file, or leave out --simulated")
+        refuse(args, set(args.defaults) - {"help", "simulated", "seed", "out"}, "beside `simulated`")
         _simulated(args)
         return
     if not args.file:
         raise UserError("no file of models given; see scalax transfer --help, or try --simulated")
     if not args.upstream:
         raise UserError("--upstream must name the column of upstream accuracies or errors")
+    if not args.task:
+        refuse(args, ["value"], "without `task`")
+    if not args.group:
+        refuse(args, ["whole_groups"], "without `group`")
     from scalax import transfer
 
     table = _read(args)
@@ -193,4 +206,4 @@ def _simulated(args: argparse.Namespace) -> None:
     title = f"e_IR of {tables} tables of {found[0].models} models each: fitted less true"
     columns = ["scene", "images", "fit", "true e_IR", "bias", "spread", "covered by 95%"]
     console.print_table(title, [*columns, "saturates", "does not"], rows)
-    print(f"wrote {out}/simulated.csv")
+    print(printable(f"wrote {out}/simulated.csv"))

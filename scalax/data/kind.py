@@ -38,12 +38,14 @@ class Kind:
         not empty. Raises UserError where something is missing or unreadable.
       check: raises UserError where the config lacks what the kind needs. It reads no file.
       hold_out: (length, share) -> (training, held out) rows, where there is no validation split.
+      reads: which of data.dir and data.name it reads.
     """
 
     name: str
     open: Callable[[DataConfig, str], Source]
     check: Callable[[DataConfig], None] = no_check
     hold_out: Callable[[int, float], tuple[np.ndarray, np.ndarray]] = at_random
+    reads: tuple[str, ...] = ("dir", "name")
 
 
 def check_dir(config: DataConfig) -> None:

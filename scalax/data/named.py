@@ -27,7 +27,7 @@ def named_set(text: str, image_size: int, most_test: int = 0) -> tuple[str, Data
     A set without a test split has a quarter of it held out. Raises UserError where there is no such set.
     """
     name, given, path = text.partition("=")
-    if not name or "/" in name or "@" in name:
+    if not name or "/" in name or "@" in name or not name.isprintable():
         raise UserError(f"image set {text!r}: want NAME=PATH, the name without / and @")
     fields: dict[str, Any]
     if given:
@@ -47,22 +47,33 @@ def named_set(text: str, image_size: int, most_test: int = 0) -> tuple[str, Data
 def _of_path(text: str, given: str) -> dict[str, Any]:
     path = place(given)
     if given and path.is_file():
-        return {"source": "arrays", "dir": given, **_held_out(_arrays(path))}
+        splits = splits_of_arrays(path)
+        return {"source": "arrays", "dir": given, "validation_split": held_out(splits)}
     if not given or not path.is_dir():
         raise UserError(f"image set {text!r}: no such file or directory")
     for folder in (path, *sorted((p for p in path.iterdir() if p.is_dir()), reverse=True)):
-        info = folder / "dataset_info.json"
-        if info.is_file():
-            try:
-                splits = [split["name"] for split in json.loads(info.read_text())["splits"]]
-            except (ValueError, KeyError, TypeError):
-                raise UserError(f"image set {text!r}: cannot read the splits in {info}") from None
-            return {"source": "tfds", "dir": str(folder), **_held_out(splits)}
+        if (splits := splits_of_tfds(folder)) is not None:
+            return {"source": "tfds", "dir": str(folder), "validation_split": held_out(splits)}
     folders = [p.name for p in path.iterdir() if p.is_dir()]
-    return {"source": "folder", "dir": given, **_held_out(folders if "train" in folders else [])}
+    split = held_out(folders) if "train" in folders else ""
+    return {"source": "folder", "dir": given, "validation_split": split}
 
 
-def _arrays(path: epath.Path) -> list[str]:
+def splits_of_tfds(folder: epath.Path) -> list[str] | None:
+    """Splits of a prepared TFDS dataset; None where the folder holds none.
+
+    Raises UserError where its dataset_info.json cannot be read.
+    """
+    info = folder / "dataset_info.json"
+    if not info.is_file():
+        return None
+    try:
+        return [split["name"] for split in json.loads(info.read_bytes())["splits"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise UserError(f"cannot read the splits in {info}; prepare the dataset again") from None
+
+
+def splits_of_arrays(path: epath.Path) -> list[str]:
     """Splits of a .npz file: what stands before _images.npy, or _encoded.npy of packed images."""
     try:
         with Archive(path, str(path)) as archive:
@@ -72,5 +83,6 @@ def _arrays(path: epath.Path) -> list[str]:
     return [name.rpartition("_")[0] for name in names if name.endswith(("_images", "_encoded"))]
 
 
-def _held_out(splits: list[str]) -> dict[str, str]:
-    return {"validation_split": next((name for name in HELD_OUT if name in splits), "")}
+def held_out(splits: list[str]) -> str:
+    """The split to test on; empty where there is none."""
+    return next((name for name in HELD_OUT if name in splits), "")

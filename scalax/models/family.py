@@ -14,8 +14,10 @@ import jax.numpy as jnp
 from scalax.errors import UserError, suggest
 from scalax.models.growth import Growth
 from scalax.registry import Registry
+from scalax.schedule import MOST
 
 Fields = Mapping[str, Any]
+LONGEST_NAME = 100
 
 
 class Inputs(NamedTuple):
@@ -90,8 +92,13 @@ def find(name: str) -> tuple[Family, Fields]:
     >>> family.title, fields["width"], fields["patch"]
     ('MLP-Mixer', 64, 8)
     """
+    if len(name) > LONGEST_NAME:
+        raise UserError(f"unknown model {name[:LONGEST_NAME]!r}...: no name of a model is so long")
     for family in FAMILIES:
         if (fields := family.parse(name)) is not None:
+            for axis, most in MOST.items():
+                if fields.get(axis, 0) > most:
+                    raise UserError(f"model {name!r}: its {axis} must be {most} at most, got {fields[axis]}")
             return family, fields
     plain, _, patch = name.rpartition("/")
     for family in FAMILIES:

@@ -14,15 +14,9 @@ from scalax.models.checks import patch_error
 from scalax.models.family import Family
 from scalax.models.growth import Growth, one_stage
 from scalax.models.layers import Dtype, Mlp, PatchEmbedding, drop_branch
+from scalax.variants import MIXER as VARIANTS
 
-# Width, depth, widths of the channel and token MLPs: "MLP-Mixer" (Tolstikhin et al. 2021), table 1.
-VARIANTS = {
-    "s": (512, 8, 2048, 256),
-    "b": (768, 12, 3072, 384),
-    "l": (1024, 24, 4096, 512),
-    "h": (1280, 32, 5120, 640),
-}
-# In that table the channel MLPs are 4 times as wide as the embedding and the token MLPs half as wide.
+# There the channel MLPs are 4 times as wide as the embedding and the token MLPs half as wide.
 CHANNEL_FACTOR, TOKEN_DIVISOR = 4, 2
 
 

@@ -25,20 +25,8 @@ from scalax.models.layers import (
     PatchEmbedding,
 )
 from scalax.models.resize import resize_positions
+from scalax.variants import VIT as VARIANTS
 
-# Width, depth, MLP width, heads. ti, s, b, l: "How to train your ViT?" (Steiner et al. 2021), table 2;
-# h: "An Image is Worth 16x16 Words" (Dosovitskiy et al. 2021), table 1; m, g, G: "Scaling Vision
-# Transformers" (Zhai et al. 2022), table 2 (its 'M' has the shape given in big_vision's table of variants).
-VARIANTS = {
-    "ti": (192, 12, 768, 3),
-    "s": (384, 12, 1536, 6),
-    "m": (512, 12, 2048, 8),
-    "b": (768, 12, 3072, 12),
-    "l": (1024, 24, 4096, 16),
-    "h": (1280, 32, 5120, 16),
-    "g": (1408, 40, 6144, 16),
-    "G": (1664, 48, 8192, 16),
-}
 POOLS = ("gap", "cls", "map")
 POSITIONS = ("learned", "sincos")
 

@@ -17,6 +17,8 @@ from scalax.plan.switches import Switch, effects_of, measure_switches
 from scalax.plan.uncertainty import Spread, spread
 from scalax.schedule import Schedule, Shape
 
+MOST_RESAMPLES = 100_000
+
 
 @dataclass(frozen=True)
 class PlanSettings:
@@ -60,6 +62,8 @@ class PlanSettings:
             raise UserError("give `budget_flops` or `target`, not both")
         if self.resamples < 0:
             raise UserError(f"`resamples` must not be negative, got {self.resamples}")
+        if self.resamples > MOST_RESAMPLES:
+            raise UserError(f"`resamples` must be {MOST_RESAMPLES} at most, got {self.resamples}")
         if not 0 < self.first_share < 1:
             raise UserError(f"`first_share` must lie between 0 and 1, got {self.first_share:g}")
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from scalax.laws import Curve
 from scalax.laws.annealing import AnnealedForecast
-from scalax.report.law_files import slugs, write_csv, write_json
+from scalax.names import file_names
+from scalax.report.law_files import write_csv, write_json
 
 SIZE = (7.6, 5.2)  # inches
 
@@ -37,7 +38,7 @@ def write(out: Path, curves: Sequence[Curve], forecasts: Sequence[AnnealedForeca
             rows.append(row)
     write_json(out / "forecast.json", data)
     write_csv(out / "forecast.csv", rows)
-    for slug, curve, f in zip(slugs([c.name for c in curves]), curves, forecasts, strict=True):
+    for slug, curve, f in zip(file_names([c.name for c in curves]), curves, forecasts, strict=True):
         draw(curve, f, out / "figures" / f"{slug}.png")
     return rows
 

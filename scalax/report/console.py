@@ -7,8 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+
+from scalax.names import printable
 
 AFTER_S = 2.0  # a command that is done sooner shows no bar
+
+
+def as_written(text: object) -> Text:
+    """The text as a cell or title of rich's that is shown as it is: no markup, no control characters."""
+    return Text(printable(text))
 
 
 class LateBar:
@@ -42,12 +50,12 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str 
     - columns: their heads.
     - rows: a cell for each column.
     """
-    table = Table(title=title, title_justify="left")
+    table = Table(title=as_written(title), title_justify="left")
     for i, column in enumerate(columns):
         numeric = all(not isinstance(row[i], str) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(as_written(column), justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, str) else number(cell) for cell in row))
+        table.add_row(*(as_written(cell if isinstance(cell, str) else number(cell)) for cell in row))
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)
@@ -70,4 +78,4 @@ def print_notes(named: Mapping[str, Iterable[object]]) -> None:
     """A line for each note, after the name of what it is about."""
     for name, notes in named.items():
         for note in notes:
-            print(f"  {name}: {note}")
+            print(printable(f"  {name}: {note}"))

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from scalax.files import replacing
 from scalax.laws import FAMILIES, Curve, Fit, Forecast
 from scalax.laws.coverage import ALL, Score
+from scalax.report.figure_text import as_written
 
 # Okabe and Ito's colours, told apart by the colour-blind too. A law that declares one has it in every figure.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
@@ -186,6 +187,7 @@ def _finish(figure, axes, curve: Curve | None, title: str, path: Path) -> None:
 
 
 def _save(figure, path: Path) -> None:
+    as_written(figure)
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from scalax.laws import Curve, Fit, Forecast, Scale
 from scalax.laws.benchmark import METHODS, Bench
 from scalax.laws.coverage import Score
 from scalax.laws.curves import PLAIN
+from scalax.names import file_name, file_names
 from scalax.records import dumps, write_atomically
 from scalax.report import law_figures, law_panels
 
@@ -40,12 +40,13 @@ def write_fits(
     if len(curves) > law_panels.MANY and not each and all(curve.x.ndim == 1 for curve in curves):
         law_panels.draw_fits_page(curves, fits, out / "figures" / "all.png", progress)
         return
-    for slug, curve, own in zip(slugs([c.name for c in curves]), curves, fits, strict=True):
+    plots = out / "figures"
+    for file, curve, own in zip(file_names([c.name for c in curves]), curves, fits, strict=True):
         if curve.x.ndim == 1:
-            law_figures.draw_fits(curve, own, out / "figures" / f"{slug}.png")
+            law_figures.draw_fits(curve, own, plots / f"{file}.png")
             for name, fit in own.items():
                 if fit.family_spec.parts:
-                    law_figures.draw_parts(curve, fit, out / "figures" / f"{slug}-{name}.png")
+                    law_figures.draw_parts(curve, fit, plots / f"{file}-{file_name(name)}.png")
         if progress:
             progress(1)
 
@@ -90,8 +91,8 @@ def write_forecasts(
     if len(curves) > law_panels.MANY and not each:
         law_panels.draw_forecasts_page(curves, forecasts, out / "figures" / "all.png", progress)
         return rows
-    for slug, curve, f in zip(slugs([c.name for c in curves]), curves, forecasts, strict=True):
-        law_figures.draw_forecast(curve, f, out / "figures" / f"{slug}.png", target)
+    for file, curve, f in zip(file_names([c.name for c in curves]), curves, forecasts, strict=True):
+        law_figures.draw_forecast(curve, f, out / "figures" / f"{file}.png", target)
         if progress:
             progress(1)
     return rows
@@ -148,14 +149,3 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def write_json(path: Path, data: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, dumps(data, indent=1) + "\n")
-
-
-def slugs(names: Sequence[str]) -> list[str]:
-    """File names of curves, each its own."""
-    out: dict[str, None] = {}
-    for name in names:
-        slug = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:80] or "curve"
-        while slug in out:
-            slug += "_"
-        out[slug] = None
-    return list(out)

@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 from scalax.files import replacing
 from scalax.laws import Curve, Fit, Forecast
 from scalax.report.console import short_names
+from scalax.report.figure_text import as_written
 from scalax.report.law_figures import colours
 
 MANY = 9  # curves; more go to one page
@@ -117,6 +118,7 @@ def _page(
     axes.add_collection(LineCollection(lines, colors=shades, lw=0.8, zorder=3))
     for i, (name, colour) in enumerate(legend.items()):
         figure.text((0.16 + i * 0.5) / columns, 1 - 0.3 / height, f"― {name}", color=colour, fontsize=8)
+    as_written(figure)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
         figure.savefig(beside, dpi=90)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.names import printable
 from scalax.plan import Plan, StudyPlan, Switch, baseline, best_law, flops_needed, follow, measured_error
 from scalax.report.console import print_table
 from scalax.report.law_files import write_json
@@ -146,7 +147,7 @@ def show(plan: Plan, summary: dict) -> None:
 
 def _show_transitions(plan: Plan, summary: dict) -> None:
     if not plan.transitions:
-        print(plan.message)
+        print(printable(plan.message))
         return
     columns = ["from", "to", "after", "10 to 90%", summary["metric"], "10 to 90%", "resamples with it"]
     rows = []

@@ -6,6 +6,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from scalax.names import printable, printable_lines
 from scalax.train import Hook
 from scalax.train import Progress as RunProgress
 from scalax.units import flops_text, seconds_text
@@ -18,7 +19,7 @@ class Display(Hook):
 
     def __init__(self):
         self.bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[spent]}"),
             TextColumn("{task.fields[speed]}"),
@@ -42,7 +43,7 @@ class Display(Hook):
 
     def say(self, line: str) -> None:
         """Print a line beside the bar."""
-        self.bar.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self.bar.console.print(printable_lines(line), highlight=False, markup=False, soft_wrap=True)
 
     def expect(self, flops: float) -> None:
         self.expected_flops += flops
@@ -56,7 +57,7 @@ class Display(Hook):
             self.first_flops, self.began = done_flops, now
         gained = done_flops - self.first_flops
         left = (total_flops - done_flops) * (now - self.began) / gained if gained > 0 else float("nan")
-        what = f"{progress.run} {progress.shape}"
+        what = printable(f"{progress.run} {progress.shape}")
         spent = f"{flops_text(progress.flops)} of {flops_text(progress.budget_flops)}"
         speed = f"{progress.examples_per_s:,.0f} {progress.unit}/s"
         remaining = f"{seconds_text(left)} left"

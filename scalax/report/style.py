@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from scalax.files import write_atomically
+from scalax.report.figure_text import as_written
 from scalax.units import flops_text
 
 COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442"]
@@ -94,6 +95,7 @@ def grid(path: epath.Path, count: int, columns: int, size: tuple[float, float]) 
 
 
 def _save(drawing: Figure, path: epath.Path, dpi: float | None = None) -> None:
+    as_written(drawing)
     picture = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # of names in scripts that the font lacks

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from etils import epath
 
 from scalax.files import write_atomically
+from scalax.names import printable
 
 DASH = "–"
 
@@ -30,7 +31,9 @@ def terminal_text(parts: Iterable[str | Table], width: int = 160) -> str:
             if isinstance(part, Table):
                 console.print(_drawn(part))
             else:
-                console.print(part, soft_wrap=True, highlight=False, markup=False)
+                line = part.lstrip("\n")  # empty lines come before it, none within it
+                text = part[: len(part) - len(line)] + printable(line)
+                console.print(text, soft_wrap=True, highlight=False, markup=False)
     return capture.get()
 
 
@@ -57,9 +60,11 @@ def write_csv(path: epath.Path, header: Sequence[str], rows: Iterable[Sequence[A
 def _drawn(table: Table):
     from rich.table import Table as Drawn
 
+    from scalax.report.console import as_written
+
     drawn = Drawn()
     for i, cell in enumerate(table.header):
-        drawn.add_column(cell, justify="left" if i == 0 else "right")
+        drawn.add_column(as_written(cell), justify="left" if i == 0 else "right")
     for row in table.rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(as_written, row))
     return drawn

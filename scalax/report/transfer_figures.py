@@ -292,5 +292,4 @@ def _level(fit: TaskFit) -> str:
 
 
 def _short(name: str) -> str:
-    name = name.replace("$", r"\$")
     return name if len(name) <= LONGEST_TITLE else f"{name[: LONGEST_TITLE - 1]}…"

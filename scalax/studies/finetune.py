@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from scalax import bounds, metrics
 from scalax.config import DataConfig, EvalConfig, OptimConfig, RunConfig, at_least, positive
 from scalax.errors import UserError
 from scalax.records import read_info
@@ -41,11 +42,12 @@ class FinetuneConfig:
     metric: str = "val_error"
 
     def __post_init__(self):
+        bounds.numbers(self)
         at_least("steps", self.steps, 1)
         for lr in self.lrs:
             positive("lrs", lr)
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise UserError(f"seeds must be different values, at least one, got {self.seeds}")
+        bounds.seeds("seeds", self.seeds)
+        metrics.get(self.metric)
 
 
 def vtab(data: DataConfig) -> RunConfig:
@@ -109,4 +111,16 @@ def run(
     return side_by_side.make(config, specs, out, hooks, say, experiment)
 
 
-STUDY = Study("finetune", FinetuneConfig, RunsResult, run, side_by_side.report)
+def unused(config: FinetuneConfig) -> dict[str, str]:
+    """Settings without effect (see Study.unused)."""
+    from scalax.unused import of_constant_shape, of_swept
+
+    own = {
+        "model": "to fine-tuning: the model is that of start.run",
+        "start.keep_head": "to fine-tuning: each run has a new head",
+        "budget_flops": "to fine-tuning: its runs have steps",
+    }
+    return {**of_constant_shape(), **of_swept({"lrs": config.lrs}), **own}
+
+
+STUDY = Study("finetune", FinetuneConfig, RunsResult, run, side_by_side.report, unused=unused)

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
+from scalax import bounds
 from scalax.config import at_least, positive
 from scalax.errors import UserError
 from scalax.records import write_atomically
 from scalax.studies.protocol import Study
 
 NEWTON_STEPS = 20
+MOST_SEEDS, MOST_INPUTS = 10_000, 10**8  # inputs of a training set are held in memory
 TRANSFORMS = {
     "m2": r"$\log(\varepsilon - \varepsilon_\infty)$",
     "m4": r"$\log(\varepsilon - \varepsilon_\infty) - a\,\log(\varepsilon_0 - \varepsilon)$",
@@ -50,12 +52,19 @@ class HalfspaceConfig:
     ridge: float = 1.0
 
     def __post_init__(self):
+        bounds.numbers(self)
         if not 0 <= self.label_noise < 0.5:
             raise UserError(f"label_noise must be at least 0 and below 0.5, got {self.label_noise}")
         for name in ("dimension", "smallest", "seeds"):
             at_least(name, getattr(self, name), 1)
         positive("ridge", self.ridge)
         at_least("sizes", self.sizes, 8)
+        if self.seeds > MOST_SEEDS:
+            raise UserError(f"seeds must be {MOST_SEEDS} at most, got {self.seeds}")
+        if self.largest * self.dimension > MOST_INPUTS:
+            raise UserError(
+                f"largest {self.largest} times dimension {self.dimension} must be {MOST_INPUTS:,} at most"
+            )
         if self.largest < 16 * self.smallest:
             raise UserError(
                 f"largest must be 16 times smallest ({self.smallest}) or more, got {self.largest}"
@@ -234,6 +243,7 @@ def report(result: HalfspaceResult, out: Any) -> str:
 
 def draw(result: HalfspaceResult, path: epath.Path) -> None:
     """The risk, and each law's transform of it with its straight line."""
+    from scalax.report.figure_text import FORMULA
     from scalax.report.style import INK, looks, panels
 
     n = np.array(result.sizes, float)
@@ -245,7 +255,8 @@ def draw(result: HalfspaceResult, path: epath.Path) -> None:
         for look, (name, line), axes in zip(looks(), result.lines.items(), transformed, strict=False):
             axes.plot(n, line.value, ".", color=INK)
             axes.plot(n, line.level + line.slope * np.log(n), color=look.colour, lw=1.2)
-            axes.set(xscale="log", xlabel="training examples n", ylabel=TRANSFORMS[name])
+            axes.set(xscale="log", xlabel="training examples n")
+            axes.set_ylabel(TRANSFORMS[name], gid=FORMULA)
             axes.set_title(f"{name.upper()}: {line.rms.all:.3f} from the line over all n", fontsize=9)
 
 

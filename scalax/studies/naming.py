@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scalax.config import OptimConfig
+from scalax.names import file_name, number_text
 from scalax.schedule import Schedule, Shape, Stage
 
 
@@ -23,10 +24,12 @@ def swept_run(shape: Shape, optim: OptimConfig, seed: int, usual: OptimConfig | 
     - usual: the settings of the head are said where they are others than in this.
     """
     usual = usual or optim
-    head = "" if optim.lr_head == usual.lr_head else f"_lrhead{optim.lr_head:g}"
+    head = "" if optim.lr_head == usual.lr_head else f"_lrhead{number_text(optim.lr_head)}"
     if optim.weight_decay_head != usual.weight_decay_head:
-        head += f"_decayhead{optim.weight_decay_head:g}"
-    return _file_name(f"{shape}_lr{optim.lr:g}_decay{optim.weight_decay:g}{head}_seed{seed}")
+        head += f"_decayhead{number_text(optim.weight_decay_head)}"
+    return (
+        f"{of_shape(shape)}_lr{number_text(optim.lr)}_decay{number_text(optim.weight_decay)}{head}_seed{seed}"
+    )
 
 
 def scheduled_run(schedule: Schedule, seed: int) -> str:
@@ -41,7 +44,8 @@ def candidate(shape: Shape, optim: OptimConfig, batch_size: int) -> str:
     - optim: that is tried.
     - batch_size: that is tried.
     """
-    return _file_name(f"{shape}_lr{optim.lr:g}_batch{batch_size}_decay{optim.weight_decay:g}")
+    decay = number_text(optim.weight_decay)
+    return f"{of_shape(shape)}_lr{number_text(optim.lr)}_batch{batch_size}_decay{decay}"
 
 
 def static_run(shape: Shape, schedule: Schedule, seed: int) -> str:
@@ -51,7 +55,7 @@ def static_run(shape: Shape, schedule: Schedule, seed: int) -> str:
     - schedule: of the one stage.
     - seed: of the run.
     """
-    return f"{_file_name(str(shape))}{_unless_plain(schedule)}_seed{seed}"
+    return f"{of_shape(shape)}{_unless_plain(schedule)}_seed{seed}"
 
 
 def budget_run(task: str, shape: Shape, schedule: Schedule, seed: int) -> str:
@@ -62,7 +66,7 @@ def budget_run(task: str, shape: Shape, schedule: Schedule, seed: int) -> str:
     - schedule: of the budget.
     - seed: of the run.
     """
-    return f"{task}_{_file_name(str(shape))}-{key(schedule.to_json())}_seed{seed}"
+    return f"{file_name(task)}_{of_shape(shape)}-{key(schedule.to_json())}_seed{seed}"
 
 
 def ladder_run(
@@ -77,7 +81,7 @@ def ladder_run(
     - replans_by: what its schedule depends on besides, where it plans as it goes: the metric, and the shapes.
     """
     replanned = f"-{key(list(replans_by))}" if replans_by else ""
-    return f"{ladder}_{method}{replanned}{_unless_plain(schedule)}_seed{seed}"
+    return f"{file_name(ladder)}_{method}{replanned}{_unless_plain(schedule)}_seed{seed}"
 
 
 def _unless_plain(schedule: Schedule) -> str:
@@ -87,5 +91,6 @@ def _unless_plain(schedule: Schedule) -> str:
     return "" if plain else f"-{key(schedule.to_json())}"
 
 
-def _file_name(text: str) -> str:
-    return text.replace("/", "_patch")
+def of_shape(shape: Shape) -> str:
+    """The shape as a part of a run's name: V16-1_patch4 of V16-1/4."""
+    return str(shape).replace("/", "_patch")

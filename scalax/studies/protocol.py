@@ -2,7 +2,7 @@
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 
@@ -22,6 +22,9 @@ class Study:
     - directories: of `out`, in which its runs have a directory each, in the order in which they are made.
     - plan: config -> text: what it would run, and at what cost, without data or training; None where it
       cannot say.
+    - unused: config -> names of settings, or of groups of them, that have no effect in such a study beside
+      the config's others, each with why: 'beside lrs'. A command line that sets one is refused
+      (scalax.unused has those of any run).
     """
 
     name: str
@@ -32,6 +35,7 @@ class Study:
     version: int = 1
     directories: tuple[str, ...] = ("runs",)
     plan: Callable[[Any], str] | None = None
+    unused: Callable[[Any], Mapping[str, str]] = lambda config: {}
 
 
 def deferred(module: str, function: str) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from scalax import bounds, metrics
 from scalax.config import RunConfig
 from scalax.errors import UserError
 from scalax.schedule import Schedule
@@ -29,6 +30,11 @@ class ScheduledConfig:
     name: str = "scheduled"
     seeds: tuple[int, ...] = (0,)
     metric: str | None = None
+
+    def __post_init__(self):
+        bounds.seeds("seeds", self.seeds)
+        if self.metric is not None:
+            metrics.get(self.metric)
 
 
 def scheduled(config: Any, schedule: Schedule) -> ScheduledConfig:
@@ -59,4 +65,11 @@ def run(
     return side_by_side.make(config, specs, out, hooks, say)
 
 
-STUDY = Study("scheduled", ScheduledConfig, RunsResult, run, side_by_side.report)
+def unused(config: ScheduledConfig) -> dict[str, str]:
+    """Settings without effect (see Study.unused)."""
+    from scalax.unused import of_schedule
+
+    return of_schedule(config.schedule, config.run)
+
+
+STUDY = Study("scheduled", ScheduledConfig, RunsResult, run, side_by_side.report, unused=unused)

@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scalax import metrics
+from scalax import bounds, metrics
 from scalax.config import OptimConfig, RunConfig, at_least, positive
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
@@ -43,24 +43,30 @@ class SweepConfig:
     metric: str = "val_error"
 
     def __post_init__(self):
+        bounds.numbers(self)
         for lr in self.lrs:
             positive("lrs", lr)
         for name in ("weight_decays", "lr_heads", "weight_decays_head"):
             for value in getattr(self, name):
                 at_least(name, value, 0)
-        for name in ("patches", "lrs", "weight_decays", "lr_heads", "weight_decays_head", "seeds"):
+        for name in ("patches", "lrs", "weight_decays", "lr_heads", "weight_decays_head"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise UserError(f"{name} must be different values, got {values}")
-        for name in ("patches", "seeds"):
-            if not getattr(self, name):
-                raise UserError(f"{name} is empty; name at least one")
+        if not self.patches:
+            raise UserError("patches is empty; name at least one")
+        bounds.seeds("seeds", self.seeds)
         metrics.get(self.metric)
         self.shapes()
 
     def shapes(self) -> list[Shape]:
         model = self.run.model
-        return [model.shape(name, patch) for name, patch in itertools.product(model.names, self.patches)]
+        return [model.shape(name, patch) for name in model.names for patch in self.patches_of(name)]
+
+    def patches_of(self, name: str) -> tuple[int, ...]:
+        """Of the model: the one in its name, where it says one."""
+        own = self.run.model.patch_of(name)
+        return self.patches if own is None else (own,)
 
     def optims(self) -> list[OptimConfig]:
         optim = self.run.optim
@@ -103,4 +109,16 @@ def run(
     return side_by_side.make(config, specs, out, hooks, say)
 
 
-STUDY = Study("sweep", SweepConfig, RunsResult, run, side_by_side.report)
+def unused(config: SweepConfig) -> dict[str, str]:
+    """Settings without effect (see Study.unused)."""
+    from scalax.unused import of_constant_shape, of_swept
+
+    names = ("lrs", "weight_decays", "lr_heads", "weight_decays_head")
+    found = {**of_constant_shape(), **of_swept({name: getattr(config, name) for name in names})}
+    model = config.run.model
+    if all(model.patch_of(name) for name in model.names):
+        found["patches"] = "to models whose names say their patch"
+    return found
+
+
+STUDY = Study("sweep", SweepConfig, RunsResult, run, side_by_side.report, unused=unused)

@@ -17,6 +17,7 @@ from scalax.schedule import Shape
 from scalax.tasks import Task
 from scalax.train import mesh as meshes
 from scalax.train import state as states
+from scalax.train.memory import check_fits, tree_bytes
 from scalax.train.once import Once
 from scalax.train.optimizer import Hyperparams, Optimizer
 from scalax.train.step import check_accumulate, update
@@ -76,6 +77,9 @@ class Costs:
         model = self._build(shape)
         state = states.abstract(model, optimizer.transform, task.input)
         check_accumulate(config.accumulate, state.model_state)  # before anything compiles
+        parts = self._mesh.size if config.shard_optimizer else 1
+        size = tree_bytes(state.params) + tree_bytes(state.opt_state) // parts
+        check_fits(f"model {shape} with its optimiser's state", size, "choose a smaller one")
         inputs, targets = (
             jax.ShapeDtypeStruct((batch_size, *spec.shape), spec.dtype) for spec in (task.input, task.target)
         )

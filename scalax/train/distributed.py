@@ -38,7 +38,7 @@ def start(coordinator: str | None = None, processes: int | None = None, process:
             process_id=process,
             cluster_detection_method="deactivate",
         )
-    elif int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) > 1:
+    elif (_number_in("SLURM_STEP_NUM_TASKS") or 1) > 1:
         _initialize(cluster_detection_method="slurm", local_device_ids=_slurm_devices())
     elif _tpu_hosts() > 1:
         _initialize()
@@ -56,9 +56,12 @@ def barrier(name: str) -> None:
 
 
 def _number(name: str, value: int | None) -> int | None:
-    variable = f"SCALAX_{name.upper()}"
-    if value is not None or variable not in os.environ:
-        return value
+    return _number_in(f"SCALAX_{name.upper()}") if value is None else value
+
+
+def _number_in(variable: str) -> int | None:
+    if variable not in os.environ:
+        return None
     try:
         return int(os.environ[variable])
     except ValueError:

@@ -21,6 +21,7 @@ from scalax.train import mesh as meshes
 from scalax.train import start
 from scalax.train.batches import Batches
 from scalax.train.costs import Cost, Costs
+from scalax.train.memory import check_fits, tree_bytes
 from scalax.train.optimizer import make_optimizer
 from scalax.train.programs import Programs
 from scalax.train.state import TrainState
@@ -31,6 +32,8 @@ ALWAYS = (
     "head_dim",
     "pool",
     "branch_scalars",
+    "representation",
+    "exact_gelu",
 )  # given to the families that have them
 TRAINING = ("scan", "remat", "dropout", "drop_path")  # rejected, once set, by a family that lacks them
 
@@ -113,11 +116,14 @@ def open_experiment(
 
     Raises UserError for what is missing or does not fit together.
     """
-    config = start.with_normalization(config)
+    config = start.with_normalization(config.resolved())
     splits = data.load(config.data) if splits is None else splits
     task = tasks.open_task(config, splits)
     mesh = meshes.make_mesh()
     meshes.check_batch(mesh, config.eval.batch_size, "eval.batch_size")
+    example = tree_bytes(splits.validation.example)
+    what = f"eval.batch_size {config.eval.batch_size}"
+    check_fits(what, config.eval.batch_size * example // mesh.size, "lower it")
     precision = config.model.precision
     if precision == "auto":
         precision = "float32" if jax.default_backend() == "cpu" else "bfloat16"

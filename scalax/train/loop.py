@@ -18,6 +18,7 @@ from scalax import signals
 from scalax.errors import UserError
 from scalax.evals import Evaluator
 from scalax.jobs import Claim, Lost, claim
+from scalax.names import printable
 from scalax.records import METRICS_FILE
 from scalax.schedule import Schedule
 from scalax.train import distributed, preempt, rundir
@@ -159,7 +160,8 @@ class Loop:
                     raise
                 lowered += 1
                 self.rate_factor *= FACTOR
-                print(f"{e}; going back, at {self.rate_factor:g} times the rate", file=sys.stderr, flush=True)
+                line = f"{e}; going back, at {self.rate_factor:g} times the rate"
+                print(printable(line), file=sys.stderr, flush=True)
 
     def _train(self) -> None:
         step, state = self._restore()

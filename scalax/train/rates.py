@@ -1,6 +1,7 @@
 """Learning rates and decays along a run: warm-up, schedule, and settling after a change of stage."""
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -18,7 +19,7 @@ def learning_rate(config: OptimConfig, step: int, progress: float, since_change:
     - config: of the optimiser.
     - step: updates made so far.
     - progress: share of the budget's FLOPs that is spent.
-    - since_change: updates made since the last change of stage, None before the first.
+    - since_change: updates made since the last change of shape, None before the first.
     """
     warmup = max(1, config.warmup_steps)
     rate = config.lr * min(1.0, (step + 1) / warmup)
@@ -77,13 +78,14 @@ class SpanRates:
     ):
         self._timeline, self._span, self._budget_flops = timeline, span, budget_flops
         self._population = population
+        self._changed = _last_change(timeline, span)
         self._optims = [of_stage(optim, span.stage) for optim in optims]
         self._settling = _settling(config.morph.settle, timeline, span, optims)
 
     def at(self, step: int, factor: float) -> Hyperparams:
         """Of the update that follows `step` updates, with all rates `factor` times what they are set to."""
         flops = float(self._timeline.flops(step))
-        since = step - self._span.first if self._span.first else None
+        since = step - self._changed if self._changed else None
         optims = self._optims
         if self._settling:
             pairs = zip(optims, self._settling, strict=True)
@@ -111,6 +113,16 @@ def of_stage(optim: OptimConfig, stage: Stage) -> OptimConfig:
     """With the settings that the stage has of its own."""
     own = {name: getattr(stage, name) for name in ("lr", "weight_decay") if getattr(stage, name) is not None}
     return dataclasses.replace(optim, **own)
+
+
+def _last_change(timeline: Timeline, span: Span) -> int:
+    """Updates before the shape of `span` was changed to; 0 where the run began with it."""
+    first = 0
+    spans = timeline.spans[: timeline.spans.index(span) + 1]
+    for before, after in itertools.pairwise(spans):
+        if after.shape != before.shape:
+            first = after.first
+    return first
 
 
 def _settling(

@@ -14,6 +14,7 @@ from etils import epath
 
 from scalax import records
 from scalax.config import OptimConfig, RunConfig
+from scalax.distribution import VERSION as RELEASE
 from scalax.errors import UserError
 from scalax.records import RunInfo
 from scalax.records.run import VERSION
@@ -25,7 +26,7 @@ from scalax.train.group import Member
 from scalax.train.timeline import Timeline, Work
 
 IDENTITY = ("config", "schedule", "seed", "data", "precision", "costs")  # what makes it the same run
-PACKAGES = ("scalax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "numpy")
 OWN = ("lr", "lr_head", "weight_decay", "weight_decay_head")  # of the optimiser, where members may differ
 
 
@@ -121,7 +122,8 @@ def device() -> dict[str, Any]:
 @functools.cache
 def versions() -> dict[str, str | None]:
     """Of Python, and of the packages that a run's numbers depend on."""
-    return {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}}
+    own = {"python": platform.python_version(), "scalax": RELEASE}
+    return {**own, **{p: _version(p) for p in PACKAGES}}
 
 
 def _version(package: str) -> str | None:

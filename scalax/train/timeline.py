@@ -10,6 +10,8 @@ from scalax.config import EvalConfig
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 
+MOST_STEPS = 20_000_000  # their costs are held in memory
+
 
 class StepCost(NamedTuple):
     """Training FLOPs of one step at the global batch: by XLA's cost analysis, and by matrix products and
@@ -100,7 +102,14 @@ def plan(
         batch = stage.batch_size or batch_size
         choices = [Work(shape, batch) for shape in stage.shapes()]
         costs |= {work: cost_of(work) for work in choices}
-        draws, each = _steps([costs[work] for work in choices], stage.until_flops - spent[-1][-1, 0])
+        left = stage.until_flops - spent[-1][-1, 0]
+        least = min(costs[work].flops for work in choices)
+        if left / least > MOST_STEPS - step:
+            raise UserError(
+                f"budget_flops {schedule.budget_flops:.3g} buys over {MOST_STEPS:,} steps of {stage.shape}"
+                f" ({least:.3g} FLOPs each); lower it"
+            )
+        draws, each = _steps([costs[work] for work in choices], left)
         if not len(each):
             continue
         drawn = tuple(choices[draw].shape for draw in draws) if stage.patches else ()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scalax import records, untrusted
+from scalax.distribution import install
 from scalax.errors import UserError
 from scalax.records import RunInfo, RunRecord
 from scalax.train.hooks import Hook, Progress
@@ -116,6 +117,4 @@ def _speed(progress: Progress) -> dict[str, float]:
 
 def _need(module: str, argument: str) -> None:
     if importlib.util.find_spec(module) is None:
-        raise UserError(
-            f"`{argument}` needs {module}, which is not installed: pip install 'scalax[trackers]'"
-        )
+        raise UserError(f"`{argument}` needs {module}, which is not installed: {install('trackers')}")

@@ -23,6 +23,11 @@ def open_arrays(config: DataConfig, split: str) -> Source:
     path, where = place(config.dir), f"data.dir {config.dir}"
     if not path.is_file():
         raise UserError(f"{where}: no such file; give a .npz with images and labels")
+    if path.suffix == ".npy":
+        raise UserError(
+            f"{where}: a .npy file holds one array alone; put images and labels into a .npz:"
+            " np.savez('data.npz', images=images, labels=labels)"
+        )
     with Archive(path, where) as archive:
         prefix, train_prefix = (prefix_of(archive.names, s) for s in (split, config.train_split))
         packed = f"{prefix}encoded" in archive.names
@@ -68,4 +73,4 @@ def _column(labels: np.ndarray) -> np.ndarray:
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
-KIND = Kind("arrays", open_arrays, check_dir)
+KIND = Kind("arrays", open_arrays, check_dir, reads=("dir",))

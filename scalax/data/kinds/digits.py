@@ -27,4 +27,4 @@ def check_splits(config: DataConfig) -> None:
             )
 
 
-KIND = Kind("digits", open_digits, check_splits)
+KIND = Kind("digits", open_digits, check_splits, reads=())

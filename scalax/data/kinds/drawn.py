@@ -71,4 +71,4 @@ def check_task(config: DataConfig) -> None:
             raise UserError(f"data.{name} {split!r}: drawn images have the splits {', '.join(IMAGES)}")
 
 
-KIND = Kind("drawn", open_drawn, check_task)
+KIND = Kind("drawn", open_drawn, check_task, reads=("name",))

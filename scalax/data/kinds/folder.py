@@ -104,4 +104,4 @@ def _content(path: str) -> bytes:
         return file.read()
 
 
-KIND = Kind("folder", open_folder, check_dir)
+KIND = Kind("folder", open_folder, check_dir, reads=("dir",))

@@ -132,4 +132,4 @@ def _embedded() -> bytes:
     return bytes(text[:EMBEDDED_BYTES])
 
 
-KIND = Kind("text", open_text, check_split, hold_out_end)
+KIND = Kind("text", open_text, check_split, hold_out_end, reads=("dir",))

@@ -12,11 +12,10 @@ from scalax.data.images import decode_image
 from scalax.data.kind import Kind
 from scalax.data.place import place
 from scalax.data.source import Source, first_line
+from scalax.distribution import install
 from scalax.errors import UserError, suggest
 
-PREPARE = (
-    "prepare it with TensorFlow (pip install 'scalax[tfds]', then tfds build --file_format=array_record)"
-)
+PREPARE = f"prepare it with TensorFlow ({install('tfds')}, then tfds build --file_format=array_record)"
 
 
 def open_tfds(config: DataConfig, split: str) -> Source:

@@ -22,6 +22,8 @@ def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     where = f"weights {path}"
+    if path.suffix == ".npy":
+        raise UserError(f"{where}: a .npy file holds one array alone; save all by name: np.savez")
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{where}: no regular file; give a .npz or .safetensors file")

@@ -15,4 +15,5 @@ STUDY = Study(
     run=deferred("scalax.studies.adaptive.study", "run"),
     report=deferred("scalax.studies.adaptive.report", "report"),
     directories=("tuning", "runs"),
+    unused=deferred("scalax.studies.adaptive.tuning", "unused"),
 )

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import Literal
 
-from scalax import metrics
+from scalax import bounds, metrics
 from scalax.config import RunConfig, at_least, divisors, inside, positive
 from scalax.errors import UserError
 from scalax.schedule import Shape
@@ -29,6 +29,7 @@ class TuneConfig:
     weight_decays: tuple[float, ...] = ()
 
     def __post_init__(self):
+        bounds.numbers(self, "tune.")
         if not 0 <= self.share <= 1:
             raise UserError(f"tune.share must lie between 0 and 1, got {self.share}")
         for lr in self.lrs:
@@ -84,6 +85,7 @@ class AdaptiveConfig:
     device_watts: float = 0.0
 
     def __post_init__(self):
+        bounds.numbers(self)
         if len(set(self.patches)) < len(self.patches) or not self.patches:
             raise UserError(f"patches must be different sizes, got {self.patches}")
         for patch in self.patches:
@@ -93,6 +95,10 @@ class AdaptiveConfig:
                     f"patches: {patch} does not divide data.image_size {self.run.data.image_size};"
                     f" choose from {divisors(self.run.data.image_size)}"
                 )
+        for name in self.run.model.names:
+            own = self.run.model.patch_of(name)
+            if own is not None and own not in self.patches:
+                raise UserError(f"patches: {self.patches} lack {own}, the patch of {name}; add it")
         for ladder, shapes in self.ladders().items():
             if len(shapes) < 2:
                 raise UserError(
@@ -139,9 +145,12 @@ class AdaptiveConfig:
 
     def ladders(self) -> dict[str, tuple[Shape, ...]]:
         """The shapes that one run may go through, by a name for them, in the order they may follow."""
+        model = self.run.model
         by_name = {
-            name: tuple(self.run.model.shape(name, patch) for patch in sorted(self.patches, reverse=True))
-            for name in self.run.model.names
+            str(model.shape(name)).partition("/")[0]: tuple(
+                model.shape(name, patch) for patch in sorted(self.patches, reverse=True)
+            )
+            for name in model.names
         }
         if not self.joint:
             return by_name

@@ -7,6 +7,7 @@ from typing import Any
 from etils import epath
 
 from scalax import metrics, typed
+from scalax.names import file_name
 from scalax.records import write_atomically
 from scalax.report.page import Page
 from scalax.report.tables import Table, terminal_text, write_csv
@@ -47,7 +48,7 @@ def report(result: AdaptiveResult, out: Any) -> str:
         _laws_part(page, plots, name, ladder, result)
         _runs_part(page, plots, name, ladder, result)
         _targets_part(page, plots, name, ladder, result)
-        _save_curves(plots / f"{name}_curves.csv", ladder)
+        _save_curves(plots / f"{file_name(name)}_curves.csv", ladder)
     page.heading("Cost per shape")
     page.text(
         "FLOPs of one training step at the global batch (forward, backward, optimiser); MACs are of one"
@@ -87,7 +88,7 @@ def _laws_part(
     page.heading(f"{name}: static runs and their laws")
     page.table(*tables.settings(ladder, result.config.run))
     page.figure(
-        figures.static_laws(plots / f"{name}_static.png", ladder, label),
+        figures.static_laws(plots / f"{file_name(name)}_static.png", ladder, label),
         f"Every static run (points) and the law E = {result.law.formula}, x in FLOPs, fitted to its shape"
         " (lines).",
     )
@@ -96,7 +97,7 @@ def _laws_part(
     for line in remarks(ladder, result):
         page.text(line)
     page.figure(
-        figures.schedule(plots / f"{name}_schedule.png", ladder, label),
+        figures.schedule(plots / f"{file_name(name)}_schedule.png", ladder, label),
         "The laws, the curve that follows the steepest of them at each error, and where it changes shape.",
     )
     if ladder.pilots:
@@ -115,7 +116,7 @@ def _runs_part(
     if "adaptive" in ladder.runs:
         page.heading(f"{name}: adaptive against static")
         page.figure(
-            figures.adaptive(plots / f"{name}_adaptive.png", ladder, label),
+            figures.adaptive(plots / f"{file_name(name)}_adaptive.png", ladder, label),
             "The adaptive runs and every static run, as measured. Dotted: what the laws predicted.",
         )
         page.text(
@@ -125,7 +126,7 @@ def _runs_part(
         page.table(*tables.switches(ladder.switches))
     if len(ladder.others) > 1:
         page.figure(
-            figures.baselines(plots / f"{name}_baselines.png", ladder, label),
+            figures.baselines(plots / f"{file_name(name)}_baselines.png", ladder, label),
             "The adaptive runs beside schedules that know no laws: medians over the seeds, with their range.",
         )
 
@@ -147,13 +148,13 @@ def _targets_part(
         page.table(*tables.targets(ladder, reached, other))
     page.heading(f"{name}: which shape at which compute")
     page.figure(
-        compute.isoflop(plots / f"{name}_isoflop.png", ladder, label),
+        compute.isoflop(plots / f"{file_name(name)}_isoflop.png", ladder, label),
         "IsoFLOP curves: the best that each static shape has reached with the same training compute"
         " (geometric mean of the seeds).",
     )
     if any(ladder.frontier):
         page.figure(
-            compute.frontier(plots / f"{name}_frontier.png", ladder, label),
+            compute.frontier(plots / f"{file_name(name)}_frontier.png", ladder, label),
             "The compute-optimal frontier: FLOPs of the static shape that reaches each value first, over"
             " those of the runs that change shape.",
         )

@@ -36,6 +36,7 @@ def run(
         for shape in shapes:
             train.check(experiment, Schedule((Stage(shape, config.run.budget_flops),)))
         example_flops[name] = {s: experiment.cost(s).step.flops / config.run.batch_size for s in shapes}
+        tuning.check_budget(config, shapes, lambda s, batch: experiment.cost(s, batch).step.flops)
         if config.online:
             online.planner(config, example_flops[name])
     costs: dict[str, ShapeCost] = {}

@@ -21,6 +21,35 @@ def evaluation(config: AdaptiveConfig) -> EvalConfig:
     return dataclasses.replace(own, points=2, first_share=0.5, shots=shots, more=more)
 
 
+def unused(config: AdaptiveConfig) -> dict[str, str]:
+    """Settings without effect (see Study.unused)."""
+    if config.tune.share:
+        return {}
+    return {f"tune.{name}": "without tune.share" for name in ("lrs", "batch_sizes", "weight_decays")}
+
+
+def check_budget(
+    config: AdaptiveConfig, shapes: Sequence[Shape], step_flops: Callable[[Shape, int], float]
+) -> None:
+    """Raises UserError where a candidate could make no step.
+
+    - config: of the study.
+    - shapes: that are searched for.
+    - step_flops: training FLOPs of one step of a shape at a batch size.
+    """
+    if not config.tune.share:
+        return
+    share, whole = config.tune.share, config.run.budget_flops
+    for shape in shapes:
+        for batch in sorted({config.run.batch_size, *config.tune.batch_sizes}):
+            if (needed := step_flops(shape, batch)) > share * whole:
+                raise UserError(
+                    f"tune.share {share:g} of budget_flops {whole:.3g} leaves a candidate of the search"
+                    f" {share * whole:.3g} FLOPs, which buy no step of {shape} at batch size {batch}"
+                    f" ({needed:.3g}); raise one of them"
+                )
+
+
 def tune(
     config: AdaptiveConfig, shapes: Sequence[Shape], train_candidates: Callable
 ) -> tuple[dict[Shape, Settings], float]:

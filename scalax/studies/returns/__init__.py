@@ -14,4 +14,5 @@ STUDY = Study(
     run=deferred("scalax.studies.returns.study", "run"),
     report=deferred("scalax.studies.returns.report", "report"),
     plan=deferred("scalax.studies.returns.plan_text", "plan"),
+    unused=deferred("scalax.studies.returns.planning", "unused"),
 )

@@ -3,8 +3,10 @@
 import dataclasses
 from typing import Literal, NamedTuple
 
+from scalax import bounds
 from scalax.config import DataConfig, RunConfig, at_least, inside, positive
 from scalax.errors import UserError
+from scalax.names import file_name
 
 NOT_OF_THE_RUN = ("classes", "draw_classes", "train_per_class", "validation_per_class")  # the study sets them
 
@@ -72,13 +74,13 @@ class ReturnsConfig:
     confidence: float = 0.95
 
     def __post_init__(self):
+        bounds.numbers(self)
         self._check_architectures()
         self._check_tasks()
         at_least("resamples", self.resamples, 100)
         inside("confidence", self.confidence, 0.5, 1.0)
         positive("channels", self.channels)
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise UserError(f"seeds must be different numbers, at least one, got {self.seeds}")
+        bounds.seeds("seeds", self.seeds)
 
     def _check_architectures(self) -> None:
         names = self.run.model.names
@@ -174,7 +176,10 @@ class ReturnsConfig:
     def _of_set(self, classes: int, per_class: int, given: int) -> Task:
         name = self.sets[given - 1]
         short = name.strip("/").partition("/")[0]
-        short = f"{short}{classes}" if self.sets.count(name) > 1 else short
+        if self.sets.count(name) > 1:
+            short = f"{short}{classes}"
+        elif sum(each.strip("/").partition("/")[0] == short for each in self.sets) > 1:
+            short = file_name(name)
         where = f"{self.run.data.dir.rstrip('/')}/{name}" if self.run.data.dir else name
         data = self._data(per_class, dir=where, draw_classes=classes)
         return Task(short, given, classes, per_class, data)

@@ -8,6 +8,7 @@ from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
 
+from scalax.names import file_name
 from scalax.report.style import INK, Look, looks, panels
 from scalax.report.tables import write_csv
 from scalax.studies.returns.result import (
@@ -52,7 +53,7 @@ class Drawn:
             panel.set_xticks(list(classes), [str(count) for count in classes.values()])
 
     def path(self, figure: str, suffix: str = "png") -> epath.Path:
-        name = self.architecture.name.replace("/", "_patch")
+        name = file_name(self.architecture.name.replace("/", "_patch"))
         return self._plots / f"{name}_{figure}.{suffix}"
 
     def csv(self, figure: str, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -15,6 +15,7 @@ from scalax.train.costs import Costs
 from scalax.train.experiment import model_builder
 from scalax.train.mesh import make_mesh
 from scalax.train.optimizer import make_optimizer
+from scalax.unused import of_constant_shape, of_swept
 
 
 class Architecture(NamedTuple):
@@ -39,6 +40,12 @@ class PlannedCell(NamedTuple):
     left_flops: float
 
 
+def unused(config: ReturnsConfig) -> dict[str, str]:
+    """Settings without effect (see Study.unused)."""
+    of_eval = dict.fromkeys(("eval.shots", "eval.keep_scores"), "to a study of returns")
+    return {**of_constant_shape(), **of_swept({"lrs": config.lrs}), **of_eval}
+
+
 def architectures(config: ReturnsConfig) -> list[Architecture]:
     """Raises UserError for a name that is no model's."""
     found = []
@@ -46,6 +53,7 @@ def architectures(config: ReturnsConfig) -> list[Architecture]:
         plain = config.run.model.shape(name)
         family, _ = models.find(str(plain))
         patch = config.patches[place if len(config.patches) > 1 else 0]
+        patch = config.run.model.patch_of(name) or patch
         shape = plain._replace(patch=patch) if "patch" in family.axes else plain
         lr = config.lrs[place] if config.lrs else config.run.optim.lr
         found.append(Architecture(place, shape, lr, config.weights[place] if config.weights else ""))
@@ -71,7 +79,7 @@ def cells(config: ReturnsConfig, task: Task, architecture: Architecture) -> list
 
 def cost_of_step(config: ReturnsConfig, classes: int, shape: Shape) -> tuple[int, float]:
     """(parameters of the model, training FLOPs of one step by config.counted)."""
-    run = config.run
+    run = config.run.resolved()
     task = ImageClassification(
         image_shape=(run.data.image_size, run.data.image_size, config.channels),
         outputs=classes,

@@ -15,4 +15,5 @@ STUDY = Study(
     run=deferred("scalax.studies.transfer.study", "run"),
     report=deferred("scalax.studies.transfer.report", "report"),
     directories=("runs", "head", "finetune"),
+    unused=deferred("scalax.studies.transfer.grid", "unused"),
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from scalax import bounds
 from scalax.config import RunConfig, at_least, inside, positive
 from scalax.errors import UserError
 from scalax.schedule import Shape
@@ -30,15 +31,17 @@ class HeadConfig:
     finetune_lr: float = 0.01
 
     def __post_init__(self):
+        bounds.numbers(self, "head.")
         for name in ("decays", "lr_heads"):
             for value in getattr(self, name):
                 at_least(f"head.{name}", value, 0)
-        for name in ("decays", "lr_heads", "seeds"):
+        bounds.seeds("head.seeds", self.seeds)
+        for name in ("decays", "lr_heads"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise UserError(f"head.{name} must be different values, got {values}")
-        if not self.lr_heads or not self.seeds:
-            raise UserError("head.lr_heads and head.seeds need a value each")
+        if not self.lr_heads:
+            raise UserError("head.lr_heads is empty; name at least one")
         if 0 < len(self.decays) < 3:
             raise UserError(f"head.decays: want none, or three and more, got {self.decays}")
         positive("head.epochs", self.epochs)
@@ -84,8 +87,10 @@ class TransferConfig:
     scale: float = 1.0
 
     def __post_init__(self):
+        bounds.numbers(self)
         positive("scale", self.scale)
         positive("patch", self.patch)
+        bounds.seed("seed", self.seed)
         for share in self.shares:
             inside("shares", share, 0, 1 + 1e-9)
         for epochs in self.epochs:
@@ -115,5 +120,6 @@ class TransferConfig:
         for name in model.names:
             shape = model.shape(name)
             family, _ = find(str(shape))
-            found.append(shape._replace(patch=self.patch) if "patch" in family.axes else shape)
+            patch = model.patch_of(name) or self.patch
+            found.append(shape._replace(patch=patch) if "patch" in family.axes else shape)
         return found

@@ -10,9 +10,12 @@ import numpy as np
 from scalax.config import DataConfig, OptimConfig
 from scalax.evals import Probes
 from scalax.evals.probes import probed
+from scalax.names import number_text
 from scalax.schedule import Schedule, Shape, Stage
+from scalax.studies import naming
 from scalax.studies.transfer.config import TransferConfig
 from scalax.studies.transfer.result import ModelRow
+from scalax.unused import of_constant_shape
 
 if TYPE_CHECKING:
     from scalax.train import Experiment
@@ -29,6 +32,12 @@ class Planned(NamedTuple):
     share: float
     epochs: float
     optim: OptimConfig | None = None
+
+
+def unused(config: TransferConfig) -> dict[str, str]:
+    """Settings without effect (see Study.unused)."""
+    why = "to a study of transfer"
+    return {**of_constant_shape(), "budget_flops": f"{why}: its runs have epochs", "eval.shots": why}
 
 
 def planned(config: TransferConfig) -> list[Planned]:
@@ -56,7 +65,7 @@ def planned(config: TransferConfig) -> list[Planned]:
 
 
 def _name(shape: Shape, share: float, epochs: float) -> str:
-    return f"{shape}_share{share:g}_epochs{epochs:g}".replace("/", "_patch")
+    return f"{naming.of_shape(shape)}_share{number_text(share)}_epochs{number_text(epochs)}"
 
 
 def probes(config: TransferConfig, sets: dict[str, DataConfig], layers: tuple[str, ...]) -> tuple[Any, ...]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from scalax.config import DataConfig, StartConfig
 from scalax.evals import Margins, Norms, Probes
 from scalax.evals.probes import probed
+from scalax.names import file_name, number_text
 from scalax.schedule import Schedule, Stage
-from scalax.studies import finetune
+from scalax.studies import finetune, naming
 from scalax.studies.transfer.config import TransferConfig
 from scalax.studies.transfer.result import UPSTREAM, FinetuneRow, HeadRow
 
@@ -56,8 +57,8 @@ def rows(
 
 
 def _name(config: TransferConfig, decay: float, lr_head: float, seed: int) -> str:
-    shape = str(config.shapes()[0]).replace("/", "_patch")
-    return f"{shape}_decayhead{decay:g}_lrhead{lr_head:g}_seed{seed}"
+    head = f"decayhead{number_text(decay)}_lrhead{number_text(lr_head)}"
+    return f"{naming.of_shape(config.shapes()[0])}_{head}_seed{seed}"
 
 
 def _row(name: str, decay: float, lr_head: float, seed: int, metrics: dict[str, float]) -> HeadRow:
@@ -107,7 +108,7 @@ def finetuned(
         )
         settings = finetune.FinetuneConfig(run, steps=head.finetune_steps, seeds=(seed,))
         experiment, specs = finetune.plan(settings)
-        [made] = execute(experiment, specs, f"finetune/{name}_{source}").values()
+        [made] = execute(experiment, specs, f"finetune/{file_name(name)}_{source}").values()
         found.append(FinetuneRow(name, decay, seed, made.records[-1].metrics["val_error"]))
     return found
 

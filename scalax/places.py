@@ -1,0 +1,59 @@
+"""Paths that users name, local or in an object store."""
+
+import os
+from typing import Any
+
+from etils import epath
+
+from scalax.distribution import install
+from scalax.errors import UserError
+
+
+def place(path: Any, what: str) -> epath.Path:
+    """The path as one of files.
+
+    - path: local, or such as gs://BUCKET/DIR.
+    - what: names it in errors: a setting, or an argument in backticks.
+
+    Raises UserError where no file system of ours takes it.
+    """
+    try:
+        found = epath.Path(path)
+        os.fspath(found)  # asks what the scheme stands for
+    except KeyError:
+        scheme = str(path).partition("://")[0]
+        raise UserError(f"{what} {path}: {scheme}:// is no file system; give a local path or gs://") from None
+    return found
+
+
+def existing(path: Any, what: str) -> epath.Path:
+    """The same of what is to be read. Raises UserError, too, where it cannot be looked at."""
+    found = place(path, what)
+    try:
+        found.exists()
+    except ImportError as e:
+        raise UserError(f"{what} {path}: {e} ({install('gcs')})") from None
+    except OSError as e:
+        raise UserError(f"{what} {str(path)[:80]}: cannot read it ({e.strerror or e})") from None
+    return found
+
+
+def make_directory(path: Any, what: str) -> None:
+    """Make a directory. Raises UserError where it cannot be made.
+
+    - path: of the directory.
+    - what: names it in errors.
+    """
+    where = place(path, what)
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+    except ImportError as e:
+        raise UserError(f"{what} {path}: {e} ({install('gcs')})") from None
+    except OSError as e:
+        raise UserError(f"{what} {path}: cannot make it ({e.strerror or e}); choose another") from None
+    except Exception as e:
+        if "://" not in str(path):
+            raise
+        # What an object store's client raises depends on the store.
+        line = f"{type(e).__name__}: {e}".splitlines()[0]
+        raise UserError(f"{what} {path}: cannot make it ({line}); choose another") from None

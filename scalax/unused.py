@@ -1,0 +1,82 @@
+"""Settings of a run that have no effect beside its others, and why: whoever sets one means something else."""
+
+from scalax.config import OptimConfig, RunConfig
+from scalax.data import KINDS
+from scalax.models import find
+from scalax.schedule import Schedule
+from scalax.variants import variant
+
+Unused = dict[str, str]  # from the name of a setting, or of a group of them, to the reason
+
+OF_IMAGES = ("image_size", "shorter_side", "fit", "crop_padding", "flip")
+OF_FAMILIES = ("base_patch", "base_grid", "head_dim", "pool", "branch_scalars", "attention")
+OF_FAMILIES += ("representation", "exact_gelu")
+OF_DRAWS = ("draw_classes", "train_per_class", "validation_per_class")
+
+
+def of_run(run: RunConfig) -> Unused:
+    """Those of any run."""
+    data, optim, evaluation = run.data, run.optim, run.eval
+    found: Unused = {}
+    for name in {"dir", "name"} - set(KINDS.get(data.source).reads):
+        found[f"data.{name}"] = f"to data.source {data.source}"
+    if run.task == "next_token":
+        found |= {f"data.{name}": "to task next_token" for name in OF_IMAGES}
+    elif run.task == "image_classification":
+        found["data.context"] = "to task image_classification"
+    if data.validation_split:
+        found["data.validation_share"] = f"beside data.validation_split {data.validation_split!r}"
+    if not any(getattr(data, name) for name in OF_DRAWS):
+        found["data.class_seed"] = f"without {' or '.join(f'data.{name}' for name in OF_DRAWS)}"
+    if optim.schedule != "rsqrt":
+        found["optim.cooldown_share"] = f"to optim.schedule {optim.schedule}"
+    if not evaluation.shots:
+        names = ("draws", "ridge", "probe_name", "probe_dir", "probe_validation_split")
+        found |= {f"eval.{name}": "without eval.shots" for name in names}
+    families = [find(str(run.model.shape(name)))[0] for name in run.model.names]
+    for name in OF_FAMILIES:
+        if not any(name in family.options for family in families):
+            found[f"model.{name}"] = f"to {' and '.join(sorted({family.title for family in families}))}s"
+    if any(run.model.patch_of(name) for name in run.model.names):
+        why = "to published models whose names say their patch"
+        found |= {"model.base_patch": why, "model.base_grid": why}
+    if any(variant(name) for name in run.model.names):
+        found["model.head_dim"] = "to published models, which have it"
+    return found
+
+
+def of_constant_shape() -> Unused:
+    """Those of runs that keep their shape."""
+    why = "to runs that keep their shape"
+    return {"morph": why, "optim.rewarm_steps": why}
+
+
+def of_schedule(schedule: Schedule, run: RunConfig) -> Unused:
+    """Those of runs by a given schedule that say other than it.
+
+    - schedule: of the runs.
+    - run: what they share.
+    """
+    found: Unused = {}
+    named = {run.model.shape(name) for name in run.model.names}
+    if not {stage.shape._replace(patch=1) for stage in schedule.stages} <= named:
+        found["model.names"] = "to a schedule of other models"
+    if run.budget_flops != schedule.budget_flops:
+        found["budget_flops"] = "to a schedule of another budget"
+    own = {"batch_size": "batch_size", "lr": "optim.lr", "weight_decay": "optim.weight_decay"}
+    for name, setting in own.items():
+        if all(getattr(stage, name) is not None for stage in schedule.stages):
+            found[setting] = "to a schedule all of whose stages have their own"
+    if len(schedule.stages) == 1:
+        found |= of_constant_shape()
+    return found
+
+
+def of_swept(swept: dict[str, tuple]) -> Unused:
+    """Settings of the optimiser of which each run has its own.
+
+    swept: values of each by the name that the study gives to the list, e.g. lrs.
+    """
+    names = {f"{field}s": field for field in OptimConfig.__dataclass_fields__}
+    names |= {"lr_heads": "lr_head", "weight_decays_head": "weight_decay_head"}
+    return {f"optim.{names[name]}": f"beside {name}" for name, values in swept.items() if values}
