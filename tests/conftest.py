@@ -49,6 +49,7 @@ LONG = {
     "test_names.py": [],
     "test_notebooks.py": [],
     "test_throughput.py": [],
+    "test_laws_joint.py": [],
     "test_laws_fit.py": [],
     "test_laws_formats.py": [],
     "test_studies.py": [],

@@ -15,7 +15,19 @@ UPSTREAM = np.geomspace(0.02, 0.9, 30)  # an error, what `downstream` is a law o
 GRID = np.stack(np.meshgrid(np.geomspace(1e6, 1e8, 6), np.geomspace(1e8, 1e10, 6)), -1).reshape(-1, 2)
 STARTS = {"bnsl3": 256, "bnsl4": 1024}  # 64 miss about one law of three breaks in sixteen
 RECOVERED = [
-    *("m1", "m2", "m3", "m4", "bnsl0", "bnsl", "bnsl2", "shifted_power", "downstream", "two_variables"),
+    *(
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+        "m4_alpha1",
+        "bnsl0",
+        "bnsl",
+        "bnsl2",
+        "shifted_power",
+        "downstream",
+        "two_variables",
+    ),
     pytest.param("bnsl3", marks=pytest.mark.slow),
 ]
 # Eight laws an example, fitted in one call. The first example is always the simplest one.

@@ -2,7 +2,7 @@
 
 import argparse
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,15 +59,10 @@ def add_each(parser: argparse.ArgumentParser) -> None:
 def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
     """The curves the arguments name; those with fewer than `least` rows of different x are left out, and
     remarked. Raises UserError without any, or where `--out` is a file."""
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"--out {args.out}: is a file, want a directory")
     is_example = getattr(args, "example", False)
     if is_example:
         refuse(args, ("files", *COLUMNS), "beside `example`")
-    if not args.files and not is_example:
-        raise UserError("no file of curves given" + ("; try --example" if hasattr(args, "example") else ""))
-    for file in args.files:
-        _exists(Path(file))  # before JAX is imported
+    check_paths(args)
     from scalax import laws
     from scalax.report import console
 
@@ -89,6 +84,16 @@ def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
         )
 
 
+def check_paths(args: argparse.Namespace) -> None:
+    """Raises UserError where `--out` is a file, no file is named, or one is missing; imports no JAX."""
+    if args.out.exists() and not args.out.is_dir():
+        raise UserError(f"--out {args.out}: is a file, want a directory")
+    if not args.files and not getattr(args, "example", False):
+        raise UserError("no file of curves given" + ("; try --example" if hasattr(args, "example") else ""))
+    for file in args.files:
+        _exists(Path(file))
+
+
 def _exists(path: Path) -> None:
     if path.exists():
         return
@@ -98,9 +103,9 @@ def _exists(path: Path) -> None:
     raise UserError(f"{path}: no such file or directory{hint}; give a file of curves")
 
 
-def print_remarks(args: argparse.Namespace, curves: "Curves") -> None:
+def print_remarks(args: argparse.Namespace, remarks: Iterable[object]) -> None:
     """A line for each thing that was guessed or left out, but for what the curves' own notes say."""
-    for remark in curves.remarks:
+    for remark in remarks:
         print(printable(with_flags(str(remark), args.flags)))
 
 

@@ -3,9 +3,10 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import COLUMNS, add_curve_arguments, curves_of, print_remarks
+from scalax.cli._curves import COLUMNS, add_curve_arguments, curves_of, names, print_remarks
 from scalax.cli._given import refuse
-from scalax.errors import UserError
+from scalax.cli._numbers import numbers
+from scalax.errors import UserError, suggest
 from scalax.names import printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--simulated", action="store_true", help="score forecasts on simulated curves of five laws instead"
     )
+    parser.add_argument(
+        "--cut",
+        default="",
+        metavar="SHARE,SHARE",
+        help="instead: cut whole curves at these shares, e.g. 0.1,0.25,0.5, and score what `watch` says",
+    )
+    parser.add_argument(
+        "--rivals",
+        metavar="COL",
+        help="with --cut: column whose values compete, e.g. Model; curves alike in all others are a group",
+    )
     parser.add_argument("--count", type=int, default=60, help="simulated curves of each law and design (60)")
 
 
@@ -33,6 +45,10 @@ def run(args: argparse.Namespace) -> None:
     if args.simulated:
         return _simulated(args)
     refuse(args, ["count"], "without `simulated`")
+    if args.cut:
+        return _cuts(args)
+    if args.rivals is not None:
+        raise UserError("`rivals` is of curves that are cut; give shares in `cut`")
     curves = curves_of(args, least=LEAST_ROWS)
     from scalax.laws import benchmark
     from scalax.report import console, law_files
@@ -41,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     with console.LateBar("benchmark", len(curves) * benchmark.PARTS) as bar:
         result = benchmark.bench(curves, published, progress=bar.update)
     law_files.write_bench(args.out, result)
-    print_remarks(args, curves)
+    print_remarks(args, curves.remarks)
     shown, columns = [], ["curves of", "statistic", *benchmark.METHODS]
     for domain, part in result.summary["domains"].items():
         for statistic in ("mean", "median", "geometric_mean", "wins"):
@@ -91,3 +107,35 @@ def _print_design(design: str, scores: "list[Score]") -> None:
         numbers = [*(f"{v:.2f}" for v in shares), f"{auto.bias:+.3f}", f"{auto.rms:.3f}", f"{base.rms:.3f}"]
         shown.append([auto.law, f"{auto.reach:g}x", *numbers])
     console.print_table(f"truth inside bands, {design}", columns, shown)
+
+
+def _cuts(args: argparse.Namespace) -> None:
+    if args.published:
+        raise UserError("`published` is of held-out rows; leave it out, or leave out `cut`")
+    cuts = numbers("cut", args.cut)
+    if max(cuts) >= 1:
+        raise UserError(f"`cut` must lie between 0 and 1, got {max(cuts):g}")
+    curves = curves_of(args, least=LEAST_ROWS)
+    rivals = curves[0].key if args.rivals is None else names(args.rivals)
+    if unknown := [name for name in rivals if name not in curves[0].key]:
+        raise UserError(f"`rivals`: {unknown[0]!r} names no curve{suggest(unknown[0], curves[0].key)}")
+    groups = ["/".join(v for k, v in curve.key.items() if k not in rivals) for curve in curves]
+    from scalax.laws.pruning import measure
+    from scalax.report import console, watch_files
+
+    with console.LateBar("forecasting", len(curves) * len(cuts)) as bar:
+        scores = measure(curves, groups, cuts, progress=bar.update)
+    watch_files.write_cuts(args.out, scores)
+    print_remarks(args, curves.remarks)
+    rows = [[f"{s.cut:.0%}", float(s.curves), s.inside80, s.error, s.error_now] for s in scores]
+    columns = ["cut at", "curves", "inside 80%", "rms of log", "of the value now"]
+    console.print_table("the value at the end", columns, rows)
+    rows = [
+        [f"{s.cut:.0%}", float(s.groups), s.regret, s.regret_median, s.regret_one, s.regret_one_median]
+        for s in scores
+    ]
+    columns = ["cut at", "groups", "regret", "of median pruner", "one goes on", "the best now"]
+    console.print_table("log excess of the best that is left, at equal compute", columns, rows)
+    rows = [[f"{s.cut:.0%}", s.stopped, s.wrong] for s in scores]
+    console.print_table("against the best of the others", ["cut at", "stopped", "of these wrong"], rows)
+    print(f"wrote {args.out}/cuts.csv and cuts.json")

@@ -4,6 +4,7 @@ import argparse
 
 from scalax.cli import _annealed
 from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
+from scalax.cli._numbers import numbers
 from scalax.errors import UserError
 from scalax.names import printable
 
@@ -29,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    at, members = _numbers(args.at) or None, names(args.members)
+    at, members = numbers("at", args.at) or None, names(args.members)
     if args.target is not None and not abs(args.target) < float("inf"):
         raise UserError(f"--target must be a number, got {args.target}")
     by_rates = _annealed.is_annealed(args, MEMBERS)
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         for r in rows
     ]
     columns = ["curve", "x", "median", "50%", "80%", "95%", *members]
-    print_remarks(args, curves)
+    print_remarks(args, curves.remarks)
     console.print_table("forecast of a new observation", columns, shown)
     lines = {short[f.name]: _lines(f, c.scale, args.target) for c, f in zip(curves, forecasts, strict=True)}
     console.print_notes(flagged(args, lines))
@@ -83,16 +84,3 @@ def _lines(forecast, scale, target: float | None) -> list[str]:
         moved = ", ".join(f"{v:+.2%}" for v in scale.shown(median) / scale.shown(forecast.median) - 1)
         lines.append(f"without the last {rows} rows: {moved}")
     return lines if target is None else [*lines, f"target {target:g}: {forecast.reach(target, scale)}"]
-
-
-def _numbers(text: str) -> list[float]:
-    out = []
-    for word in filter(None, text.split(",")):
-        try:
-            value = float(word)
-        except ValueError:
-            value = float("nan")
-        if not 0 < value < float("inf"):
-            raise UserError(f"--at: {word!r} is not a positive number")
-        out.append(value)
-    return out

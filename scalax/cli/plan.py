@@ -9,7 +9,7 @@ from scalax.names import printable
 HELP = "from static runs to a schedule of shapes"
 SETTINGS = (  # those of scalax.plan.PlanSettings that have flags of their names
     *("axes", "budget_flops", "target", "metric", "law", "free", "switch_cost", "switch_pace"),
-    *("resamples", "extrapolate", "first_share", "cheap"),
+    *("resamples", "extrapolate", "first_share", "cheap", "joint_law"),
 )
 
 
@@ -47,6 +47,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="use how fast runs learnt after a change, too; changes move by a factor of 2 in FLOPs at most",
     )
+    add(
+        "--joint-law",
+        action="store_true",
+        help="one law over all shapes, of width, depth, patch and examples, in place of one a shape",
+    )
+    add(
+        "--untrained",
+        default="",
+        metavar="SHAPE,SHAPE",
+        help="with --joint-law: shapes to plan with that no run has, e.g. V16-3/8",
+    )
     add("--resamples", type=int, default=100, metavar="N", help="bootstrap resamples of each law (100)")
     add("--extrapolate", action="store_true", help="allow a budget or a target beyond the static runs")
     add(
@@ -76,8 +87,9 @@ def run(args: argparse.Namespace) -> None:
     from scalax.cli._curves import names
     from scalax.report import plan_figure, plan_tables
 
+    untrained = [plan.shape_of(word) for word in names(args.untrained)]
     values = {name: getattr(args, name) for name in SETTINGS}
-    settings = plan.PlanSettings(**{**values, "axes": names(args.axes)})
+    settings = plan.PlanSettings(**{**values, "axes": names(args.axes), "untrained": untrained})
     made = plan.plan_study(args.directory, settings)
     summary = plan_tables.summarise(made)
     plan_tables.write(out, made.plan, summary)

@@ -8,10 +8,12 @@ from scalax.laws.flags import Flag
 from scalax.laws.forecast_result import Forecast, Reach
 from scalax.laws.forecasting import forecast
 from scalax.laws.law import Law
+from scalax.laws.peak import Peak, before_peak, until_peak
 from scalax.laws.priors import PriorCoordinates, wide_prior
 from scalax.laws.readers import Curves, Remark, as_curves, example_curves, read_curves
 from scalax.laws.registry import FAMILIES, lookup, register
 from scalax.laws.select import Choice, choose_breaks
+from scalax.laws.watch import Outlook, Watch
 
 __all__ = [
     "FAMILIES",
@@ -24,12 +26,16 @@ __all__ = [
     "Flag",
     "Forecast",
     "Law",
+    "Outlook",
+    "Peak",
     "PriorCoordinates",
     "Reach",
     "Remark",
     "Scale",
     "ShiftedPower",
+    "Watch",
     "as_curves",
+    "before_peak",
     "choose_breaks",
     "example_curves",
     "fit",
@@ -41,5 +47,6 @@ __all__ = [
     "resample_log",
     "transforms",
     "unpack",
+    "until_peak",
     "wide_prior",
 ]

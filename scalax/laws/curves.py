@@ -1,5 +1,6 @@
 """A learning curve, what is wrong with it, and the logs that a fit sees."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -50,6 +51,7 @@ class Curve:
     - notes: what a reader did to the rows.
     - labels: what x and y are, for the axes of figures.
     - scale: how the user writes y, where y here is the distance from a bound.
+    - key: values of the columns that name it, by column.
     - lr: [n], the learning rate at each x; nan where it is not known (None: nowhere).
 
     Raises UserError where the shapes do not match.
@@ -64,6 +66,7 @@ class Curve:
         notes: tuple[str, ...] = (),
         labels: tuple[str, str] = ("x", "y"),
         scale: Scale = PLAIN,
+        key: Mapping[str, str] | None = None,
         lr: ArrayLike | None = None,
     ):
         self.x = np.asarray(x, float)
@@ -73,6 +76,7 @@ class Curve:
         self.labels = labels
         self.scale = scale
         self.lr = np.full(self.y.shape, np.nan) if lr is None else np.asarray(lr, float)
+        self.key = dict(key or {})
         self.fit = np.ones(self.y.shape, bool) if fit is None else np.asarray(fit, bool)
         if self.y.ndim != 1 or self.x.ndim not in (1, 2) or not len(self.x) == len(self.y) == len(self.fit):
             shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"

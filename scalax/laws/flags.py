@@ -15,6 +15,10 @@ class Flag:
       "suspicious_row" (how many times farther than usual it is from its neighbours), `times` of "smoothed"
       (the noise assumed over that seen); `x` and `times` of "falls_faster" (where the last part begins, and
       how many times as steep it is).
+      Of a plan: "untrained_shape". Of a speed-up: "one_seed". Of laws of several variables: "far_rows"
+      (`count`, and `times` farther than usual). Of an allocation: "no_parabolas" (`levels`),
+      "no_minimum_inside" (`flops`), "grid_bias" and "budget_bias" (`flops`, and `times` the right size),
+      "beyond_data" (`flops`, `most`), "methods_differ" (`flops`, `times`).
     """
 
     kind: str
@@ -51,6 +55,43 @@ class Flag:
                     " before, as where a learning rate decays: bands are twice as wide; if it decays, give"
                     " its column in `lr`, or its `lr_schedule`"
                 )
+            case "far_rows":
+                return (
+                    f"the law misses {number['count']:g} row(s) by up to {number['times']:.0f} times what it"
+                    " misses rows by usually: it does not hold there, or they are wrong"
+                )
+            case "no_parabolas":
+                return (
+                    f"the rows make parabolas with a minimum inside at {number['levels']:g} levels of"
+                    " compute, too few; only the law answers"
+                )
+            case "no_minimum_inside":
+                return (
+                    f"at {number['flops']:.2g} FLOPs no minimum lies within the sizes that were trained: this"
+                    " level is left out of the parabolas' power law"
+                )
+            case "grid_bias":
+                return (
+                    f"the parabola at {number['flops']:.2g} FLOPs finds {number['times']:.2f} times the best"
+                    " size of the fitted law in noiseless rows of the same sizes: these are not centred about"
+                    " the minimum, or span too much"
+                )
+            case "budget_bias":
+                return (
+                    f"at {number['flops']:.2g} FLOPs the parabolas' grids make their size"
+                    f" {number['times']:.2f} times the best, if the law holds"
+                )
+            case "methods_differ":
+                return (
+                    f"at {number['flops']:.2g} FLOPs the law's size is {number['times']:.2f} times that of"
+                    " the parabolas, and their intervals do not meet: trust neither without more runs"
+                )
+            case "beyond_data":
+                return f"{number['flops']:.2g} FLOPs are beyond the runs, which end at {number['most']:.2g}"
+            case "untrained_shape":
+                return "no run has this shape: its law, and its FLOPs an example, are those of other shapes"
+            case "one_seed":
+                return "one run of each: how much seeds differ is not known, and is not in the intervals"
             case "outside_data":
                 return f"break {self.parameter} lies outside the data"
         words = [self.parameter, self.kind.replace("_", " ")]

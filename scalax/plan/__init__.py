@@ -22,6 +22,7 @@ from scalax.plan.fitting import (
 )
 from scalax.plan.follow import best_law, flops_needed, follow
 from scalax.plan.isoflop import FrontierPoint, IsoFlop, frontier, frontier_ratio, isoflop, values_at
+from scalax.plan.joint import JointShapes, LeftOut, joint_laws, shape_of
 from scalax.plan.online import Online, OnlineSettings, OnlineState
 from scalax.plan.runs import StaticRuns, read_runs
 from scalax.plan.simulate import simulate
@@ -39,6 +40,8 @@ __all__ = [
     "ErrorLaw",
     "FrontierPoint",
     "IsoFlop",
+    "JointShapes",
+    "LeftOut",
     "Online",
     "OnlineSettings",
     "OnlineState",
@@ -67,6 +70,7 @@ __all__ = [
     "frontier_ratio",
     "grows",
     "isoflop",
+    "joint_laws",
     "mean_so_far",
     "measure_switches",
     "measured_error",
@@ -74,6 +78,7 @@ __all__ = [
     "no_effect",
     "plan_study",
     "read_runs",
+    "shape_of",
     "simulate",
     "spread",
     "steepest_descent",

@@ -11,6 +11,7 @@ from scalax.laws import Fit
 from scalax.plan.cheap import CheapPlan, cheap_plans
 from scalax.plan.effects import Effects, no_effect
 from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_flops
+from scalax.plan.joint import JointShapes, joint_laws
 from scalax.plan.runs import StaticRuns, read_runs
 from scalax.plan.steepest import Plan, steepest_descent
 from scalax.plan.switches import Switch, effects_of, measure_switches
@@ -36,6 +37,8 @@ class PlanSettings:
     - extrapolate: allow a budget or a target beyond the static runs.
     - first_share: of the static runs, left out of the laws.
     - cheap: also plan from the first 5 to 100% of the static runs.
+    - joint_law: one law over all shapes, of their axes and examples, in place of one a shape.
+    - untrained: with it, shapes to plan with that no run has.
 
     Raises UserError for a value out of range.
     """
@@ -52,6 +55,8 @@ class PlanSettings:
     extrapolate: bool = False
     first_share: float = 0.02
     cheap: bool = False
+    joint_law: bool = False
+    untrained: Sequence[Shape] = ()
 
     def __post_init__(self):
         for name in ("budget_flops", "target"):
@@ -64,6 +69,10 @@ class PlanSettings:
             raise UserError(f"`resamples` must not be negative, got {self.resamples}")
         if self.resamples > MOST_RESAMPLES:
             raise UserError(f"`resamples` must be {MOST_RESAMPLES} at most, got {self.resamples}")
+        if self.untrained and not self.joint_law:
+            raise UserError("`untrained` shapes have a law only with `joint_law`")
+        if self.joint_law and (self.cheap or self.law != LAW):
+            raise UserError("`joint_law` has a form of its own; leave out `law` and `cheap`")
         if not 0 < self.first_share < 1:
             raise UserError(f"`first_share` must lie between 0 and 1, got {self.first_share:g}")
 
@@ -77,6 +86,7 @@ class StudyPlan(NamedTuple):
     - effects: what the plan assumes that a change does.
     - spread: how sure the plan is; None without resamples.
     - cheap: plans from the first part of the runs; None where not asked for.
+    - joint: the law over shapes; None where each has its own.
     """
 
     settings: PlanSettings
@@ -88,6 +98,7 @@ class StudyPlan(NamedTuple):
     plan: Plan
     spread: Spread | None
     cheap: list[CheapPlan] | None
+    joint: JointShapes | None = None
 
     @property
     def charged(self) -> bool:
@@ -107,7 +118,19 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
         check_measured(runs.trajectories, budget_flops=budget, target=target)
     last = measured_flops(runs.trajectories)
     first = settings.first_share * last
-    fits = fit_laws(runs.trajectories, first, settings.resamples, law=settings.law)
+    joint, stages = None, dict(runs.stages)
+    if settings.joint_law:
+        joint = joint_laws(
+            runs.trajectories, runs.example_flops, first, settings.resamples, settings.untrained
+        )
+        fits = joint.laws
+        for shape in joint.untrained:  # trained by the settings of the shape that costs about as much
+            near = min(
+                runs.stages, key=lambda s: abs(math.log(joint.example_flops[s] / joint.example_flops[shape]))
+            )
+            stages[shape] = runs.stages[near]._replace(shape=shape)
+    else:
+        fits = fit_laws(runs.trajectories, first, settings.resamples, law=settings.law)
     switches = [s for run in runs.changing for s in measure_switches(run, settings.metric, fits)]
     effects: Effects = no_effect
     if settings.switch_cost or settings.switch_pace:
@@ -120,8 +143,8 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
     budget = None if target is not None else budget or last
     plan = steepest_descent(fits, budget, first, target=target, free=free, effects=effects)
     # Each stage goes on with what the static runs of its shape were trained by.
-    stages = (runs.stages[s.shape]._replace(until_flops=s.until_flops) for s in plan.schedule.stages)
-    plan = plan._replace(schedule=Schedule(tuple(stages)))
+    own = (stages[s.shape]._replace(until_flops=s.until_flops) for s in plan.schedule.stages)
+    plan = plan._replace(schedule=Schedule(tuple(own)))
     sure = None
     if settings.resamples:
         sure = spread(fits, plan, first, target=target, free=free, effects=effects)
@@ -131,4 +154,4 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
         cheap = cheap_plans(
             runs.trajectories, fits, goal, first, free=free, effects=effects, law=settings.law
         )
-    return StudyPlan(settings, runs, first, fits, switches, effects, plan, sure, cheap)
+    return StudyPlan(settings, runs, first, fits, switches, effects, plan, sure, cheap, joint)

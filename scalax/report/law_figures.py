@@ -65,18 +65,21 @@ def draw_parts(curve: Curve, fitted: Fit, path: Path) -> None:
     _finish(figure, axes, curve, f"{curve.name}: {spec.formula}", path)
 
 
-def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | None = None) -> None:
+def draw_forecast(
+    curve: Curve, forecast: Forecast, path: Path, target: float | None = None, end: float | None = None
+) -> None:
     """The points, the median with its bands beyond the data, and the laws that count with their limits.
 
     - curve: whose points are drawn.
     - forecast: of the curve.
     - path: of the PNG file.
     - target: y, as the user writes it, whose x is marked (None: none).
+    - end: x up to which it is drawn, and which is marked (None: the last that was forecast).
     """
     figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
     low, _ = axes.get_ylim()
-    right = max(forecast.x.max(), curve.x.max()) * 1.1
+    right = max(forecast.x.max() if end is None else end, curve.x.max()) * 1.1
     x = np.geomspace(curve.x.min(), right, 300)
     beyond = x[x >= 0.8 * np.exp(forecast.data.points.center_x)]
     for level in sorted(forecast.intervals, reverse=True):
@@ -91,6 +94,8 @@ def draw_forecast(curve: Curve, forecast: Forecast, path: Path, target: float | 
     if target is not None:
         distance = float(curve.scale.distance(target))
         axes.axhline(distance, color="k", ls="-.", lw=0.8, label=f"target {target:g}")
+    if end is not None:
+        axes.axvline(end, color="k", ls=":", lw=1, label=f"planned end {end:.4g}")
     _finish(figure, axes, curve, curve.name, path)
 
 

@@ -39,9 +39,12 @@ def _statics(axes: Axes, made: StudyPlan) -> None:
     trajectories = made.runs.trajectories
     last_flops = max(made.plan.flops[-1], *(runs[-1][0][-1] for runs in trajectories.values()))
     for look, (shape, law) in zip(looks(), made.fits.items(), strict=False):
-        flops = np.concatenate([flops for flops, _ in trajectories[shape]])
-        for at, values in trajectories[shape]:
+        runs = trajectories.get(shape, [])
+        for at, values in runs:
             axes.plot(at, values, look.marker, ms=3.5, alpha=0.7, color=look.colour)
+        flops = (
+            np.concatenate([at for at, _ in runs]) if runs else np.exp(law.around)
+        )  # never trained: no rows
         ranges = [flops.min(), flops.max(), max(last_flops, flops.max())]
         for (low, high), line, label in zip(
             pairwise(ranges), (look.line, ":"), (str(shape), ""), strict=True

@@ -8,7 +8,17 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.names import printable
-from scalax.plan import Plan, StudyPlan, Switch, baseline, best_law, flops_needed, follow, measured_error
+from scalax.plan import (
+    JointShapes,
+    Plan,
+    StudyPlan,
+    Switch,
+    baseline,
+    best_law,
+    flops_needed,
+    follow,
+    measured_error,
+)
 from scalax.report.console import print_table
 from scalax.report.law_files import write_json
 from scalax.units import flops_text
@@ -59,6 +69,7 @@ def summarise(made: StudyPlan) -> dict[str, Any]:
         "law": made.settings.law,
         "switches": made.switches,
         "cheap": made.cheap,
+        "joint_law": made.joint and _joint_json(made.joint),
         "notes": [*made.runs.notes, *_cautions(made)],
         "laws": {
             str(s): {"params": f.params, "rmsle": f.rmsle, "flags": [str(flag) for flag in f.flags]}
@@ -67,10 +78,27 @@ def summarise(made: StudyPlan) -> dict[str, Any]:
     }
 
 
+def _joint_json(joint: JointShapes) -> dict[str, Any]:
+    """The law over shapes, and how well it predicts those left out of it."""
+    left = {str(row.shape): {"left_out": row.error, "fitted": row.fitted} for row in joint.left_out}
+    example_flops = {str(shape): flops for shape, flops in joint.example_flops.items()}
+    untrained = [str(shape) for shape in joint.untrained]
+    return {**joint.fit.to_json(), "shapes": left, "example_flops": example_flops, "untrained": untrained}
+
+
 def _cautions(made: StudyPlan) -> list[str]:
     """What to distrust, a line each."""
     plan = made.plan
     notes = [f"law of {shape}: {flag}" for shape, fit in made.fits.items() for flag in fit.flags]
+    if made.joint:
+        notes += [f"law over shapes: {flag}" for flag in made.joint.fit.flags]
+        if np.isfinite(made.joint.error):
+            notes.append(
+                f"the law over shapes misses shapes left out of it by {made.joint.error:.3g} in log"
+                f" {made.settings.metric}: an untrained shape is known no better"
+            )
+        else:
+            notes.append("too few shapes to leave one out: how well an untrained one is known cannot be said")
     least = measured_error(made.runs.trajectories)
     if plan.errors[-1] < least:
         notes.append(
@@ -121,6 +149,10 @@ def show(plan: Plan, summary: dict) -> None:
     """Print tables of transitions, predictions, switches and cheap plans."""
     _show_transitions(plan, summary)
     _show_predictions(plan, summary)
+    if joint := summary["joint_law"]:
+        rows = [[shape, row["fitted"], row["left_out"]] for shape, row in joint["shapes"].items()]
+        title = f"one law over shapes, {joint['formula']}: rms of log error"
+        print_table(title, ["shape", "fitted", "left out of the fit"], rows)
     if summary["switches"]:
         rows = [
             [s.run, str(s.before), str(s.after), s.jump, s.recovery_share if s.recovered else None, s.pace]

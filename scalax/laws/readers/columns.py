@@ -152,9 +152,7 @@ def _changed(table: Table, x: str) -> tuple[str, tuple[str, float] | None]:
             raise UserError(f"`x` {x!r}: every x would be 0 or without end")
         return found[1], (found[2], number)
     if x not in table.columns and "," in x and all(part in table.columns for part in x.split(",")):
-        raise UserError(
-            f"`x` {x!r}: curves of two variables are not read from files; give laws.Curve an x of two columns"
-        )
+        raise UserError(f"`x` {x!r}: a curve has one x; laws of several variables are those of `scalax fit`")
     known(table, [x])
     return x, None
 

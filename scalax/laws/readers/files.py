@@ -36,6 +36,8 @@ def _directory(path: Path) -> list[Table]:
     named = {p for format in FORMATS for pattern in format.files for p in path.rglob(pattern) if p.is_file()}
     if not named and (found := sorted(path.rglob("*.tfevents.*"))):
         return _events(found)
+    if not named and (found := _offline_runs(path)):
+        return [table for p in found for table in read_tables(p)]
     found = sorted(named) or sorted(
         {p for pattern in ANY for p in path.glob(pattern) if p.is_file() and p.name not in SKIPPED}
     )
@@ -45,6 +47,11 @@ def _directory(path: Path) -> list[Table]:
     tables = [table for p in found for table in read_tables(p)]
     tables[0] = tables[0]._replace(remarks=(*tables[0].remarks, *remarks))
     return tables
+
+
+def _offline_runs(path: Path) -> list[Path]:
+    """Files of offline runs of Weights & Biases, each once: `latest-run` is a link to one of them."""
+    return sorted({p.resolve() for p in path.rglob("*.wandb")})
 
 
 def _is_mlflow(path: Path) -> bool:

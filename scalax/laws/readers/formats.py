@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scalax.errors import UserError
-from scalax.laws.readers import delimited, events, json_document, json_lines, mlflow, text_log
+from scalax.laws.readers import delimited, events, json_document, json_lines, mlflow, text_log, wandb_run
 from scalax.laws.readers.table import Table
 
 HEAD = 1 << 16  # bytes of a file that are looked at to tell its format
@@ -64,6 +64,8 @@ def read_tables(path: Path) -> list[Table]:
         raise UserError(f"{path}: {e.strerror or e}; give a file of curves") from None
     if raw and events.is_events(path, raw[:HEAD]):
         return events.read(path, raw)
+    if wandb_run.is_wandb(raw[:HEAD]):
+        return wandb_run.read(path, raw)
     text = _text(path, raw)
     return sniff(path, text).read(path, text)
 

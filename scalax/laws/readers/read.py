@@ -324,8 +324,8 @@ def _curve(name: str, found: Found, scale: Scale) -> Curve:
             "more": more(int((~good).sum())),
         }
         notes.append(str(Remark("left_out_rows", found.table.source, name, values)))
-    notes_of = tuple(notes)
-    return Curve(x[good], distance[good], name, found.fit[good], notes_of, found.labels, scale, lr[good])
+    notes_of, key = tuple(notes), dict(zip(found.by, found.key, strict=True))
+    return Curve(x[good], distance[good], name, found.fit[good], notes_of, found.labels, scale, key, lr[good])
 
 
 def _with_span_judged(curve: Curve, found: Found) -> Curve:

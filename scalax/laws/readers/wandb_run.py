@@ -1,0 +1,126 @@
+"""Runs of Weights & Biases that were logged offline: `offline-run-*/run-*.wandb`.
+
+The file is a log in the format of LevelDB: after a header of 7 bytes, blocks of 32 KiB with records that may
+go on over several blocks, each with a checksum (not checked), a length and a type. A record is a message of
+protocol buffers, of which history (field 2) holds items (field 1) of key (1) or nested keys (2) and a value
+in JSON (16).
+"""
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+
+from scalax.errors import UserError
+from scalax.laws.readers.table import Cell, Remark, Table, flat, of_rows
+
+NAME = "a run of Weights & Biases"
+MAGIC, HEADER, BLOCK = b":W&B", 7, 32768
+FULL, FIRST, MIDDLE, LAST = 1, 2, 3, 4
+HISTORY, RUN = 2, 17  # fields of a record
+RUN_NAME = 8  # of a run: the name that is shown
+ITEM, KEY, NESTED, VALUE = 1, 1, 2, 16
+
+
+def is_wandb(head: bytes) -> bool:
+    """Whether a file begins as such a run does."""
+    return head[: len(MAGIC)] == MAGIC
+
+
+def read(path: Path, raw: bytes) -> list[Table]:
+    """One table, a row a step that was logged. Raises UserError without any."""
+    rows: list[dict[str, Cell]] = []
+    name, cut = "", False
+    try:
+        for record in _records(raw):
+            for field, value in _fields(record):
+                if field == HISTORY and isinstance(value, bytes):
+                    rows.append(flat(_history(value)))
+                elif field == RUN and isinstance(value, bytes):
+                    name = _text(dict(_fields(value)).get(RUN_NAME, b"")) or name
+    except (ValueError, IndexError, struct.error):
+        cut = True  # a run that is still going ends in the middle of a record
+    if not rows:
+        raise UserError(f"{path}: holds no row of history yet; log a metric, or give another file")
+    remarks = (Remark("cut", str(path), values={"row": len(rows)}),) if cut else ()
+    columns = {key: cells for key, cells in of_rows(rows).items() if key not in ("_runtime", "_timestamp")}
+    if "_step" in columns:
+        columns = {"step": columns.pop("_step"), **columns} if "step" not in columns else columns
+    lines = list(range(1, len(rows) + 1))
+    return [Table(str(path), columns, lines, run=name, format=NAME, remarks=remarks)]
+
+
+def _records(raw: bytes) -> Iterator[bytes]:
+    at, parts = HEADER, []
+    while at + 7 <= len(raw):
+        left = BLOCK - at % BLOCK
+        if left < 7:
+            at += left
+            continue
+        length, kind = struct.unpack("<HB", raw[at + 4 : at + 7])
+        body = raw[at + 7 : at + 7 + length]
+        if len(body) < length:
+            raise ValueError("the file ends within a record")
+        at += 7 + length
+        if kind == 0 and length == 0:
+            continue  # padding
+        parts = [body] if kind in (FULL, FIRST) else [*parts, body]
+        if kind in (FULL, LAST):
+            yield b"".join(parts)
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """(number, value) of each field of a message; integers and bytes alone have a value."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        match tag & 7:
+            case 0:
+                value, at = _varint(message, at)
+            case 1:
+                value, at = message[at : at + 8], at + 8
+            case 2:
+                size, at = _varint(message, at)
+                value, at = message[at : at + size], at + size
+            case 5:
+                value, at = message[at : at + 4], at + 4
+            case kind:
+                raise ValueError(f"wire type {kind}")
+        yield tag >> 3, value
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    value, shift = 0, 0
+    while True:
+        byte = message[at]
+        value |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 128:
+            return value, at
+
+
+def _history(message: bytes) -> dict:
+    row: dict = {}
+    for field, item in _fields(message):
+        if field != ITEM or not isinstance(item, bytes):
+            continue
+        key, value = [], None
+        for part, content in _fields(item):
+            if part in (KEY, NESTED):
+                key.append(_text(content))
+            elif part == VALUE:
+                value = _value(_text(content))
+        if key and value is not None:
+            row["/".join(key)] = value
+    return row
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+
+
+def _text(value: bytes | int) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else ""

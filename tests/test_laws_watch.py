@@ -1,0 +1,215 @@
+"""Watching runs: outlooks, the callback, the command, offline runs of W&B, and what it is worth."""
+
+import json
+import struct
+
+import numpy as np
+import pytest
+
+from scalax import laws
+from scalax.cli import main
+from scalax.laws.curves import Scale
+from scalax.laws.pruning import measure
+from scalax.laws.readers import wandb_run
+from scalax.laws.watch import GO_ON, STOP, WAIT, Watch, chance, outlooks
+from tests.rejects import rejected, rejects
+
+X = np.arange(100.0, 10001, 100)
+
+
+def loss(x):
+    return 0.5 + 6 * x**-0.4
+
+
+def cut(rows, name="run"):
+    noise = 0.005 * np.random.default_rng(0).standard_normal(len(X))
+    return laws.Curve(X[:rows], (loss(X) * np.exp(noise))[:rows], name)
+
+
+@pytest.fixture(scope="module")
+def seen():
+    """Of one run cut at 25 of 100 rows: three targets."""
+    targets = [0.5, loss(1e4), 0.9]
+    return outlooks([cut(25)] * 3, [1e4] * 3, targets)
+
+
+@pytest.mark.slow
+def test_the_end_is_forecast_and_judged(seen):
+    hopeless, even, easy = seen
+    assert [o.advice for o in seen] == [STOP, GO_ON, GO_ON]
+    assert hopeless.stop
+    assert not even.stop
+    assert hopeless.chance < 0.05 < even.chance < 0.95 < easy.chance
+    assert hopeless.wrong == hopeless.chance
+    assert easy.wrong == pytest.approx(1 - easy.chance)
+    assert even.low < loss(1e4) < even.high
+    assert even.median == pytest.approx(loss(1e4), rel=0.05)
+    assert (even.x, even.rows, even.end) == (2500, 25, 1e4)
+
+
+@pytest.mark.slow
+def test_a_chance_is_where_the_target_lies_in_the_bands(seen):
+    made = seen[0].forecast
+    for level in (0.5, 0.8, 0.95):
+        low, high = made.interval([1e4], level)
+        assert chance(made, 1e4, low[0]) == pytest.approx(0.5 - level / 2, abs=2e-3)
+        assert chance(made, 1e4, high[0]) == pytest.approx(0.5 + level / 2, abs=2e-3)
+
+
+def test_few_rows_and_rows_up_to_the_end():
+    early, done = outlooks([cut(3), cut(100)], [1e4, 1e4], [0.6, 0.6])
+    assert (early.advice, early.forecast) == (WAIT, None)
+    assert np.isnan(early.median)
+    assert (done.chance, done.advice) == (float(done.y <= 0.6), GO_ON if done.y <= 0.6 else STOP)
+    assert done.median == done.y
+    [bare] = outlooks([cut(3)], [1e4])
+    assert bare.advice == ""
+
+
+@pytest.mark.slow
+def test_the_callback_forecasts_when_rows_have_grown():
+    watch, made = Watch(end=1e4, target=0.9, growth=3.0), []
+    for x, y in zip(X[:20], cut(20).y, strict=True):
+        outlook = watch.update(x, y)
+        if not made or outlook is not made[-1]:
+            made.append(outlook)
+    assert [o.rows for o in made] == [1, 2, 3, 4, 5, 15]
+    assert watch.update(float("nan"), 1.0) is made[-1]
+    assert watch.update(1e4, 0.6).median == 0.6
+
+
+@pytest.mark.slow
+def test_accuracies_are_watched_as_they_are_written():
+    watch = Watch(end=1e4, target=0.4, bound=1.0, growth=30.0)
+    for x in X[:5]:
+        outlook = watch.update(x, 1 - loss(x) / 2)
+    assert outlook.low < outlook.median < outlook.high < 1
+    assert outlook.y == pytest.approx(1 - loss(500) / 2)
+    assert watch.scale == Scale(1.0, True)
+
+
+def test_what_is_rejected():
+    with rejects("risk", 2):
+        outlooks([cut(10)], [1e4], [0.5], 2)
+    with rejects("end", 0):
+        outlooks([cut(10)], [0])
+    with rejects("target", -1):
+        outlooks([cut(10)], [1e4], [-1.0])
+    with rejects("growth"):
+        Watch(1e4, growth=0.5)
+
+
+@pytest.mark.slow
+def test_whole_curves_are_cut_and_scored():
+    curves = [laws.Curve(X, scale * loss(X), f"c{i}") for i, scale in enumerate((1.0, 0.9, 1.2, 1.1))]
+    [early, later] = measure(curves, ["a"] * 4, (0.01, 0.25))
+    assert (early.curves, later.curves) == (0, 4)
+    assert later.groups == 1
+    assert later.regret == later.regret_median == later.regret_one == 0
+    assert later.error < later.error_now
+    assert later.stopped >= 0.5
+
+
+def write(path, rows):
+    lines = ["step,loss", *(f"{x:g},{y:.6f}" for x, y in zip(X[:rows], cut(100).y, strict=False))]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+@pytest.mark.slow
+def test_the_command(tmp_path, capsys):
+    path = write(tmp_path / "run.csv", 25)
+    options = ["--end", "10000", "--once", "--out", str(tmp_path / "o")]
+    assert main(["watch", path, "--target", "0.5", *options]) == 0
+    [made] = json.loads((tmp_path / "o" / "watch.json").read_text())
+    assert made["advice"] == STOP
+    assert "stop" in capsys.readouterr().out
+    assert len(list((tmp_path / "o" / "figures").glob("*.png"))) == 1
+    done = write(tmp_path / "done.csv", 100)
+    assert main(["watch", path, done, "--best", *options]) == 0
+    both = json.loads((tmp_path / "o" / "watch.json").read_text())
+    assert both[0]["target"] == both[1]["y"]
+
+
+def test_the_callback_waits_and_ends_without_a_forecast():
+    watch = Watch(end=1e4, target=0.9)
+    assert watch.update(0, 1.0).rows == 0
+    assert [watch.update(x, loss(x)).advice for x in X[:4]] == [WAIT] * 4
+    assert watch.update(1e4, 0.6).median == 0.6
+    assert not watch.last.stop
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["FILE"], ["--end"]),
+        (["FILE", "--end", "-1"], ["--end", -1]),
+        (["FILE", "--end", "1e4", "--best", "--target", "1"], ["--best", "--target"]),
+        (["FILE", "--end", "1e4", "--every", "0"], ["--every", 0]),
+        (["FILE", "--end", "1e4", "--risk", "7"], ["--risk", 7]),
+        (["nowhere"], ["nowhere"]),
+    ],
+)
+def test_what_the_command_rejects(words, names, tmp_path, capsys):
+    path = write(tmp_path / "run.csv", 25)
+    words = [path if word == "FILE" else word for word in words]
+    assert main(["watch", *words, "--once", "--out", str(tmp_path / "o")]) == 2
+    rejected(capsys, *names)
+
+
+def offline_run(rows):
+    """The bytes of an offline run of Weights & Biases, in blocks as LevelDB lays them out."""
+
+    def varint(value):
+        out = b""
+        while value > 127:
+            out, value = out + bytes([value & 127 | 128]), value >> 7
+        return out + bytes([value])
+
+    def message(field, body):
+        return varint(field << 3 | 2) + varint(len(body)) + body
+
+    records = [message(17, message(1, b"id1") + message(8, b"first"))]
+    for row in rows:
+        items = b""
+        for key, value in row.items():
+            keys = b"".join(message(2, part.encode()) for part in key.split("/"))
+            items += message(1, keys + message(16, json.dumps(value).encode()))
+        records.append(
+            varint(1 << 3) + varint(7) + message(2, items + message(2, varint(1 << 3) + varint(3)))
+        )
+    out = bytearray(b":W&B\xe1\xbe\x00")
+    for record in records:
+        first = True
+        while True:
+            left = 32768 - len(out) % 32768
+            if left < 7:
+                out += bytes(left)
+                continue
+            part, record = record[: left - 7], record[left - 7 :]
+            kind = (1 if not record else 2) if first else (4 if not record else 3)
+            out += bytes(4) + struct.pack("<HB", len(part), kind) + part
+            first = False
+            if not record:
+                break
+    return bytes(out)
+
+
+def test_offline_runs_of_weights_and_biases(tmp_path):
+    rows = [{"_step": i, "_runtime": 0.1 * i, "val/loss": loss(i), "text": "x" * 90} for i in range(1, 401)]
+    raw = offline_run(rows)
+    assert len(raw) > 32768
+    place = tmp_path / "wandb" / "offline-run-20260101_000000-id1"
+    place.mkdir(parents=True)
+    (place / "run-id1.wandb").write_bytes(raw)
+    (tmp_path / "wandb" / "latest-run").symlink_to(place)
+    [curve] = laws.read_curves(tmp_path / "wandb")
+    assert curve.labels == ("step", "val/loss")
+    assert curve.name == "first"
+    assert curve.y == pytest.approx(loss(np.arange(1, 401.0)))
+    for end in (20000, len(raw) - 3):  # a run that is still going
+        (place / "run-id1.wandb").write_bytes(raw[:end])
+        [part] = laws.read_curves(place)
+        assert 50 < len(part.x) < 400
+    with rejects("row"):
+        wandb_run.read(place, offline_run([]))
