@@ -21,10 +21,10 @@ class DataConfig:
     """Where examples come from, and how images are augmented.
 
     Attributes:
-      source: a kind of data: digits (embedded, 8x8 grey), tfds (a dataset by name, or prepared in dir),
-        folder (dir holds a folder of images per class), arrays (dir is a .npz with images and labels), text
-        (dir is a text file or a directory of them; empty, it is the source of Python's standard library), or
-        one that is registered (data.register).
+      source: a kind of data: photographs (grey crops, embedded), digits (embedded, 8x8 grey), tfds (a
+        dataset by name, or prepared in dir), folder (dir holds a folder of images per class), arrays (dir is
+        a .npz with images and labels), text (dir is a text file or a directory of them; empty, it is the
+        source of Python's standard library), or one that is registered (data.register).
       name: name of a TFDS dataset, e.g. cifar10.
       dir: directory or file of the source; for tfds with a name, the data directory it was prepared in.
       image_size: side in pixels that images are resized to.

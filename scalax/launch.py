@@ -4,7 +4,8 @@ Run a study and write its report.
 
 CONFIG is a Python file with `def config()`, or FILE.py:NAME for another function of it; --help after it
 lists the KEYs. Lists have spaces or commas between their values. python -m scalax.launch does the same.
-The same command again does only what is missing, and goes on from the last checkpoint.
+The same command again does only what is missing, and goes on from the last checkpoint; where nothing is
+missing, it shows the result.
 
 Options:
   --out DIR                where the study goes (runs/NAME); several launches may share one
@@ -123,9 +124,7 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
         config = with_schedule(config, options.schedule, given)
     config = with_source(config, given, program)
     from scalax import studies
-    from scalax.report.progress import Display
-    from scalax.train import distributed, preempt
-    from scalax.train.monitors import monitors
+    from scalax.studies import settled
 
     study = studies.of(config)
     check_used(config, study, given)
@@ -134,6 +133,14 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
         print(planned(study, config), end="")
         return 0
     out = directory_of(config, options.out)
+    if is_alone(options) and (count := settled.runs_of(config, out)):
+        print(f"nothing to do: {count} runs finished. This is their result:\n")
+        print(studies.report(out))
+        return 0
+    from scalax.report.progress import Display
+    from scalax.train import distributed, preempt
+    from scalax.train.monitors import monitors
+
     distributed.start(options.coordinator, options.processes, options.process)
     make_directory(out, FLAGS["out"])
     first = distributed.is_primary()  # of several processes: it alone reports, all are traced
@@ -147,6 +154,8 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
         with Display() as display:
             shown, say = ([display], display.say) if first else ([], lambda line: None)
             studies.run(config, out, [*shown, *extra], say)
+            if first:
+                settled.keep(config, out)
             text = studies.report(out) if first else ""
     except preempt.Preempted:
         signals.say()
@@ -154,6 +163,12 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
     if text:
         print(text)
     return 0
+
+
+def is_alone(options: argparse.Namespace) -> bool:
+    """Whether the launch is no part of a run of several processes, as far as can be said without JAX."""
+    given = options.processes or os.environ.get("SCALAX_PROCESSES")
+    return not given and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) < 2
 
 
 def planned(study: Any, config: Any) -> str:

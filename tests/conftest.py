@@ -60,6 +60,7 @@ LONG = {
     "test_families.py": [],
     "test_weights.py": [],
     "test_adaptive.py": [],
+    "test_photographs.py": [],
     "test_plan_command.py": [],
     "test_signals.py": [],
     "test_state_files.py": [],

@@ -5,22 +5,35 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scalax import plan
+from scalax import plan, records
 from scalax.config import EvalConfig, RunConfig
 from scalax.errors import UserError
 from scalax.records import RunRecord
-from scalax.schedule import Shape
+from scalax.report.progress import Display
+from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.adaptive import (
     AdaptiveConfig,
     TuneConfig,
+    beforehand,
     compare,
     fits,
     planning,
-    remarks,
+    seconds,
     tables,
     tuning,
+    verdict,
 )
-from scalax.studies.adaptive.result import FittedLaw, LadderResult, PlanSummary, Settings, Target
+from scalax.studies.adaptive.result import (
+    Change,
+    FittedLaw,
+    LadderResult,
+    LawForm,
+    MethodRun,
+    PlanSummary,
+    Settings,
+    Target,
+)
+from scalax.train import Progress
 from tests.rejects import check_line, rejects
 
 LARGE, SMALL = Shape(4, 16, 1), Shape(2, 16, 1)
@@ -48,52 +61,131 @@ def with_run(config: AdaptiveConfig, **settings) -> AdaptiveConfig:
     return dataclasses.replace(config, run=dataclasses.replace(config.run, **settings))
 
 
-def ladder_of(methods: list[str], targets: list[Target], message: str = "") -> LadderResult:
-    """What words are made of, and nothing else."""
+def ladder_of(
+    ends: dict[str, float], targets: list[Target], message: str = "", switches: tuple[Change, ...] = ()
+) -> LadderResult:
+    """What words are made of, and nothing else. ends: the last value of each method."""
     plan = PlanSummary(message, None, [], [], [])
-    runs = {name: [] for name in methods}
-    return LadderResult(STATIC, {}, {}, plan, 0.0, [], [], [], runs, targets, {}, [], [])
+    through = {name: [name] if name in STATIC else STATIC for name in ends}
+    runs = {name: [MethodRun(name, [1e11], [end], end, through[name], 1.0)] for name, end in ends.items()}
+    return LadderResult(STATIC, {}, {}, plan, 0.0, [], [], list(switches), runs, targets, {}, [], [], {})
 
 
-def rows_of(config=CONFIG, **runs) -> list[Target]:
-    """targets() of methods given as values of each seed; p4 and p2 are the static shapes."""
+FORM = LawForm("", "", {}, [])
+
+
+def rows_of(config=CONFIG, switch=1e9, **runs) -> list[Target]:
+    """targets() of methods given as values of each seed; p4 and p2 are the static shapes, and all others
+    change from the one to the other at `switch` FLOPs."""
     named = {{"p4": STATIC[0], "p2": STATIC[1]}.get(name, name): r for name, r in runs.items()}
-    records = {name: [run_of(values) for values in seeds] for name, seeds in named.items()}
+    at = {STATIC[0]: np.inf, STATIC[1]: 0.0}
+    records = {
+        name: [run_of(values, switch=at.get(name, switch)) for values in seeds]
+        for name, seeds in named.items()
+    }
     curves = {
         name: [plan.trajectory_of(run, "val_error", 0.5 / 1000) for run in seeds]
         for name, seeds in records.items()
     }
     static = [name for name in STATIC if name in curves]
-    return compare.targets(config, static, curves, records)
+    return compare.targets(config, static, curves, records, seconds.paces(records[name] for name in static))
 
 
-def test_savings_are_the_ratio_of_flops_and_of_time():
+def test_savings_are_the_ratio_of_flops():
     rows = rows_of(p4=[power(1.0)], p2=[power(4.0)], adaptive=[power(0.5)])
     assert len(rows) == 3
     for row in rows:
         assert row.best_static == ["V16-1/4"]
         ours = row.methods["adaptive"]
         assert ours.savings == pytest.approx(2.0)
-        assert ours.wall_savings == pytest.approx(2.0, rel=0.05)  # time is linear between evaluations
         assert ours.flops[0] == pytest.approx(1e9 * 0.5 * (0.5 / row.target) ** 2)
         assert not row.methods["V16-1/2"].savings > 0.25 * 1.01
     assert rows[-1].target == pytest.approx(power(1.0)[-1])
+
+
+def said(rows: list[Target], switches=(), message="", name="adaptive", end=0.3) -> str:
+    ends = {STATIC[0]: 0.5, STATIC[1]: 0.4, name: end}
+    return verdict.verdict(ladder_of(ends, rows, message, switches), "val_error", FORM)
 
 
 def test_verdict_is_of_the_middle_target():
     methods = {"p4": [power(1.0)] * 2, "p2": [power(4.0)] * 2, "adaptive": [power(0.5), power(1 / 8)]}
     rows = rows_of(**methods)
     middle = rows[1].target
-    said = remarks.verdict(ladder_of([*STATIC, "adaptive"], rows), "val_error")
-    check_line(said, f"val_error {middle:.4g}", "V16-1/4", "adaptive 4.00x (2.00–8.00)")
-    methods["linear"] = methods.pop("adaptive")
-    none = ladder_of([*STATIC, "linear"], rows_of(**methods), "no change of shape pays")
-    assert remarks.verdict(none, "val_error") == (
-        "no change of shape pays; " + said.replace("adaptive", "linear")
-    )
-    assert remarks.verdict(ladder_of(STATIC, [], "no change of shape pays"), "val_error") == (
-        "no change of shape pays"
-    )
+    check_line(said(rows), f"validation error of {middle:.3g}", "4.00x fewer", "2.00x to 8.00x, 2 seeds")
+    assert "but it ended" in said(rows, end=0.45)
+    methods["online"] = methods.pop("adaptive")
+    none = said(rows_of(**methods), message="no change of shape pays", name="online")
+    check_line(none, "No change of shape pays. To reach", "4.00x fewer")
+    statics = ladder_of(dict.fromkeys(STATIC, 0.5), [], "no change of shape pays")
+    assert verdict.verdict(statics, "val_error", FORM) == "No change of shape pays"
+
+
+def test_a_loss_is_called_one_with_its_reason():
+    rows = rows_of(p4=[power(1.0)] * 2, p2=[power(4.0)] * 2, adaptive=[power(2.0), power(2.0)])
+    change = Change("a", *STATIC, 1e9, 0.2, 0.3, 9e8, True, 0.5, 0.9)
+    lost = said(rows, [change], end=0.45)
+    check_line(lost, "lost here", "2.00x more FLOPs", "2 seeds", "because", "90%")
+    assert "never came back" in said(rows, [change._replace(recovered=False)])
+    assert "0.5 times as fast" in said(rows, [change._replace(recovery_share=0.1)])
+    missed = rows_of(p4=[power(1.0)] * 2, adaptive=[power(50.0), power(1.0)])
+    check_line(said(missed), "lost here", "in 1 of 2 seeds", f"{missed[1].target:.3g}")
+
+
+def test_seeds_that_disagree_are_no_saving():
+    for scales in ((0.5, 1.1), (0.95, 2.0)):
+        adaptive = [power(scale) for scale in scales]
+        rows = rows_of(p4=[power(1.0)] * 2, p2=[power(4.0)] * 2, adaptive=adaptive)
+        assert "do not tell" in said(rows)
+        assert "lost" not in said(rows)
+
+
+def test_what_was_reached_before_the_first_change_is_no_result():
+    """The run is the static one up to its change, and then learns faster."""
+    for change, same in ((2e10, 2), (1e12, 3)):
+        values = np.where(change > FLOPS, power(1.0), power(0.5))
+        rows = rows_of(p4=[power(1.0)], p2=[power(4.0)], adaptive=[values], switch=change)
+        assert [row.methods["adaptive"].same for row in rows] == [[True]] * same + [[False]] * (3 - same)
+        assert [row.methods["adaptive"].wall_savings for row in rows[: same - 1]] == [1.0] * (same - 1)
+        table = tables.targets(ladder_of({**dict.fromkeys(STATIC, 0.5), "adaptive": 0.3}, rows), rows, "e")
+        assert [row[-1] for row in table.rows[:same]] == ["no change yet"] * same
+        ladder = ladder_of({**dict.fromkeys(STATIC, 0.5), "adaptive": 0.3}, rows)
+        assert verdict.before_change(ladder, "adaptive").startswith(f"{same} of the 3 targets")
+    assert f"{rows[-1].target:.3g}" not in said(rows)
+    check_line(said(rows, end=0.45), "lost here", "had not changed its shape", "0.45", "0.4")
+    assert "lost" not in said(rows, end=0.4)
+
+
+def test_a_run_that_never_changes_is_no_loss():
+    """Though it drifted from the static run by rounding, and missed a target that this one reached."""
+    rows = rows_of(p4=[power(1.0)], p2=[power(4.0)], online=[1.001 * power(1.0)], switch=np.inf)
+    assert not np.isfinite(rows[-1].methods["online"].savings)
+    assert all(row.methods["online"].same == [True] for row in rows)
+    ladder = ladder_of({STATIC[0]: 0.5, STATIC[1]: 0.6, "online": 0.501}, rows, "no change of shape pays")
+    stays = [run._replace(shapes=[STATIC[0]]) for run in ladder.runs["online"]]
+    ladder = ladder._replace(runs={**ladder.runs, "online": stays})
+    said = verdict.verdict(ladder, "val_error", FORM)
+    assert "lost" not in said
+    assert "never changed its shape" in said
+    assert verdict.before_change(ladder, "online") == ""
+
+
+def test_time_is_steps_times_the_seconds_of_a_step():
+    """Two runs of the same steps take the same time, whatever a clock says beside one of them."""
+    static = {shape: [run_of(power(1.0), switch=at)] for shape, at in ((LARGE, np.inf), (SMALL, 0.0))}
+    known = seconds.paces(static.values())
+    assert known[LARGE].step_s == pytest.approx(100 / 39)
+    changing = [r._replace(wall_s=3 * r.wall_s) for r in run_of(power(1.0), switch=1e10)]
+    steps = next(r.step for r in changing if r.patch == 2) - 1
+    assert seconds.first_change(changing) == pytest.approx(FLOPS[steps + 1])
+    alike = {s: pace._replace(step_flops=FLOPS[1] - FLOPS[0]) for s, pace in known.items()}
+    drawn = seconds.seconds_until(changing, 1e11, alike)
+    assert drawn == pytest.approx(300, rel=0.02)  # steps of another cost: as the run itself measured them
+    even = [r._replace(flops=r.step * 1e9, wall_s=r.wall_s) for r in changing]
+    own = {LARGE: seconds.Pace(1e9, 1.0), SMALL: seconds.Pace(1e9, 4.0)}
+    assert seconds.seconds_until(even, 39e9, own) == pytest.approx(steps + 4 * (39 - steps))
+    assert seconds.seconds_until(even, 1.5e9, own) == pytest.approx(1.5)
+    assert np.isnan(seconds.seconds_until(even, np.nan, own))
 
 
 def test_laws_at_the_end_of_their_range_are_not_determined():
@@ -104,9 +196,9 @@ def test_laws_at_the_end_of_their_range_are_not_determined():
     shown = dict(zip((name[0] for name in header[1:5]), row[1:5], strict=True))
     assert shown == {
         "a": "2 ± 0.1",
-        "b": "2 (end of its range)",
-        "c": "2 (undetermined)",
-        "d": "2 (undetermined)",
+        "b": "undetermined (end of its range)",
+        "c": "undetermined",
+        "d": "undetermined",
     }
 
 
@@ -183,13 +275,6 @@ def test_targets_are_reached_in_every_seed():
     assert rows[-1].best_static == ["V16-1/4"] * 2
 
 
-def test_wall_time_is_read_along_the_run():
-    run = run_of(power(1.0))
-    assert compare.wall_at(run, 5e10) == pytest.approx(50.0)
-    assert compare.wall_at(run, 5e8) == pytest.approx(0.5)
-    assert np.isnan(compare.wall_at(run, np.nan))
-
-
 def test_greedy_search_takes_the_best_of_each_in_turn():
     """A made-up metric whose best learning rate and batch size depend on the shape."""
     config = dataclasses.replace(
@@ -225,6 +310,38 @@ def test_candidates_that_fail_are_passed_over():
     assert tuning.tune(config, [LARGE], train_candidates)[0][LARGE].lr == 1e-3
     with rejects("lr", "[0.001, 1.0]", "V16-1/4"):
         tuning.tune(config, [LARGE], lambda specs: [None for _ in specs])
+
+
+def test_what_a_study_will_train_is_known_beforehand(tmp_path):
+    tune = TuneConfig(share=0.1, lrs=(1e-3, 1e-2), batch_sizes=(32,))
+    config = dataclasses.replace(
+        CONFIG, tune=tune, seeds=(0, 1), online=True, baselines=("linear",), replans=2
+    )
+    found = beforehand.wanted(config, tmp_path)
+    # Statics, adaptive, online and linear, two seeds each, and three pilots; 1e-3 is the config's own rate,
+    # and the best batch size so far comes again among those that are tried.
+    assert found == (13, 2 * (2 + 2 - 1), 0, pytest.approx(13e11 + 0.1 * 6e11))
+    assert beforehand.wanted(CONFIG, tmp_path) == (3, 0, 0, 3e11)
+    done = records.RunInfo({}, Schedule((Stage(LARGE, 1e11),)), 0, {}, finished=True)
+    for name, finished in (("a", True), ("b", False)):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        records.write_info(tmp_path / "runs" / name, dataclasses.replace(done, finished=finished))
+    assert beforehand.wanted(CONFIG, tmp_path) == (3, 0, 1, 2e11)
+    line = beforehand.said(beforehand.wanted(CONFIG, tmp_path), 65.0)
+    check_line(line, "3 runs", "(1 of them finished)", "200 GFLOP", "1:05")
+
+
+def test_time_left_is_that_of_the_whole_study(capsys, monkeypatch):
+    """Not of the runs that were announced so far; by the speed so far, and by that which was said before."""
+    now = [0.0]
+    monkeypatch.setattr("scalax.report.progress.time.monotonic", lambda: now[0])
+    display = Display()
+    display.study(1e12, 500.0)
+    display.expect(1e11)
+    for now[0], flops in ((0.0, 0.0), (20.0, 5e10)):
+        display.progress(Progress("a", 1, LARGE, flops, 1e11, 10.0, 1e9))
+    assert "5%" in (shown := capsys.readouterr().err)
+    assert "7:23 left" in shown  # 950 GFLOP at 150 GFLOP in 70 s
 
 
 def test_ladders_and_bad_configs():

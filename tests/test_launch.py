@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from scalax import cli, launch, metrics
+from scalax.studies import settled
 from tests.rejects import rejected
 
 ROOT = Path(__file__).parents[1]
-QUICKSTART = str(ROOT / "configs" / "quickstart.py")
+QUICKSTART = str(ROOT / "tests" / "digits.py")
 SMALL = ["--budget-flops", "4e8", "--model.names", "V8-1", "--eval.points", "12", "--batch-size", "8"]
 SMALL += ["--patches", "4", "2"]
 SMALL += ["--tune.share", "0.2", "--tune.lrs", "1e-2"]
@@ -22,7 +23,7 @@ SMALL += ["--tune.share", "0.2", "--tune.lrs", "1e-2"]
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory) -> Path:
-    """The quickstart at toy size, launched once, into a relative directory as the default is."""
+    """A study of digits at toy size, launched once, into a relative directory as the default is."""
     place = tmp_path_factory.mktemp("study")
     with contextlib.chdir(place):
         assert launch.main([QUICKSTART, "--out", "out", *SMALL]) == 0
@@ -39,7 +40,7 @@ def test_study_leaves_a_self_contained_report(study):
     data = json.loads((study / "study.json").read_text())
     for target in data["ladders"]["V8-1"]["targets"]:
         assert f"{target['target']:.4g}" in page
-    assert (data["study"], data["version"]) == ("adaptive", 1)
+    assert (data["study"], data["version"]) == ("adaptive", 2)
     assert data["ladders"]["V8-1"]["laws"].keys() == {"V8-1/4", "V8-1/2"}
     for cost in data["costs"].values():
         assert 0 < cost["step"]["flops_matmul"] < cost["step"]["flops"]
@@ -68,7 +69,7 @@ def test_second_launch_does_only_what_is_missing(study, capsys):
     assert after.keys() == before.keys()
     assert [p.parent.name for p in after if after[p] != before[p]] == [missing.name]
     printed = capsys.readouterr().out
-    assert "V8-1" in printed.splitlines()[0]
+    assert "V8-1" in printed
     assert str(study / "report.html") in printed
 
 
@@ -82,7 +83,38 @@ def test_no_name_of_a_result_leaves_its_directory(study, tmp_path, name):
     assert cli.main(["report", str(place)]) == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.parent for path in files} == {place, place / "figures"}
-    assert sum(path.name.endswith("_static.png") for path in files) == 2
+    assert sum(path.name.endswith("_schedule.png") for path in files) == 2
+
+
+def test_a_finished_study_is_shown_without_jax(study):
+    """As long as its config, its records and the code are what they were."""
+    code = (
+        "import sys\nfrom scalax import launch\nassert launch.main(sys.argv[1:]) == 0\n"
+        "print('jax' in sys.modules)"
+    )
+
+    def again(*more: str) -> list[str]:
+        command = [sys.executable, "-c", code, QUICKSTART, "--out", str(study), *SMALL, *more]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    count = len([*study.glob("runs/*/run.json"), *study.glob("tuning/*/run.json")])
+    first, *shown, imported = again()
+    assert first.startswith(f"nothing to do: {count} runs")
+    assert imported == "False"
+    assert any(str(study / "report.html") in line for line in shown)
+    record = next(study.glob("runs/*/metrics.jsonl"))
+    kept = record.read_text()
+    record.write_text(kept + "\n")
+    config = launch.override(launch.load(QUICKSTART), SMALL, "")
+    assert settled.runs_of(config, study) is None
+    record.write_text(kept)
+    assert settled.runs_of(config, study) == count
+    other = launch.override(launch.load(QUICKSTART), [*SMALL, "--targets", "4"], "")
+    assert settled.runs_of(other, study) is None
+    (study / "study.json").touch()
+    assert settled.runs_of(config, study) == count
 
 
 def test_report_escapes_names(study, tmp_path):

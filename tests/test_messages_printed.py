@@ -8,7 +8,7 @@ import pytest
 
 from scalax import cli, launch, laws, plan
 from scalax.laws.curves import clean
-from scalax.studies.adaptive import AdaptiveConfig, remarks
+from scalax.studies.adaptive import AdaptiveConfig, remarks, verdict
 from scalax.studies.adaptive.result import (
     AdaptiveResult,
     FittedLaw,
@@ -19,11 +19,12 @@ from scalax.studies.adaptive.result import (
     Pilot,
     PlanSummary,
     Target,
+    Transition,
 )
 from tests.plan_laws import LARGE, SMALL, PowerLaw
 
 ROOT = Path(__file__).parents[1]
-QUICKSTART = "configs/quickstart.py"
+QUICKSTART = "tests/digits.py"
 X = np.geomspace(1e3, 1e6, 12)
 
 # Arguments of a command -> what it prints.
@@ -123,17 +124,14 @@ COMMANDS = [
         "scalax convert: error: weights TMP/none.safetensors: cannot read it (No such file or directory)",
     ),
     (
-        ["scalax.launch", "configs/quickstart.py:confg"],
-        (
-            "scalax.launch: error: config configs/quickstart.py:confg: no function 'confg' (did you mean"
-            " 'config'?)"
-        ),
+        ["scalax.launch", "tests/digits.py:confg"],
+        ("scalax.launch: error: config tests/digits.py:confg: no function 'confg' (did you mean 'config'?)"),
     ),
     (
         ["scalax.launch", QUICKSTART, "--optim.lrr", "1"],
         (
             "scalax.launch: error: unknown override --optim.lrr (did you mean --optim.lr?); see python -m"
-            " scalax.launch configs/quickstart.py --help"
+            " scalax.launch tests/digits.py --help"
         ),
     ),
     (
@@ -220,14 +218,17 @@ def test_remarks_on_a_study():
         LadderResult,
         shapes=["V64-4/8"],
         laws={"V64-4/8": law},
-        plan=PlanSummary("V64-4/8 -> V64-4/2 at 0.3, 1 GFLOP", None, [], [], []),
+        plan=PlanSummary(
+            "V64-4/8 -> V64-4/2 at 0.3, 1 GFLOP", None, [Transition("V64-4/8", "V64-4/2", 0.3, 1e9)], [], []
+        ),
         planning_flops=3e9,
+        switches=[],
         pilots=[Pilot("pilot1", "", 0.3, True, []), Pilot("pilot2", "", 0.4, False, [])],
         runs={
             "V64-4/8": [MethodRun("static", [], [0.4], 0.5, [], 0.0)],
             "adaptive": [MethodRun("adaptive", [], [0.3], 0.4, [], 0.0)],
         },
-        targets=[Target(0.4, ["V64-4/8"], {"adaptive": Needed([1e9], [1.0], 2.0, [2.0], 1.5)})],
+        targets=[Target(0.4, ["V64-4/8"], {"adaptive": Needed([1e9], [1.0], 2.0, [2.0], 1.5, [False])})],
     )
     result = blank(
         AdaptiveResult,
@@ -235,14 +236,15 @@ def test_remarks_on_a_study():
         examples={"validation": 599},
         law=LawForm("m3", "", {}, ["c"]),
     )
-    assert remarks.verdict(ladder, "val_error") == (
-        "savings at val_error 0.4, against the best static shape (V64-4/8): adaptive 2.00x"
+    assert verdict.verdict(ladder, "val_error", result.law) == (
+        "To reach a validation error of 0.4 the adaptive model needed 2.00x fewer FLOPs than the best fixed"
+        " shape (one seed)"
     )
     assert remarks.remarks(ladder, result) == [
+        "val_error at the end: adaptive 0.3, best static (V64-4/8) 0.4",
+        "least val_error so far, geometric mean over log FLOPs: adaptive 0.4, best static (V64-4/8) 0.5",
         "plan, by val_error: V64-4/8 -> V64-4/2 at 0.3, 1 GFLOP",
         "the best of 2 pilot runs: pilot1",
-        "least val_error so far, geometric mean over log FLOPs: adaptive 0.4, best static (V64-4/8) 0.5",
-        "val_error at the end: adaptive 0.3, best static (V64-4/8) 0.4",
         "cost of planning: 3 GFLOP (static runs, search and pilot runs)",
         "the data do not determine the law of V64-4/8: take the plan as a guess",
         "there are 599 validation images, so one image changes the error by 0.0017",

@@ -65,9 +65,10 @@ def test_plan_goes_into_the_study_by_default(study, tmp_path, monkeypatch):
 
 
 def test_plan_writes_schedule_table_and_figure(study, tmp_path, capsys):
-    assert command(study, tmp_path, "--cheap") == 0
+    assert command(study, tmp_path, "--cheap", "--ignore-switches") == 0
     out = capsys.readouterr().out
-    for words in ("V64-4/8", "100% of 12 resamples", "flexi", "killed", "--switch-cost", "a median of 20%"):
+    seen = ("V64-4/8", "12 of 12 resamples", "flexi", "killed", "--ignore-switches", "a median of 20%")
+    for words in seen:
         assert words in out
     true = plan.steepest_descent(CROSSING, BUDGET, 0.02 * BUDGET)
     schedule = Schedule.load(tmp_path / "plan.json")
@@ -88,16 +89,37 @@ def test_plan_writes_schedule_table_and_figure(study, tmp_path, capsys):
     assert (tmp_path / "plan.png").read_bytes()[:4] == b"\x89PNG"
 
 
-def test_target_and_switch_cost(study, tmp_path, capsys):
+def test_target_and_measured_switches(study, tmp_path, capsys):
+    """What changes did is taken into account where any run has one, unless that is refused."""
     budgets = []
-    for more in ([], ["--switch-cost"]):
+    for more in (["--ignore-switches"], ["--switch-cost"], []):
         assert command(study, tmp_path, "--target", "0.24", "--resamples", "0", *more) == 0
-        assert ("--switch-cost" in capsys.readouterr().out) == (not more)
+        assert ("--ignore-switches" in capsys.readouterr().out) == (more == ["--ignore-switches"])
         data = json.loads((tmp_path / "plan.json").read_text())
         assert data["curve"]["errors"][-1] < 0.25
         assert data["level"] == 0.24
         budgets.append(Schedule.load(tmp_path / "plan.json").budget_flops)
-    assert budgets[0] < budgets[1] < BUDGET
+    assert budgets[0] < min(budgets[1:]) <= max(budgets[1:]) < BUDGET
+
+
+def test_no_certainty_that_the_directory_contradicts(study, tmp_path, capsys):
+    """The laws promise a saving; runs that made the same changes did worse than the best static shape."""
+    where = tmp_path / "study"
+    shutil.copytree(study, where)
+    schedule = Schedule((Stage(MIDDLE, 3e9), Stage(SMALL, BUDGET)))
+    for name, end, lost in (("won", 0.1, 0), ("lost", 0.5, 1)):
+        rows = [(MIDDLE, f, CROSSING[MIDDLE].predict(np.array([f]))[0]) for f in POINTS if f < 3e9]
+        rows += [(SMALL, f, end) for f in POINTS if f >= 3e9]
+        write_run(where, "changing", schedule, rows)
+        assert command(where, tmp_path, "--ignore-switches") == 0
+        out = capsys.readouterr().out
+        data = json.loads((tmp_path / "plan.json").read_text())
+        (run,) = data["measured"]
+        assert (run["savings"] < 1) == bool(lost), name
+        assert data["contradicted"] == bool(lost)
+        assert f"({lost} lost)" in out
+        assert ("by the laws: under" in out) == (not lost)
+        shutil.rmtree(where / "runs" / "changing")
 
 
 @pytest.mark.parametrize(
@@ -107,6 +129,7 @@ def test_target_and_switch_cost(study, tmp_path, capsys):
         (["--target", "0.1"], [0.1, "--extrapolate"]),
         (["--budget", "1e9", "--target", "0.3"], ["--budget", "--target"]),
         (["--budget", "1e8"], ["200 MFLOP", "100 MFLOP"]),
+        (["--ignore-switches", "--switch-cost"], ["--ignore-switches", "--switch-cost"]),
         (["--budget", "-1"], ["--budget", -1]),
         (["--axis", "widht"], ["'widht'", "'width'"]),
         (["--axis", "width"], ["patch", "--axis width,patch"]),

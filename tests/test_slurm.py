@@ -79,7 +79,7 @@ def test_cancelled_job_saves_and_stays_cancelled(cluster, tmp_path):
 
 
 def test_array_drains_a_study_though_it_is_cancelled_midway(cluster, tmp_path):
-    arguments = ["configs/quickstart.py", "--out", str(tmp_path), *SMALL]
+    arguments = ["tests/digits.py", "--out", str(tmp_path), *SMALL]
     first = submit(cluster, ["--array=0-2"], sys.executable, *arguments)
     wait_for(lambda: any(path.stat().st_size for path in tmp_path.glob("runs/*/metrics.jsonl")), 180)
     cluster.run("scancel", first)

@@ -9,7 +9,7 @@ from scalax.names import printable
 HELP = "from static runs to a schedule of shapes"
 SETTINGS = (  # those of scalax.plan.PlanSettings that have flags of their names
     *("axes", "budget_flops", "target", "metric", "law", "free", "switch_cost", "switch_pace"),
-    *("resamples", "extrapolate", "first_share", "cheap", "joint_law"),
+    *("ignore_switches", "resamples", "extrapolate", "first_share", "cheap", "joint_law"),
 )
 
 
@@ -40,7 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="allow shapes in any order; without it they go from cheap to dear, and patches only shrink",
     )
     add(
-        "--switch-cost", action="store_true", help="charge each change of shape the FLOPs it cost in RUNS_DIR"
+        "--switch-cost",
+        action="store_true",
+        help="charge each change of shape the FLOPs it cost in RUNS_DIR, whatever the pace after it",
     )
     add(
         "--switch-pace",
@@ -57,6 +59,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="SHAPE,SHAPE",
         help="with --joint-law: shapes to plan with that no run has, e.g. V16-3/8",
+    )
+    add(
+        "--ignore-switches",
+        action="store_true",
+        help="take changes of shape to cost nothing; without it and the two before, they cost what they did"
+        " in RUNS_DIR, and learning goes on as slowly as there, but never faster than the laws say",
     )
     add("--resamples", type=int, default=100, metavar="N", help="bootstrap resamples of each law (100)")
     add("--extrapolate", action="store_true", help="allow a budget or a target beyond the static runs")

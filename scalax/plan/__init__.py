@@ -23,6 +23,7 @@ from scalax.plan.fitting import (
 from scalax.plan.follow import best_law, flops_needed, follow
 from scalax.plan.isoflop import FrontierPoint, IsoFlop, frontier, frontier_ratio, isoflop, values_at
 from scalax.plan.joint import JointShapes, LeftOut, joint_laws, shape_of
+from scalax.plan.measured import MeasuredRun, measured_runs
 from scalax.plan.online import Online, OnlineSettings, OnlineState
 from scalax.plan.runs import StaticRuns, read_runs
 from scalax.plan.simulate import simulate
@@ -42,6 +43,7 @@ __all__ = [
     "IsoFlop",
     "JointShapes",
     "LeftOut",
+    "MeasuredRun",
     "Online",
     "OnlineSettings",
     "OnlineState",
@@ -75,6 +77,7 @@ __all__ = [
     "measure_switches",
     "measured_error",
     "measured_flops",
+    "measured_runs",
     "no_effect",
     "plan_study",
     "read_runs",

@@ -12,6 +12,7 @@ from scalax.plan.cheap import CheapPlan, cheap_plans
 from scalax.plan.effects import Effects, no_effect
 from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_flops
 from scalax.plan.joint import JointShapes, joint_laws
+from scalax.plan.measured import MeasuredRun, measured_runs
 from scalax.plan.runs import StaticRuns, read_runs
 from scalax.plan.steepest import Plan, steepest_descent
 from scalax.plan.switches import Switch, effects_of, measure_switches
@@ -31,8 +32,10 @@ class PlanSettings:
     - target: plan the fewest FLOPs to this value of the metric instead.
     - law: its form; `shifted_power` is E = a (C + d)^-b + c.
     - free: shapes in any order; without it they go from cheap to dear, and patches only shrink.
-    - switch_cost: charge each change of shape the FLOPs that it cost in these runs.
+    - switch_cost: charge each change of shape the FLOPs that it cost in these runs, and no more.
     - switch_pace: also use how fast runs learnt after a change.
+    - ignore_switches: take changes of shape to cost nothing. Without this and the two before, where any run
+      changed its shape, a plan uses what that cost, and its pace where it was slower than the laws.
     - resamples: bootstrap resamples of each law; 0: nothing is said of how sure the plan is.
     - extrapolate: allow a budget or a target beyond the static runs.
     - first_share: of the static runs, left out of the laws.
@@ -51,6 +54,7 @@ class PlanSettings:
     free: bool = False
     switch_cost: bool = False
     switch_pace: bool = False
+    ignore_switches: bool = False
     resamples: int = 100
     extrapolate: bool = False
     first_share: float = 0.02
@@ -65,6 +69,10 @@ class PlanSettings:
                 raise UserError(f"`{name}` must be positive, got {value:g}")
         if self.budget_flops is not None and self.target is not None:
             raise UserError("give `budget_flops` or `target`, not both")
+        if self.ignore_switches and (self.switch_cost or self.switch_pace):
+            raise UserError(
+                "`ignore_switches` does not go with `switch_cost` or `switch_pace`; leave one out"
+            )
         if self.resamples < 0:
             raise UserError(f"`resamples` must not be negative, got {self.resamples}")
         if self.resamples > MOST_RESAMPLES:
@@ -85,6 +93,7 @@ class StudyPlan(NamedTuple):
     - switches: changes of shape in the runs that were read.
     - effects: what the plan assumes that a change does.
     - spread: how sure the plan is; None without resamples.
+    - measured: runs that made the plan's changes of shape, and what they saved.
     - cheap: plans from the first part of the runs; None where not asked for.
     - joint: the law over shapes; None where each has its own.
     """
@@ -97,6 +106,7 @@ class StudyPlan(NamedTuple):
     effects: Effects
     plan: Plan
     spread: Spread | None
+    measured: list[MeasuredRun]
     cheap: list[CheapPlan] | None
     joint: JointShapes | None = None
 
@@ -133,13 +143,16 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
         fits = fit_laws(runs.trajectories, first, settings.resamples, law=settings.law)
     switches = [s for run in runs.changing for s in measure_switches(run, settings.metric, fits)]
     effects: Effects = no_effect
-    if settings.switch_cost or settings.switch_pace:
-        if not switches:
-            raise UserError(
-                f"{directory}: no run changes its shape, so the cost of a change is unknown; leave out"
-                " `switch_cost` and `switch_pace`"
-            )
-        effects = effects_of(switches, pace=settings.switch_pace)
+    asked = settings.switch_cost or settings.switch_pace
+    if asked and not switches:
+        raise UserError(
+            f"{directory}: no run changes its shape, so the cost of a change is unknown; leave out"
+            " `switch_cost` and `switch_pace`"
+        )
+    if switches and not settings.ignore_switches:
+        # Unasked, a plan promises no more than the laws: what was faster than they say counts as they say.
+        most = math.inf if asked else 1.0
+        effects = effects_of(switches, pace=settings.switch_pace or not asked, most_pace=most)
     budget = None if target is not None else budget or last
     plan = steepest_descent(fits, budget, first, target=target, free=free, effects=effects)
     # Each stage goes on with what the static runs of its shape were trained by.
@@ -154,4 +167,6 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
         cheap = cheap_plans(
             runs.trajectories, fits, goal, first, free=free, effects=effects, law=settings.law
         )
-    return StudyPlan(settings, runs, first, fits, switches, effects, plan, sure, cheap, joint)
+    pairs = [(t.before, t.after) for t in plan.transitions]
+    measured = measured_runs(runs.changing, runs.trajectories, pairs, settings.metric) if pairs else []
+    return StudyPlan(settings, runs, first, fits, switches, effects, plan, sure, measured, cheap, joint)

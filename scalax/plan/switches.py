@@ -122,26 +122,34 @@ def _pace(
     return float((last - first) / took) if last > first and took > 0 else math.nan
 
 
-def effects_of(switches: Iterable[Switch], pace: bool = False) -> SwitchEffects:
+def effects_of(switches: Iterable[Switch], pace: bool = False, most_pace: float = math.inf) -> SwitchEffects:
     """Medians over the switches of each pair of shapes, and the FLOPs to recover over all.
 
-    pace: include it (1 where it was not measured). It holds near where it was measured, so that a plan may
-    make such a change at most REACH times earlier or later. Raises ValueError without a switch.
+    - switches: of any runs.
+    - pace: include it (1 where it was not measured). It holds near where it was measured, so that a plan may
+      make such a change at most REACH times earlier or later.
+    - most_pace: a greater pace counts as this.
+
+    Raises ValueError without a switch.
     """
     switches = list(switches)
     if not switches:
         raise ValueError("no change of shape was measured")
     pairs = {(s.before, s.after) for s in switches}
     return SwitchEffects(
-        {pair: _median([s for s in switches if (s.before, s.after) == pair], pace) for pair in pairs},
-        _median(switches, pace=False),
+        {
+            pair: _median([s for s in switches if (s.before, s.after) == pair], pace, most_pace)
+            for pair in pairs
+        },
+        _median(switches, pace=False, most_pace=most_pace),
     )
 
 
-def _median(switches: list[Switch], pace: bool) -> Effect:
+def _median(switches: list[Switch], pace: bool, most_pace: float) -> Effect:
     share = float(np.median([s.recovery_share for s in switches]))
     measured = [s for s in switches if pace and math.isfinite(s.pace)]
     if not measured:
         return Effect(share)
     flops = [s.flops for s in measured]
-    return Effect(share, float(np.median([s.pace for s in measured])), min(flops) / REACH, max(flops) * REACH)
+    typical = min(most_pace, float(np.median([s.pace for s in measured])))
+    return Effect(share, typical, min(flops) / REACH, max(flops) * REACH)

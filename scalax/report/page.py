@@ -1,8 +1,9 @@
 """A self-contained HTML page: text is escaped, figures are embedded."""
 
 import base64
+import contextlib
 import html
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from etils import epath
 
@@ -12,8 +13,11 @@ h1{margin-bottom:.2rem}h2{margin-top:2.2rem;border-bottom:1px solid #ddd}
 .wide{overflow-x:auto;margin:1rem 0}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;border-bottom:1px solid #e4e4e4;text-align:right}
-th:first-child,td:first-child{text-align:left}td:not(:last-child){white-space:nowrap}
+th:first-child,td:first-child{text-align:left}td:not(:last-child){white-space:nowrap}td:last-child{min-width:6rem}
 figure{margin:1rem 0}figure img{max-width:100%;height:auto}figcaption,.note{color:#555;font-size:.92rem}
+.answer{font-size:1.15rem;font-weight:600}
+details{border-bottom:1px solid #ddd}summary{cursor:pointer;padding:.5rem 0;font-weight:600}
+p,li,h1,h2,summary,figcaption{overflow-wrap:anywhere}
 pre{background:#f6f6f6;padding:1rem;overflow-x:auto;font-size:.85rem}
 """
 
@@ -30,6 +34,17 @@ class Page:
 
     def text(self, text: str) -> None:
         self.parts.append(f"<p>{html.escape(text)}</p>")
+
+    def answer(self, text: str) -> None:
+        """What the page says, to be read first."""
+        self.parts.append(f'<p class="answer">{html.escape(text)}</p>')
+
+    @contextlib.contextmanager
+    def details(self, title: str) -> Iterator[None]:
+        """Parts that are folded away until a reader opens them."""
+        self.parts.append(f"<details><summary>{html.escape(title)}</summary>")
+        yield
+        self.parts.append("</details>")
 
     def code(self, text: str) -> None:
         self.parts.append(f"<pre>{html.escape(text)}</pre>")

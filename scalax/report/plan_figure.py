@@ -9,27 +9,27 @@ from matplotlib.axes import Axes
 
 from scalax import metrics
 from scalax.plan import StudyPlan
-from scalax.report.style import INK, figure, log_axes, looks, mark_transition
+from scalax.report.style import INK, figure, log_axes, looks, mark_transitions
 
 
 def draw(path: Path, made: StudyPlan) -> None:
-    """Points: evaluations of static runs; lines: their laws, dotted beyond the data; black: the plan."""
+    """Points: evaluations of static runs, pale where the laws leave them out; lines: the laws, dotted beyond
+    the data; black: the plan."""
     plan, spread, trajectories = made.plan, made.spread, made.runs.trajectories
     with figure(epath.Path(path), (7.2, 4.8)) as axes:
-        first = min(float(flops[0]) for runs in trajectories.values() for flops, _ in runs)
         _statics(axes, made)
-        shown = plan.flops >= first
+        if any(flops[0] < made.first_flops for runs in trajectories.values() for flops, _ in runs):
+            axes.axvline(made.first_flops, color=INK, lw=0.8, ls=":", label="laws are fitted from here on")
+        shown = plan.flops >= made.first_flops
         path_look = {"color": INK, "lw": 2.4, "ls": (0, (3, 1)), "label": "planned"}
         axes.plot(plan.flops[shown], plan.errors[shown], **path_look)
         for i, transition in enumerate(plan.transitions):
-            mark_transition(axes, transition.flops, transition.error, str(transition.after))
             drawn = spread.transitions[i] if spread else None
             if drawn and drawn.flops:
                 axes.hlines(transition.error, drawn.flops[0], drawn.flops[-1], color=INK, lw=1.2, zorder=5)
                 axes.vlines(transition.flops, drawn.error[0], drawn.error[-1], color=INK, lw=1.2, zorder=5)
-        low, high = axes.get_ylim()
-        axes.set_ylim(0.95 * low, high)  # room for what is written below the last transition
         log_axes(axes, "training compute (FLOPs)", metrics.label(made.settings.metric))
+        mark_transitions(axes, [(t.flops, t.error, str(t.after)) for t in plan.transitions])
         if spread and any(t.flops for t in spread.transitions):
             axes.plot([], [], color=INK, lw=1.2, label="10 to 90% of resamples")
         axes.legend(loc="upper right", fontsize=9)
@@ -41,11 +41,11 @@ def _statics(axes: Axes, made: StudyPlan) -> None:
     for look, (shape, law) in zip(looks(), made.fits.items(), strict=False):
         runs = trajectories.get(shape, [])
         for at, values in runs:
-            axes.plot(at, values, look.marker, ms=3.5, alpha=0.7, color=look.colour)
-        flops = (
-            np.concatenate([at for at, _ in runs]) if runs else np.exp(law.around)
-        )  # never trained: no rows
-        ranges = [flops.min(), flops.max(), max(last_flops, flops.max())]
+            for part, alpha in ((at < made.first_flops, 0.2), (at >= made.first_flops, 0.7)):
+                axes.plot(at[part], values[part], look.marker, ms=3.5, alpha=alpha, color=look.colour, mew=0)
+        # A shape that was never trained has no rows.
+        flops = np.concatenate([at for at, _ in runs]) if runs else np.exp(law.around)
+        ranges = [max(flops.min(), made.first_flops), flops.max(), max(last_flops, flops.max())]
         for (low, high), line, label in zip(
             pairwise(ranges), (look.line, ":"), (str(shape), ""), strict=True
         ):

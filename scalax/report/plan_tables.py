@@ -64,6 +64,8 @@ def summarise(made: StudyPlan) -> dict[str, Any]:
         "chance_to_win": spread.win if spread else None,
         "savings_quantiles": list(spread.savings) if spread else None,
         "resamples": spread.resamples if spread else 0,
+        "measured": [run._asdict() for run in made.measured],
+        "contradicted": _contradicted(made),
         "metric": made.settings.metric,
         "axes": list(made.settings.axes),
         "law": made.settings.law,
@@ -84,6 +86,12 @@ def _joint_json(joint: JointShapes) -> dict[str, Any]:
     example_flops = {str(shape): flops for shape, flops in joint.example_flops.items()}
     untrained = [str(shape) for shape in joint.untrained]
     return {**joint.fit.to_json(), "shapes": left, "example_flops": example_flops, "untrained": untrained}
+
+
+def _contradicted(made: StudyPlan) -> bool:
+    """Whether most of the runs that made the plan's changes lost, where the laws promise that it wins."""
+    lost = sum(run.lost for run in made.measured)
+    return 2 * lost > len(made.measured) and (made.spread is None or made.spread.win > 0.5)
 
 
 def _cautions(made: StudyPlan) -> list[str]:
@@ -118,7 +126,7 @@ def _ignored(plan: Plan, switches: Sequence[Switch]) -> str:
     took = f" after a median of {np.median(back):.0%} of the FLOPs spent by then" if back else ""
     return (
         f"the plan assumes that changes of shape cost nothing. In these runs {len(back)} of {len(alike)}"
-        f" changes recovered the value from before the change{took}; `switch_cost` and `switch_pace` take"
+        f" changes recovered the value from before the change{took}; without `ignore_switches` a plan takes"
         " that into account"
     )
 
@@ -209,10 +217,38 @@ def _show_predictions(plan: Plan, summary: dict) -> None:
     budget, level = flops_text(plan.schedule.budget_flops), summary["level"]
     columns = ["schedule", f"{summary['metric']} at {budget}", f"FLOPs to {level:.4g}", "savings"]
     print_table("predicted by the laws", columns, rows)
-    if summary["resamples"]:
+    if summary["measured"]:
+        print(_measured(summary))
+    if summary["contradicted"]:
+        print("so the plan's savings are not to be counted on, whatever the laws promise")
+    elif summary["resamples"] and plan.transitions:
         low, middle, high = (f"{value:.3g}x" for value in summary["savings_quantiles"])
+        wins = round(summary["chance_to_win"] * summary["resamples"])
         print(
-            f"the plan beats the best static shape in {summary['chance_to_win']:.0%} of"
-            f" {summary['resamples']} resamples. It saves {middle} ({low} to {high} in the middle 80%), if"
-            " the laws hold and changes of shape cost what the plan assumes"
+            f"by the laws: under {wins} of {summary['resamples']} resamples of them the plan beats the best"
+            f" static shape. It saves {middle} ({low} to {high} in the middle 80%), if they hold and changes"
+            f" of shape cost what the plan assumes{_elsewhere(summary)}"
         )
+
+
+def _elsewhere(summary: dict) -> str:
+    """Whether what was measured lies outside what the laws say."""
+    savings = [run["savings"] for run in summary["measured"]]
+    low, _, high = summary["savings_quantiles"]
+    if not savings or (min(savings) <= high and low <= max(savings)):
+        return ""
+    return "; the runs here are the better evidence"
+
+
+def _measured(summary: dict) -> str:
+    """What the runs of the directory that made the plan's changes saved in fact."""
+    savings = sorted(run["savings"] for run in summary["measured"])
+    lost = sum(value < 1 for value in savings)
+    runs = f"{len(savings)} runs here" if len(savings) > 1 else "1 run here"
+    spread = f"{savings[0]:.3g}x to {savings[-1]:.3g}x" if len(savings) > 1 else f"{savings[0]:.3g}x"
+    ends = float(np.median([run["end"] for run in summary["measured"]]))
+    return (
+        f"measured: {runs} made these changes and saved {spread} against the best static shape ({lost} lost);"
+        f" the least {summary['metric']} was {ends:.4g}, of the best static shape"
+        f" {summary['measured'][0]['static_end']:.4g}"
+    )

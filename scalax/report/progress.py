@@ -1,5 +1,6 @@
 """How far a study is: a bar on a terminal, a plain line now and then elsewhere."""
 
+import math
 import sys
 import time
 
@@ -12,6 +13,7 @@ from scalax.train import Progress as RunProgress
 from scalax.units import flops_text, seconds_text
 
 PLAIN_EVERY_S = 15.0
+FORETOLD = 0.1  # of a study: its first runs compile, and are the cheapest or those of a search
 
 
 class Display(Hook):
@@ -31,7 +33,8 @@ class Display(Hook):
         self.task = self.bar.add_task("starting", total=1.0, spent="", speed="", left="")
         self.printed = self.began = time.monotonic()
         self.first_flops: float | None = None
-        self.expected_flops = 0.0
+        self.expected_flops = self.study_flops = 0.0
+        self.study_s = float("nan")
         self.spent: dict[str, float] = {}  # FLOPs of each run seen so far
 
     def __enter__(self) -> "Display":
@@ -45,18 +48,21 @@ class Display(Hook):
         """Print a line beside the bar."""
         self.bar.console.print(printable_lines(line), highlight=False, markup=False, soft_wrap=True)
 
+    def study(self, flops: float, seconds: float) -> None:
+        self.study_flops, self.study_s = flops, seconds
+
     def expect(self, flops: float) -> None:
         self.expected_flops += flops
 
     def progress(self, progress: RunProgress) -> None:
         self.spent[progress.run] = progress.flops
         done_flops = sum(self.spent.values())
-        total_flops = max(self.expected_flops, done_flops)
+        total_flops = max(self.study_flops, self.expected_flops, done_flops)
         now = time.monotonic()
         if self.first_flops is None:  # what an earlier launch did says nothing of the speed of this one
             self.first_flops, self.began = done_flops, now
         gained = done_flops - self.first_flops
-        left = (total_flops - done_flops) * (now - self.began) / gained if gained > 0 else float("nan")
+        left = (total_flops - done_flops) * self._seconds_per_flop(gained, now - self.began)
         what = printable(f"{progress.run} {progress.shape}")
         spent = f"{flops_text(progress.flops)} of {flops_text(progress.budget_flops)}"
         speed = f"{progress.examples_per_s:,.0f} {progress.unit}/s"
@@ -74,3 +80,10 @@ class Display(Hook):
             self.printed = now
             line = f"{done_flops / total_flops:4.0%} {what}: {spent}, {speed}, {remaining}"
             print(line, file=sys.stderr, flush=True)
+
+    def _seconds_per_flop(self, gained: float, took: float) -> float:
+        """By what this launch has gained and the time that it took; what was said of the study beforehand
+        counts as if a share FORETOLD of it were done already. nan where nothing is known."""
+        if math.isfinite(self.study_s):
+            gained, took = gained + FORETOLD * self.study_flops, took + FORETOLD * self.study_s
+        return took / gained if gained > 0 else math.nan

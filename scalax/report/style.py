@@ -1,8 +1,9 @@
 """One look for all figures: Okabe-Ito colours (safe for colour-blind readers), log axes with plain labels."""
 
 import io
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ import matplotlib.pyplot as plt
 from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 
 from scalax.files import write_atomically
@@ -23,6 +25,7 @@ COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 LINES = ["-", (0, (5, 1.5)), (0, (1, 1))]
 MARKERS = ["o", "s", "^"]
 INK = "#222222"
+LABEL_ROOM = 0.2  # share of the height that a label of a transition takes below it
 RC: dict[Any, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 160,
@@ -110,24 +113,31 @@ def figure(path: epath.Path, size: tuple[float, float] = (6.4, 4.2)) -> Iterator
         yield axes
 
 
-def mark_transition(axes: Axes, flops: float, value: float, after: str) -> None:
-    """A diamond where a plan changes its shape, and which shape it changes to.
+def mark_transitions(axes: Axes, transitions: Sequence[tuple[float, float, str]]) -> None:
+    """A diamond at each change of a plan, and which shape it changes to. Call it when all else is drawn.
 
-    - axes: to draw on.
-    - flops, value: where the change is.
-    - after: the new shape.
+    - axes: to draw on; their y axis grows downwards where a label would not fit above the x axis.
+    - transitions: FLOPs and value of each change, and the new shape.
     """
-    axes.plot(flops, value, "D", ms=7, color=INK, mfc="white", zorder=6)
-    axes.annotate(
-        f"to {after}\nat {value:.3g}, {flops_text(flops)}",
-        (flops, value),
-        xytext=(-12, -30),
-        textcoords="offset points",
-        ha="right",
-        fontsize=8.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
-        zorder=7,
-    )
+    if not transitions:
+        return
+    low, high = (math.log(end) for end in axes.get_ylim())
+    least = math.log(min(value for _, value, _ in transitions))
+    axes.set_ylim(math.exp(min(low, (least - LABEL_ROOM * high) / (1 - LABEL_ROOM))), math.exp(high))
+    first, last = (math.log(end) for end in axes.get_xlim())
+    for flops, value, after in transitions:
+        to_the_left = math.log(flops) - first > 0.35 * (last - first)
+        axes.plot(flops, value, "D", ms=7, color=INK, mfc="white", zorder=6)
+        axes.annotate(
+            f"to {after}\nat {value:.3g}, {flops_text(flops)}",
+            (flops, value),
+            xytext=(-12, -30) if to_the_left else (12, 10),
+            textcoords="offset points",
+            ha="right" if to_the_left else "left",
+            fontsize=8.5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
+            zorder=7,
+        )
 
 
 def log_axes(axes: Axes, x_label: str, y_label: str) -> None:
@@ -135,17 +145,25 @@ def log_axes(axes: Axes, x_label: str, y_label: str) -> None:
 
     - axes: to set.
     - x_label, y_label: of the axes.
-
-    The numbers are 1, 2, 5 a decade, denser over a short range, and round steps over one so short that it is
-    nearly linear.
     """
     axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
-    low, high = axes.get_ylim()
+    plain_ticks(axes.yaxis, *axes.get_ylim())
+
+
+def plain_ticks(axis: Axis, low: float, high: float) -> None:
+    """Plain numbers on a log axis from `low` to `high`.
+
+    They are 1, 2, 5 a decade, denser over a short range, and round steps over one so short that it is nearly
+    linear.
+    """
     if high / low < 1.6:
-        axes.yaxis.set_major_locator(ticker.MaxNLocator(6))
-        axes.yaxis.set_minor_locator(ticker.NullLocator())
+        axis.set_major_locator(ticker.MaxNLocator(6))
+        axis.set_minor_locator(ticker.NullLocator())
+    elif isinstance(axis, XAxis):  # numbers side by side need more room than one below the other
+        steps = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 6, 8)
+        axis.set_major_locator(ticker.LogLocator(subs=steps))
     else:
         steps = (1, 2, 5) if high / low > 5 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
-        axes.yaxis.set_major_locator(ticker.LogLocator(subs=steps))
-    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f"{y:g}"))
-    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
+        axis.set_major_locator(ticker.LogLocator(subs=steps))
+    axis.set_major_formatter(ticker.FuncFormatter(lambda y, _: f"{y:g}"))
+    axis.set_minor_formatter(ticker.NullFormatter())

@@ -102,16 +102,17 @@ def report(result: RunsResult, out: Any) -> str:
     table = _table(result)
     verdict = f"best at the end: {table.rows[0][0]}, {result.metric} {table.rows[0][1]}"
     page = Page(f"Runs side by side: {result.name}")
-    page.text(
-        f"{len(result.runs)} runs on {result.device.count} x {result.device.kind}, by"
-        f" {metrics.label(result.metric)}; {verdict}."
-    )
+    page.answer(f"{verdict[0].upper()}{verdict[1:]}.")
     _figure(plots / "runs.png", result)
     page.figure(plots / "runs.png", "Every run as measured; thin lines are changes of shape.")
+    page.text(
+        f"{len(result.runs)} runs on {result.device.count} x {result.device.kind}, by"
+        f" {metrics.label(result.metric)}."
+    )
     page.table(*table)
-    page.heading("Config and versions")
-    settings = {"config": result.config, "device": result.device._asdict(), "versions": result.versions}
-    page.code(json.dumps(settings, indent=1))
+    with page.details("Config and versions"):
+        settings = {"config": result.config, "device": result.device._asdict(), "versions": result.versions}
+        page.code(json.dumps(settings, indent=1))
     write_atomically(where / "report.html", page.render())
     records = [record for run in result.runs.values() for record in run.records]
     names = list(dict.fromkeys(name for record in records for name in record.metrics))

@@ -9,6 +9,7 @@ from scalax.train.course import Replan as Replan
 from scalax.train.course import check as check
 from scalax.train.execute import RunSpec as RunSpec
 from scalax.train.execute import execute as execute
+from scalax.train.execute import read as read
 from scalax.train.experiment import Experiment as Experiment
 from scalax.train.experiment import open_experiment as open_experiment
 from scalax.train.finished import Finished as Finished

@@ -92,7 +92,7 @@ def execute(
         return records.is_finished(epath.Path(directory) / spec.name)
 
     def found(spec: RunSpec) -> Run:
-        return _read(experiment, spec, directory, timelines[spec.schedule])
+        return read(experiment, spec, directory, timelines[spec.schedule])
 
     # Those that others may finish meanwhile are left to the end, when all processes of a worker agree.
     early = [spec for spec in specs if finished(spec)] if jax.process_count() == 1 else []
@@ -129,12 +129,15 @@ def execute(
     return {spec.name: runs[spec.name] for spec in specs if spec.name in runs}
 
 
-def _read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeline) -> Run:
-    """A run as its directory has it. timeline: of its schedule.
+def read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeline | None = None) -> Run:
+    """A run as its directory has it.
+
+    - experiment, spec, directory: as in `execute`.
+    - timeline: of its schedule (None: it is made).
 
     Raises UserError where the directory belongs to another run, or is damaged.
     """
-    member = _member(spec, directory)
+    member, timeline = _member(spec, directory), timeline or check(experiment, spec.schedule)
     rundir.optimizers(experiment.config, [member])
     described = rundir.describe(experiment, spec.schedule, member, timeline, bool(spec.replan))
     run = records.read_run(member.path, rundir.open_directory(member.path, described))

@@ -26,6 +26,10 @@ class Hook:
     """Called in this order by the process that owns the run; does nothing itself. Several runs may be under
     way at once, told apart by their names."""
 
+    def study(self, flops: float, seconds: float) -> None:
+        """Before a study, which will spend so many FLOPs at most, in about so many seconds (nan: not known);
+        what `expect` says later is a part of that."""
+
     def expect(self, flops: float) -> None:
         """Before runs that will spend so many FLOPs in all."""
 

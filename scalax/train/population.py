@@ -101,33 +101,40 @@ def trial(experiment: Experiment, work: Work, members: int) -> dict:
     - work: shape and batch size.
     - members: number of runs.
     """
-    programs, optim = experiment.programs, experiment.config.optim
-    sides = {}
-    for name, size in (("alone_s", None), ("together_s", members)):
-        seed = 0 if size is None else list(range(members))
-        rates = hyperparams(0.0, [optim]) if size is None else hyperparams([0.0] * size, [optim] * size)
-        sides[name] = [
-            programs.step(*work, size),
-            programs.new_state(work.shape, seed),
-            experiment.batches.feed(seed, work.batch_size),
-            rates,
-            [],
-        ]
+    sides = {"alone_s": Timed(experiment, work, None), "together_s": Timed(experiment, work, members)}
+    taken: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(ROUNDS):
-        for side in sides.values():
-            side[1], taken_s = _round(experiment, *side[:4])
-            side[4].append(taken_s)
-    return {name: statistics.median(side[4]) for name, side in sides.items()}
+        for name, side in sides.items():
+            taken[name].append(side.step_s())
+    return {name: statistics.median(seconds) for name, seconds in taken.items()}
 
 
-def _round(experiment: Experiment, program, state, feed, rates):
-    """The state after some steps, and the seconds that each took."""
-    started, steps = time.perf_counter(), 0
-    while (taken := time.perf_counter() - started) < ROUND_S or not steps:
-        for _ in range(4):
-            state, metrics = program(
-                state, experiment.batches.dataset(), experiment.batches.next(feed), rates
-            )
-        jax.block_until_ready(metrics)
-        steps += 4
-    return state, taken / steps
+class Timed:
+    """Steps of a program that count for no run.
+
+    - experiment: what is trained.
+    - work: shape and batch size.
+    - members: of a population; None for a run alone.
+    """
+
+    def __init__(self, experiment: Experiment, work: Work, members: int | None):
+        optim, seed = experiment.config.optim, 0 if members is None else list(range(members))
+        self._batches = experiment.batches
+        self._program = experiment.programs.step(*work, members)
+        self._state = experiment.programs.new_state(work.shape, seed)
+        self._feed = experiment.batches.feed(seed, work.batch_size)
+        self._rates = (
+            hyperparams(0.0, [optim]) if members is None else hyperparams([0.0] * members, [optim] * members)
+        )
+
+    def step_s(self) -> float:
+        """Seconds of a step, the mean over a third of a second."""
+        started, steps = time.perf_counter(), 0
+        while (taken := time.perf_counter() - started) < ROUND_S or not steps:
+            for _ in range(4):
+                self._state, metrics = self._program(
+                    self._state, self._batches.dataset(), self._batches.next(self._feed), self._rates
+                )
+            jax.block_until_ready(metrics)
+            steps += 4
+        return taken / steps

@@ -10,7 +10,6 @@ Both are sums of few functions with independent normal weights, so that a combin
 """
 
 import itertools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -148,7 +147,7 @@ class Model:
         return float(fit / 2 - volume / 2 - len(self.rows.v) * np.log(s.noise))
 
 
-def first_crossings(u: np.ndarray, paths: np.ndarray, targets: Sequence[float]) -> np.ndarray:
+def first_crossings(u: np.ndarray, paths: np.ndarray, targets: Sequence[float] | np.ndarray) -> np.ndarray:
     """Log x at which each path first comes down to each target, [draws, targets]; inf where it does not.
 
     - u: [m], where paths are known.

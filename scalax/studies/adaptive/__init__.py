@@ -14,6 +14,7 @@ STUDY = Study(
     AdaptiveResult,
     run=deferred("scalax.studies.adaptive.study", "run"),
     report=deferred("scalax.studies.adaptive.report", "report"),
+    version=2,
     directories=("tuning", "runs"),
     unused=deferred("scalax.studies.adaptive.tuning", "unused"),
 )

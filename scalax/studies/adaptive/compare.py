@@ -11,6 +11,7 @@ from scalax.records import RunRecord
 from scalax.schedule import Shape
 from scalax.studies.adaptive.config import AdaptiveConfig
 from scalax.studies.adaptive.result import FrontierPoint, IsoFlop, Needed, Target
+from scalax.studies.adaptive.seconds import SAME, Pace, first_change, seconds_until
 
 ISOFLOPS = 5
 Trajectories = Mapping[str, list[Trajectory]]  # of each method, one a seed
@@ -61,11 +62,20 @@ def _same(a: Trajectory, b: Trajectory) -> bool:
     return np.array_equal(a[1][at_a], b[1][at_b])
 
 
+def _is_still(run: Sequence[RunRecord], flops: float, static: Sequence[RunRecord]) -> bool:
+    """Whether a run is a static one (up to rounding) until `flops`, or until its end where that is nan."""
+    (a, b) = (next(record for record in each if record.step) for each in (run, static))
+    alike = math.isclose(a.flops * b.step, b.flops * a.step, rel_tol=SAME)  # steps of the same cost
+    until = flops if math.isfinite(flops) else run[-1].flops
+    return Shape.of(a) == Shape.of(b) and alike and until <= first_change(run)
+
+
 def targets(
     config: AdaptiveConfig,
     static: Sequence[str],
     curves: Trajectories,
     runs: Mapping[str, list[list[RunRecord]]],
+    paces: Mapping[Shape, Pace],
 ) -> list[Target]:
     """What every method needs for each target, seed by seed, and what it saves against the best static shape.
 
@@ -73,6 +83,7 @@ def targets(
     - static: names of the static shapes among the methods.
     - curves: of each method, one a seed.
     - runs: the records that the curves were read from.
+    - paces: of the static shapes.
 
     savings of a method: FLOPs of the static shape that reaches the target first in that seed over those of
     the method, their geometric mean over the seeds (nan where the method misses the target in some seed).
@@ -84,15 +95,19 @@ def targets(
         bests = [plan.best_static(of_seed, target) for of_seed in statics]
         needs = {}
         best_wall = [
-            wall_at(runs[name][seed], needed) if name else math.nan
+            seconds_until(runs[name][seed], needed, paces) if name else math.nan
             for seed, (name, needed) in enumerate(bests)
         ]
         for name in curves:
             flops = [plan.flops_to_reach(*curve, target) for curve in curves[name]]
-            wall = [wall_at(run, needed) for run, needed in zip(runs[name], flops, strict=True)]
+            wall = [seconds_until(run, needed, paces) for run, needed in zip(runs[name], flops, strict=True)]
             ratios = [needed / mine for (_, needed), mine in zip(bests, flops, strict=True)]
             wall_ratios = [a / b if b else math.nan for a, b in zip(best_wall, wall, strict=True)]
-            needs[name] = Needed(flops, wall, geometric(ratios), ratios, geometric(wall_ratios))
+            same = [
+                best is not None and _is_still(run, needed, runs[best][seed])
+                for seed, ((best, _), needed, run) in enumerate(zip(bests, flops, runs[name], strict=True))
+            ]
+            needs[name] = Needed(flops, wall, geometric(ratios), ratios, geometric(wall_ratios), same)
         rows.append(Target(float(target), [name for name, _ in bests], needs))
     return rows
 
@@ -153,15 +168,3 @@ def frontier(
 
 def geometric(values: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(values))))
-
-
-def wall_at(run: Sequence[RunRecord], flops: float) -> float:
-    """Training time in seconds when a run had spent `flops`; within a stage time goes with FLOPs."""
-    if not math.isfinite(flops):
-        return math.nan
-    start = (0.0, 0.0)
-    for end in ((record.flops, record.wall_s) for record in run):
-        if flops <= end[0] and end[0] > start[0]:
-            return start[1] + (end[1] - start[1]) * (flops - start[0]) / (end[0] - start[0])
-        start = end
-    return run[-1].wall_s

@@ -1,11 +1,12 @@
 """Which shape is best at which compute: isoFLOP curves, and the frontier with and without changes."""
 
 import math
+from collections.abc import Sequence
 
 from etils import epath
 from matplotlib import ticker
 
-from scalax.report.style import INK, figure, log_axes, looks
+from scalax.report.style import INK, figure, log_axes, looks, plain_ticks
 from scalax.studies.adaptive.result import LadderResult
 from scalax.units import flops_text
 
@@ -51,15 +52,16 @@ def isoflop(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
     return path
 
 
-def frontier(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
+def frontier(path: epath.Path, ladder: LadderResult, label: str, seeds: Sequence[int]) -> epath.Path:
     """FLOPs of the static frontier over those of the scheduled one, by what they reach, of each seed.
 
     - path: of the PNG file.
     - ladder: whose runs are drawn.
     - label: of the axis of the metric.
+    - seeds: of the runs, in order.
     """
     with figure(path) as axes:
-        for i, (look, points) in enumerate(zip(looks(), ladder.frontier, strict=False)):
+        for seed, look, points in zip(seeds, looks(), ladder.frontier, strict=False):
             if not points:
                 continue
             axes.plot(
@@ -70,13 +72,11 @@ def frontier(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
                 marker=look.marker,
                 ms=3.5,
                 lw=1.4,
-                label=f"seed number {i + 1}",
+                label=f"seed {seed}",
             )
         axes.axhline(1.0, color=INK, lw=1.0, label="no saving")
         log_axes(axes, label, "static frontier FLOPs / scheduled")
-        axes.xaxis.set_major_locator(ticker.LogLocator(subs=tuple(range(1, 10))))
-        axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:g}"))
-        axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+        plain_ticks(axes.xaxis, *axes.get_xlim())
         axes.invert_xaxis()
         axes.legend(fontsize=8.5, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return path

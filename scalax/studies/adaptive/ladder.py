@@ -10,6 +10,7 @@ from scalax.schedule import Schedule, Shape
 from scalax.studies.adaptive import compare, fits, planning, tuning
 from scalax.studies.adaptive.config import LEAST_POINTS, AdaptiveConfig
 from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings
+from scalax.studies.adaptive.seconds import paces
 from scalax.studies.adaptive.specs import Specs
 from scalax.train import RunSpec
 
@@ -92,6 +93,7 @@ def _compared(
         return compare.share_starts(own, measured)
 
     shown = joined(metric)
+    measured_paces = paces(methods[name] for name in statics)
     switches = [
         switch
         for run in methods.get("adaptive", [])
@@ -114,9 +116,9 @@ def _compared(
             name: [_method_run(config, least, *pair) for pair in zip(runs, shown[name], strict=True)]
             for name, runs in methods.items()
         },
-        targets=compare.targets(config, statics, shown, methods),
+        targets=compare.targets(config, statics, shown, methods, measured_paces),
         other_targets={
-            other: compare.targets(config, statics, joined(other), methods)
+            other: compare.targets(config, statics, joined(other), methods, measured_paces)
             for other in metrics.planned(methods[statics[0]][0][-1].metrics)
             if other != metric and _often_measured(other, methods)
         },
@@ -124,6 +126,7 @@ def _compared(
         frontier=compare.frontier(
             shown, statics, [name for name in ("adaptive", "online") if name in methods]
         ),
+        step_s={str(shape): pace.step_s for shape, pace in measured_paces.items()},
     )
 
 

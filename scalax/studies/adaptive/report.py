@@ -1,4 +1,4 @@
-"""The report of an adaptive study, from its result."""
+"""The report of an adaptive study, from its result: the answer, its figures and one table, then the rest."""
 
 import json
 from collections.abc import Iterator
@@ -11,22 +11,17 @@ from scalax.names import file_name
 from scalax.records import write_atomically
 from scalax.report.page import Page
 from scalax.report.tables import Table, terminal_text, write_csv
-from scalax.studies.adaptive import compute_figures as compute
 from scalax.studies.adaptive import figures, tables
-from scalax.studies.adaptive.remarks import remarks, verdict
+from scalax.studies.adaptive.details import ladder_details, study_details
+from scalax.studies.adaptive.remarks import remarks
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
+from scalax.studies.adaptive.verdict import before_change, verdict
 from scalax.units import flops_text
 
 SAVINGS = (
     "Savings: training FLOPs of the static run that reaches the target first, over those of the method; above"
     " 1 the method is cheaper. They are geometric means over the seeds, with the least and the most in"
     " brackets. The static runs that laws were fitted to are not charged: see 'cost of planning'."
-)
-CHEAP = (
-    "How short could the static runs have been? Each row is a plan from the first part of every static run,"
-    " judged by the laws of the whole runs. Savings: FLOPs of the best static shape to its value at the"
-    " budget, over those of the plan to the same value. Net of planning: the FLOPs of the static runs that"
-    " were used are added to the plan's."
 )
 
 
@@ -36,6 +31,14 @@ def report(result: AdaptiveResult, out: Any) -> str:
     plots = where / "figures"
     plots.mkdir(parents=True, exist_ok=True)
     page = Page(f"Adaptive shapes: {config.name}")
+    for answer in _answers(result):
+        page.answer(answer)
+    for name, ladder in result.ladders.items():
+        if len(result.ladders) > 1:
+            page.heading(name)
+        _ladder_part(page, plots, name, ladder, result)
+        _save_curves(plots / f"{file_name(name)}_curves.csv", ladder)
+    page.heading("Details")
     page.text(
         f"Ladders of shapes: {', '.join(result.ladders)}; seeds: {', '.join(map(str, config.seeds))};"
         f" trained on {result.examples['train']:,} examples and validated on"
@@ -43,34 +46,27 @@ def report(result: AdaptiveResult, out: Any) -> str:
         f" training compute (XLA's count) on {result.device.count} x {result.device.kind}."
     )
     for name, ladder in result.ladders.items():
-        page.text(f"{name}: {verdict(ladder, config.metric)}")
-    for name, ladder in result.ladders.items():
-        _laws_part(page, plots, name, ladder, result)
-        _runs_part(page, plots, name, ladder, result)
-        _targets_part(page, plots, name, ladder, result)
-        _save_curves(plots / f"{file_name(name)}_curves.csv", ladder)
-    page.heading("Cost per shape")
-    page.text(
-        "FLOPs of one training step at the global batch (forward, backward, optimiser); MACs are of one"
-        " example."
-    )
-    page.table(*tables.costs(result))
-    page.heading("Time and energy of training")
-    page.text("All seeds together. Energy is device hours x power x PUE 1.1; carbon 0.385 kg CO2e a kWh.")
-    page.table(*tables.spent(result))
-    page.heading("Config and versions")
-    settings = {name: typed.to_json(getattr(result, name)) for name in ("config", "device", "versions")}
-    page.code(json.dumps(settings, indent=1))
+        ladder_details(page, plots, name, ladder, result)
+    study_details(page, result)
+    with page.details("Config and versions"):
+        settings = {name: typed.to_json(getattr(result, name)) for name in ("config", "device", "versions")}
+        page.code(json.dumps(settings, indent=1))
     target = where / "report.html"
     write_atomically(target, page.render())  # workers that end together all write it
     return terminal_text([*_said(result), f"\nreport: {target}"])
 
 
-def _said(result: AdaptiveResult) -> Iterator[str | Table]:
-    """The verdicts, then the tables and remarks of each ladder."""
-    metric = metrics.get(result.config.metric)
+def _answers(result: AdaptiveResult) -> Iterator[str]:
+    """A sentence a ladder, which names it where there is more than one."""
     for name, ladder in result.ladders.items():
-        yield f"{name}: {verdict(ladder, metric.name)}"
+        answer = verdict(ladder, result.config.metric, result.law)
+        yield f"{name}: {answer}." if len(result.ladders) > 1 else f"{answer}."
+
+
+def _said(result: AdaptiveResult) -> Iterator[str | Table]:
+    """The answers, then the tables and remarks of each ladder."""
+    metric = metrics.get(result.config.metric)
+    yield from _answers(result)
     for name, ladder in result.ladders.items():
         yield f"\n{name}: savings in FLOPs at each target, {metric.label}"
         yield tables.targets(ladder, ladder.targets, metric.name)
@@ -81,86 +77,39 @@ def _said(result: AdaptiveResult) -> Iterator[str | Table]:
         yield from remarks(ladder, result)
 
 
-def _laws_part(
-    page: Page, plots: epath.Path, name: str, ladder: LadderResult, result: AdaptiveResult
-) -> None:
-    label = metrics.label(result.config.metric)
-    page.heading(f"{name}: static runs and their laws")
-    page.table(*tables.settings(ladder, result.config.run))
-    page.figure(
-        figures.static_laws(plots / f"{file_name(name)}_static.png", ladder, label),
-        f"Every static run (points) and the law E = {result.law.formula}, x in FLOPs, fitted to its shape"
-        " (lines).",
-    )
-    page.table(*tables.laws(ladder.laws, result.law))
-    page.heading(f"{name}: schedule")
-    for line in remarks(ladder, result):
-        page.text(line)
-    page.figure(
-        figures.schedule(plots / f"{file_name(name)}_schedule.png", ladder, label),
-        "The laws, the curve that follows the steepest of them at each error, and where it changes shape.",
-    )
-    if ladder.pilots:
-        page.text(
-            f"Pilot runs, each by its own plan. The pilot with the least {label} over the run (geometric"
-            " mean, over log FLOPs, of the least value so far) gave the plan. Pace: how many times faster"
-            " than its law the value of a shape fell after the change."
-        )
-        page.table(*tables.pilots(ladder.pilots))
-
-
-def _runs_part(
-    page: Page, plots: epath.Path, name: str, ladder: LadderResult, result: AdaptiveResult
-) -> None:
-    label = metrics.label(result.config.metric)
-    if "adaptive" in ladder.runs:
-        page.heading(f"{name}: adaptive against static")
-        page.figure(
-            figures.adaptive(plots / f"{file_name(name)}_adaptive.png", ladder, label),
-            "The adaptive runs and every static run, as measured. Dotted: what the laws predicted.",
-        )
-        page.text(
-            "What the changes of shape did in the adaptive runs. Pace: how many times faster than the law of"
-            " the new shape the value fell after it recovered."
-        )
-        page.table(*tables.switches(ladder.switches))
-    if len(ladder.others) > 1:
-        page.figure(
-            figures.baselines(plots / f"{file_name(name)}_baselines.png", ladder, label),
-            "The adaptive runs beside schedules that know no laws: medians over the seeds, with their range.",
-        )
-
-
-def _targets_part(
+def _ladder_part(
     page: Page, plots: epath.Path, name: str, ladder: LadderResult, result: AdaptiveResult
 ) -> None:
     metric = result.config.metric
     label = metrics.label(metric)
-    page.heading(f"{name}: FLOPs to target")
-    page.text(SAVINGS)
-    page.table(*tables.targets(ladder, ladder.targets, metric))
-    page.text("Mean FLOPs to each target:")
-    page.table(*tables.flops(ladder, metric))
-    page.text("Savings in training time against the same static run, evaluations and compilation left out:")
-    page.table(*tables.wall(ladder, metric))
-    for other, reached in ladder.other_targets.items():
-        page.text(f"Savings of the same runs in FLOPs by another metric, {metrics.label(other)}:")
-        page.table(*tables.targets(ladder, reached, other))
-    page.heading(f"{name}: which shape at which compute")
-    page.figure(
-        compute.isoflop(plots / f"{file_name(name)}_isoflop.png", ladder, label),
-        "IsoFLOP curves: the best that each static shape has reached with the same training compute"
-        " (geometric mean of the seeds).",
-    )
-    if any(ladder.frontier):
+    if ladder.others:
         page.figure(
-            compute.frontier(plots / f"{file_name(name)}_frontier.png", ladder, label),
-            "The compute-optimal frontier: FLOPs of the static shape that reaches each value first, over"
-            " those of the runs that change shape.",
+            figures.against_static(plots / f"{file_name(name)}_adaptive.png", ladder, label),
+            "The runs that change their shape and every static run, as measured, of all seeds. Vertical"
+            " lines: where the plan changes shape. Dotted: what the laws predicted of it.",
         )
-    if ladder.cheap:
-        page.text(CHEAP)
-        page.table(*tables.cheap(ladder.cheap))
+        for method in ("adaptive", "online"):
+            if method in ladder.runs and (line := before_change(ladder, method)):
+                page.text(f"{line[0].upper()}{line[1:]}.")
+        page.text(SAVINGS)
+    page.table(*tables.targets(ladder, ladder.targets, metric))
+    page.figure(
+        figures.laws_and_plan(
+            plots / f"{file_name(name)}_schedule.png", ladder, label, result.config.first_flops
+        ),
+        f"Every static run (points), the law E = {result.law.formula}, x in FLOPs, fitted to its shape"
+        " (lines), and the plan, which follows the steepest of them at each error. Pale points are before"
+        " the first FLOPs that laws are fitted to.",
+    )
+    if len(ladder.others) > 1:
+        page.figure(
+            figures.baselines(plots / f"{file_name(name)}_baselines.png", ladder, label),
+            "The adaptive runs beside schedules that know no laws, and the static shapes: medians over the"
+            " seeds, with their range.",
+        )
+    with page.details(f"{name}: remarks" if len(result.ladders) > 1 else "Remarks"):
+        for line in remarks(ladder, result):
+            page.text(line)
 
 
 def _save_curves(path: epath.Path, ladder: LadderResult) -> None:

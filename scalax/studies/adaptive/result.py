@@ -110,13 +110,15 @@ class MethodRun(NamedTuple):
 
 class Needed(NamedTuple):
     """What a method needs for a target, seed by seed. savings: FLOPs (or time) of the best static run over
-    its own; their geometric mean over the seeds, and one by one."""
+    its own; their geometric mean over the seeds, and one by one. wall_s: steps times the seconds of a step of
+    their shape. same: whether, by then, it was still the best static run itself, as it had not changed."""
 
     flops: list[float]
     wall_s: list[float]
     savings: float
     savings_by_seed: list[float]
     wall_savings: float
+    same: list[bool]
 
 
 class Target(NamedTuple):
@@ -153,7 +155,7 @@ class FrontierPoint(NamedTuple):
 
 class LadderResult(NamedTuple):
     """One ladder of shapes. runs: of each method, one a seed; the static runs are named by their shape.
-    frontier: of each seed."""
+    frontier: of each seed. step_s: seconds of a step of each shape, measured in its static runs."""
 
     shapes: list[str]
     settings: dict[str, Settings]
@@ -168,6 +170,7 @@ class LadderResult(NamedTuple):
     other_targets: dict[str, list[Target]]
     isoflop: list[IsoFlop]
     frontier: list[list[FrontierPoint]]
+    step_s: dict[str, float]
 
     @property
     def others(self) -> list[str]:

@@ -5,10 +5,10 @@ from typing import Any
 
 from etils import epath
 
-from scalax import train, typed
+from scalax import records, train, typed
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
-from scalax.studies.adaptive import fits, online, tuning
+from scalax.studies.adaptive import beforehand, fits, online, tuning
 from scalax.studies.adaptive.config import AdaptiveConfig
 from scalax.studies.adaptive.ladder import TrainRuns, make_ladder
 from scalax.studies.adaptive.result import AdaptiveResult, ShapeCost
@@ -31,6 +31,7 @@ def run(
     for line in experiment.said():
         say(line)
     experiment.evaluator.check(config.metric)
+    experiment_of = {"runs": experiment, "tuning": experiment.evaluated(tuning.evaluation(config))}
     example_flops: dict[str, dict[Shape, float]] = {}
     for name, shapes in config.ladders().items():
         for shape in shapes:
@@ -39,21 +40,33 @@ def run(
         tuning.check_budget(config, shapes, lambda s, batch: experiment.cost(s, batch).step.flops)
         if config.online:
             online.planner(config, example_flops[name])
+    for directory, spec in beforehand.first_specs(config, example_flops):
+        where = epath.Path(out) / directory
+        if records.is_finished(where / spec.name):
+            train.read(experiment_of[directory], spec, where)  # raises for one of another config
+    wanted, seconds = beforehand.wanted(config, out), 0.0
+    if wanted.flops:
+        seconds = beforehand.seconds(
+            config, experiment, list(example_flops.values()), wanted.flops, epath.Path(out) / "runs"
+        )
+        say(beforehand.said(wanted, seconds))
+    for hook in hooks:
+        hook.study(wanted.flops, seconds)
     costs: dict[str, ShapeCost] = {}
 
-    def trainer(experiment: train.Experiment, directory: str, lenient: bool = False) -> TrainRuns:
+    def trainer(directory: str, lenient: bool = False) -> TrainRuns:
         """Trains runs in a directory; gives the records of each, with `lenient` None of one that failed."""
 
         def train_runs(specs: Sequence[train.RunSpec]) -> list[list[RunRecord] | None]:
-            runs = train.execute(experiment, specs, epath.Path(out) / directory, hooks, say, lenient)
+            where = epath.Path(out) / directory
+            runs = train.execute(experiment_of[directory], specs, where, hooks, say, lenient)
             for run in runs.values():
                 costs.update(typed.from_json(dict[str, ShapeCost], run.info.costs, directory))
             return [runs[spec.name].records if spec.name in runs else None for spec in specs]
 
         return train_runs
 
-    train_runs = trainer(experiment, "runs")
-    train_candidates = trainer(experiment.evaluated(tuning.evaluation(config)), "tuning", lenient=True)
+    train_runs, train_candidates = trainer("runs"), trainer("tuning", lenient=True)
     made = {
         name: make_ladder(config, name, of_ladder, experiment.targets, train_runs, train_candidates)
         for name, of_ladder in example_flops.items()

@@ -59,10 +59,16 @@ def flops(ladder: LadderResult, metric: str) -> Table:
 def wall(ladder: LadderResult, metric: str) -> Table:
     """The same savings in training time."""
     rows = [
-        [f"{row.target:.4g}", *(times_text(row.methods[name].wall_savings) for name in ladder.others)]
+        [f"{row.target:.4g}", *(_wall_text(row.methods[name]) for name in ladder.others)]
         for row in ladder.targets
     ]
     return Table([metric, *ladder.others], rows)
+
+
+def step_seconds(ladder: LadderResult) -> Table:
+    """Of each static shape."""
+    rows = [[shape, f"{seconds * 1e3:.3g} ms"] for shape, seconds in ladder.step_s.items()]
+    return Table(["shape", "a training step"], rows)
 
 
 def settings(ladder: LadderResult, config: RunConfig) -> Table:
@@ -132,11 +138,11 @@ def laws(fitted: dict[str, FittedLaw], form: LawForm) -> Table:
     """The parameters of each shape's law, with their standard errors."""
 
     def cell(law: FittedLaw, name: str) -> str:
-        number = law.params[name]
-        value = f"{number:.4g}" if math.isfinite(number) else "beyond 1e308"
         if name in law.at_bound:
-            return f"{value} (end of its range)"
-        return f"{value} ± {law.stderr[name]:.2g}" if law.determined(name) else f"{value} (undetermined)"
+            return "undetermined (end of its range)"
+        if not law.determined(name):
+            return "undetermined"
+        return f"{law.params[name]:.4g} ± {law.stderr[name]:.2g}"
 
     rows = [
         [shape, *(cell(law, name) for name in form.labels), f"{law.rmsle:.3g}"]
@@ -191,8 +197,14 @@ def mean_flops(values: Sequence[float]) -> str:
     return flops_text(math.exp(sum(math.log(value) for value in values) / len(values)))
 
 
+def _wall_text(needed: Needed) -> str:
+    return "no change yet" if all(needed.same) else times_text(needed.wall_savings)
+
+
 def savings_text(needed: Needed) -> str:
-    """Mean, and from the least to the most over the seeds."""
+    """Mean, and from the least to the most over the seeds; in words where nothing had changed yet."""
+    if all(needed.same):
+        return "no change yet"
     each = [value for value in needed.savings_by_seed if math.isfinite(value)]
     if not math.isfinite(needed.savings):
         seeds = len(needed.savings_by_seed)

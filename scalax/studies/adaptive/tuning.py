@@ -65,15 +65,7 @@ def tune(
     best, spent = {shape: Settings() for shape in shapes}, {}
     if not config.tune.share:
         return best, 0.0
-    search = {
-        "lr": (config.run.optim.lr, config.tune.lrs),
-        "batch_size": (config.run.batch_size, config.tune.batch_sizes),
-        "weight_decay": (config.run.optim.weight_decay, config.tune.weight_decays),
-    }
-    for name, (default, values) in search.items():
-        candidates = sorted({default, *values})
-        if len(candidates) == 1:
-            continue
+    for name, candidates in choices(config).items():
         tried = [(shape, best[shape]._replace(**{name: value})) for shape in shapes for value in candidates]
         runs = train_candidates([candidate(config, shape, settings) for shape, settings in tried])
         for shape in shapes:
@@ -89,6 +81,16 @@ def tune(
             best[shape] = min(scores, key=scores.__getitem__)
         spent |= {run[0].run: run[-1].flops for run in runs if run}  # a candidate may come twice
     return best, math.fsum(spent.values())
+
+
+def choices(config: AdaptiveConfig) -> dict[str, list[float]]:
+    """The values of each setting that is searched, the config's own among them."""
+    search = {
+        "lr": {config.run.optim.lr, *config.tune.lrs},
+        "batch_size": {config.run.batch_size, *config.tune.batch_sizes},
+        "weight_decay": {config.run.optim.weight_decay, *config.tune.weight_decays},
+    }
+    return {name: sorted(values) for name, values in search.items() if len(values) > 1}
 
 
 def candidate(config: AdaptiveConfig, shape: Shape, settings: Settings) -> RunSpec:

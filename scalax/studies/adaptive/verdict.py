@@ -1,0 +1,159 @@
+"""The answer of an adaptive study in a sentence: what was saved or lost, and how sure that is."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from scalax import metrics
+from scalax.studies.adaptive.result import Change, LadderResult, LawForm, MethodRun, Needed, Target
+
+SLOW_RECOVERY = 0.25  # of the FLOPs before a change: beyond it, the change is why a run fell behind
+SLOW_PACE = 0.9  # of the law's
+SPEAKERS = {"adaptive": "the adaptive model", "online": "the model that plans as it goes"}
+
+
+def verdict(ladder: LadderResult, metric: str, form: LawForm) -> str:
+    """What changing the shape saved or lost against the best fixed shape, with the range over the seeds.
+
+    - ladder: what was measured.
+    - metric: that the targets are values of.
+    - form: of the laws, which says when one is determined.
+    """
+    if "adaptive" in ladder.runs:
+        return _answer(ladder, metric, form, "adaptive")
+    message, loose = _sentence(ladder.plan.message), loose_laws(ladder, form)
+    if ladder.plan.schedule is not None and loose:
+        alone = ladder.plan.schedule.stages[0].shape
+        message = (
+            "Whether a change of shape pays is not known, as the data do not determine the law of"
+            f" {', '.join(loose)}; by the laws as they are, {alone} alone is best"
+        )
+    if "online" not in ladder.runs:
+        return message
+    return f"{message}. {_answer(ladder, metric, form, 'online')}"
+
+
+def before_change(ladder: LadderResult, method: str) -> str:
+    """Which share of the targets says nothing of the method, as it had not changed its shape by then."""
+    same = sum(all(row.methods[method].same) for row in ladder.targets)
+    if not same or not _changes(ladder, method):
+        return ""
+    return (
+        f"{same} of the {len(ladder.targets)} targets came before {SPEAKERS[method]} changed its shape for"
+        " the first time: until then it is the fixed shape itself, and saves nothing"
+    )
+
+
+def loose_laws(ladder: LadderResult, form: LawForm) -> list[str]:
+    """Shapes whose laws the data do not determine."""
+    return [
+        shape for shape, law in ladder.laws.items() if not all(law.determined(name) for name in form.decisive)
+    ]
+
+
+def told(ladder: LadderResult, method: str) -> Target | None:
+    """The target that is told of: the middle one; where the method had not changed its shape by then, the
+    middle one of those after its first change. None where there is none."""
+    later = [row for row in ladder.targets if not all(row.methods[method].same)]
+    middle = ladder.targets[(len(ladder.targets) - 1) // 2]
+    if middle in later:
+        return middle
+    return later[(len(later) - 1) // 2] if later else None
+
+
+def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> str:
+    who, row = SPEAKERS[method], told(ladder, method)
+    if row is None and not _changes(ladder, method):
+        return f"{_sentence(who)} never changed its shape, so that there is nothing to compare"
+    because = _because(ladder, form) if method == "adaptive" else ""  # changes of the adaptive runs are kept
+    ends = _ends(ladder, metric, method)
+    behind = _end(ladder.runs[method]) > min(_end(ladder.runs[shape]) for shape in ladder.shapes)
+    if row is None:
+        why = f"{who} had not changed its shape when it reached the last of the targets, and {ends}"
+        return f"Adaptive training lost here: {why}{because}" if behind else _sentence(why)
+    needed = row.methods[method]
+    goal = f"to reach {_a(metrics.get(metric).title)} of {row.target:.3g}"
+    if not math.isfinite(needed.savings):
+        missed = sum(not math.isfinite(value) for value in needed.savings_by_seed)
+        seeds = len(needed.savings_by_seed)
+        did = f"in {missed} of {seeds} seeds {who} did" if seeds > 1 else f"{who} did"
+        goal = goal.removeprefix("to ")
+        return f"Adaptive training lost here: {did} not {goal}, which the best fixed shape did{because}"
+    if needed.savings < 1:
+        more, seeds = _times(1 / needed.savings), _range([1 / value for value in needed.savings_by_seed])
+        lost = f"{goal} {who} needed {more} more FLOPs than the best fixed shape ({seeds})"
+        if unsure := _unsure(needed):
+            return f"{_sentence(lost)}{unsure}"
+        return f"Adaptive training lost here: {lost}{because}"
+    said = (
+        f"{_sentence(goal)} {who} needed {_times(needed.savings)} fewer FLOPs than the best fixed shape"
+        f" ({_range(needed.savings_by_seed)}){_unsure(needed)}"
+    )
+    return f"{said}; but {ends}" if behind else said
+
+
+def _changes(ladder: LadderResult, method: str) -> bool:
+    """Whether any of its runs changed its shape."""
+    return any(len(run.shapes) > 1 for run in ladder.runs[method])
+
+
+def _ends(ladder: LadderResult, metric: str, method: str) -> str:
+    """Where it ended, and where the best static shape did."""
+    best = min(ladder.shapes, key=lambda shape: _end(ladder.runs[shape]))
+    mine, theirs = _end(ladder.runs[method]), _end(ladder.runs[best])
+    title = metrics.get(metric).title
+    return f"it ended at {_a(title)} of {mine:.3g}, the best fixed shape ({best}) at {theirs:.3g}"
+
+
+def _end(runs: Sequence[MethodRun]) -> float:
+    return statistics.fmean(run.values[-1] for run in runs)
+
+
+def _because(ladder: LadderResult, form: LawForm) -> str:
+    """What the measured changes of shape, or else the laws, say of why."""
+    worst = max(ladder.switches, key=_harm, default=None)
+    if worst is not None and _harm(worst) > SLOW_RECOVERY:
+        change = f"the change from {worst.before} to {worst.after}"
+        if not worst.recovered:
+            return f"; because {change} raised the error by {worst.jump:.2g}, and it never came back"
+        return (
+            f"; because after {change} it took {worst.recovery_share:.0%} of the FLOPs spent by then until"
+            " the error was back where it had been"
+        )
+    slow = [change for change in ladder.switches if change.pace < SLOW_PACE]
+    if slow:
+        slowest = min(slow, key=lambda change: change.pace)
+        return (
+            f"; because after the change to {slowest.after} it learnt {slowest.pace:.2g} times as fast as"
+            " the law of that shape says"
+        )
+    if loose := loose_laws(ladder, form):
+        return f"; because the data do not determine the law of {', '.join(loose)}, and the plan is a guess"
+    return ""
+
+
+def _harm(change: Change) -> float:
+    return change.recovery_share if change.recovered else math.inf
+
+
+def _unsure(needed: Needed) -> str:
+    low, high = min(needed.savings_by_seed), max(needed.savings_by_seed)
+    return ", which the seeds do not tell from no difference" if low <= 1 <= high and low < high else ""
+
+
+def _range(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return "one seed"
+    return f"{_times(min(values))} to {_times(max(values))}, {len(values)} seeds"
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}x"
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,86 @@
+"""Studies that are finished: whether anything has changed since, and what is shown where nothing has."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from etils import epath
+
+import scalax
+from scalax import records, studies, typed
+
+MARK = ".settled.json"
+
+
+def keep(config: Any, out: Any) -> None:
+    """Note in directory `out` of what its study.json was made; to be called when that is written.
+
+    config: of the study.
+    """
+    if (mark := _mark(config, out)) is not None:
+        records.write_atomically(epath.Path(out) / MARK, json.dumps(mark))
+
+
+def runs_of(config: Any, out: Any) -> int | None:
+    """How many finished runs the study.json in directory `out` was made of.
+
+    None where the study is to be done, again or for the first time: the config, a record of a run, a file of
+    scalax or a file of the user that was loaded is another than it was then.
+    """
+    path = epath.Path(out) / MARK
+    try:
+        kept = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return kept["runs"] if kept == _mark(config, out) else None
+
+
+def _mark(config: Any, out: Any) -> dict[str, Any] | None:
+    """What a result depends on; None where it is none of ours, of which we do not know that."""
+    study = studies.of(config)
+    if not study.Config.__module__.startswith("scalax."):
+        return None
+    where = epath.Path(out)
+    found = [run for name in study.directories for run in _finished(where / name)]
+    result = where / studies.FILE
+    if not result.exists():
+        return None
+    return {
+        "config": _digest([json.dumps(typed.to_json(config)).encode()]),
+        "code": _digest(_code()),
+        "result": _digest([result.read_bytes()]),
+        "records": _digest(
+            part
+            for run in found
+            for part in (str(run.relative_to(where)).encode(), (run / records.METRICS_FILE).read_bytes())
+        ),
+        "runs": len(found),
+    }
+
+
+def _finished(directory: epath.Path) -> list[epath.Path]:
+    if not directory.is_dir():
+        return []
+    runs = sorted(path for path in directory.iterdir() if records.is_run(path))
+    return [path for path in runs if records.is_finished(path)]
+
+
+def _code() -> Iterator[bytes]:
+    """The files of scalax, and those of a user (module_of)."""
+    package = Path(scalax.__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        yield str(path.relative_to(package)).encode()
+        yield path.read_bytes()
+    for name in sorted(sys.modules):
+        if stamp := getattr(sys.modules[name], "STAMP", None):
+            yield Path(stamp[0]).read_bytes()
+
+
+def _digest(parts) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(hashlib.sha256(part).digest())
+    return total.hexdigest()
