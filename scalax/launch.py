@@ -39,7 +39,7 @@ from scalax.compilation import keep_programs
 from scalax.errors import UserError
 from scalax.names import printable
 from scalax.overrides import RUN, flag_of, flags, key_of, keys, load, override
-from scalax.places import make_directory
+from scalax.places import existing, make_directory
 from scalax.schedule import Schedule
 from scalax.terminal import ended_quietly, print_error, warn_of_other_package
 
@@ -126,16 +126,16 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
     from scalax import studies
     from scalax.studies import settled
 
-    study = studies.of(config)
+    study, out = studies.of(config), directory_of(config, options.out)
+    existing(out, FLAGS["out"])
+    if not options.plan_only and is_alone(options) and (count := settled.runs_of(config, out)):
+        print(f"nothing to do: {count} runs finished. This is their result:\n")
+        print(studies.report(out))
+        return 0
     check_used(config, study, given)
     if options.plan_only:
         refuse([name for name in OF_TRAINING if getattr(options, name)], "beside --plan-only")
         print(planned(study, config), end="")
-        return 0
-    out = directory_of(config, options.out)
-    if is_alone(options) and (count := settled.runs_of(config, out)):
-        print(f"nothing to do: {count} runs finished. This is their result:\n")
-        print(studies.report(out))
         return 0
     from scalax.report.progress import Display
     from scalax.train import distributed, preempt
@@ -168,7 +168,7 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
 def is_alone(options: argparse.Namespace) -> bool:
     """Whether the launch is no part of a run of several processes, as far as can be said without JAX."""
     given = options.processes or os.environ.get("SCALAX_PROCESSES")
-    return not given and int(os.environ.get("SLURM_STEP_NUM_TASKS", 1)) < 2
+    return not given and os.environ.get("SLURM_STEP_NUM_TASKS", "1") == "1"
 
 
 def planned(study: Any, config: Any) -> str:

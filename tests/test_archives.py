@@ -284,7 +284,7 @@ def test_one_class_is_nothing_to_train_on(tmp_path):
 
 def test_what_else_people_give_is_named(tmp_path):
     np.save(tmp_path / "set.npy", IMAGES)
-    with rejects("set.npy", "numpy.savez"):
+    with rejects("set.npy", "np.savez"):
         data.load(config(tmp_path / "set.npy"))
     encrypted(tmp_path / "set.npz")
     with rejects("set.npz", "encrypted"):

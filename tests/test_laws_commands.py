@@ -137,7 +137,18 @@ finally:
     assert time.monotonic() - began < 5  # 0.2 s on an idle machine
 
 
-@pytest.mark.parametrize("name", ["laws.fitting", "laws.forecasting", "laws.family", "errors"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "laws.fitting",
+        "laws.forecasting",
+        "laws.family",
+        "laws.watch",
+        "laws.joint.fitting",
+        "laws.speedup.compare",
+        "errors",
+    ],
+)
 def test_documented_examples(name):
     module = importlib.import_module(f"scalax.{name}")
     failed, attempted = doctest.testmod(module)
@@ -145,12 +156,13 @@ def test_documented_examples(name):
     assert failed == 0
 
 
-def test_notebook_runs_and_keeps_no_outputs():
+def test_notebook_runs_and_keeps_no_outputs(monkeypatch):
     """Its cells, in this process, which has compiled what they need."""
     cells = json.loads((ROOT / "colab" / "laws.ipynb").read_text())["cells"]
     code = [cell for cell in cells if cell["cell_type"] == "code"]
     assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
     names: dict = {}
+    monkeypatch.chdir(ROOT / "colab")
     for cell in code:
         exec("".join(line for line in cell["source"] if not line.startswith("%")), names)
     assert names["figure"].axes

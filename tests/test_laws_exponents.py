@@ -8,6 +8,7 @@ import pytest
 from scalax import laws
 from scalax.cli import main
 from scalax.laws.exponents import Exponent, contrast, exponents
+from scalax.laws.profile import profile
 from tests.rejects import rejects
 
 X = np.geomspace(1e3, 1e6, 40)
@@ -60,11 +61,25 @@ def test_peaks_are_found_under_noise():
 def test_no_peak_is_an_answer():
     found = [laws.until_peak(laws.Curve(X, 0.1 + 3 * X**-0.3 * np.exp(0.02 * e))) for e in
              np.random.default_rng(0).standard_normal((40, len(X)))]  # fmt: skip
-    assert sum(peak.x is not None for peak in found) <= 3
+    assert sum(peak.found for peak in found) <= 3
     curve = laws.Curve(X, X**-0.3)
     assert laws.before_peak(curve, laws.until_peak(curve)) is curve
     with rejects("'few'", 8):
         laws.until_peak(laws.Curve(X[:5], X[:5] ** -0.3, "few"))
+
+
+def test_best_fit_and_best_extrapolation():
+    fit = X < 1e5
+    curve = laws.Curve(X, 0.05 + 3 * X**-0.4, "c", fit)
+    made = profile(curve)
+    assert made.best_fit == pytest.approx(0.4, rel=0.1)
+    assert made.best_extrapolation == pytest.approx(0.4, rel=0.1)
+    bent = laws.Curve(X, 0.05 + 3 * X**-0.3 / (1 + (X / 1e5) ** 0.4), "c", fit)
+    made = profile(bent)
+    assert made.best_extrapolation != made.best_fit
+    assert made.lost > 1.5
+    with rejects("'c'", "split"):
+        profile(laws.Curve(X, X**-0.3, "c"))
 
 
 def test_commands(tmp_path, capsys):
@@ -74,8 +89,8 @@ def test_commands(tmp_path, capsys):
     [fit] = json.loads((tmp_path / "fit.json").read_text())
     assert fit["diagnostics"]["points"] < len(X)
     assert "begins to rise" in capsys.readouterr().out
-    assert main(["exponents", "--example", "--laws", "m1,m2", "--out", str(tmp_path / "e")]) == 0
+    assert main(["exponents", "--example", "--laws", "m1,m2", "--profile", "--out", str(tmp_path / "e")]) == 0
     data = json.loads((tmp_path / "e" / "exponents.json").read_text())
     assert len(data["exponents"]) == 6
     assert data["contrasts"][0]["first"] == "m2"
-    assert (tmp_path / "e" / "exponents.png").exists()
+    assert {path.name for path in (tmp_path / "e").glob("*.png")} == {"exponents.png", "profiles.png"}

@@ -72,14 +72,10 @@ def parameters(draw, family):
         return dict(e_inf=draw(unit(0.05, 0.4)) * scale, b=scale * 1e6**-c, c=c)
     if family == "m3":
         return dict(b=scale * 1e6**-c, g=10 ** -draw(unit(7.5, 9.0)), c=c)
-    if family == "m4":
-        return dict(
-            e_inf=draw(unit(0.05, 0.3)),
-            e_0=draw(unit(0.8, 1.2)),
-            a=draw(unit(0.4, 1.5)),
-            b=(10 ** draw(unit(6.5, 7.5))) ** -c,
-            c=c,
-        )
+    if family in ("m4", "m4_alpha1"):
+        law = dict(e_inf=draw(unit(0.05, 0.3)), e_0=draw(unit(0.8, 1.2)))
+        law |= {"a": draw(unit(0.4, 1.5))} if family == "m4" else {}
+        return {**law, "b": (10 ** draw(unit(6.5, 7.5))) ** -c, "c": c}
     if family == "downstream":
         return dict(e_ir=draw(unit(0.02, 0.3)), k=draw(unit(0.3, 1.0)), alpha=draw(unit(0.4, 3.0)))
     if family == "two_variables":

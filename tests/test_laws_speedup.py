@@ -93,10 +93,12 @@ def test_intervals_hold_known_speedups():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scene", SCENES)
-def test_coverage(scene):
-    [*_, whole] = coverage(30, [scene], seed=1)
-    assert 0.85 <= whole.inside <= 0.95
+def test_coverage():
+    """Of 150 pairs a scene, whose share has a standard error of two per cent."""
+    inside = [each.inside for each in coverage(30, seed=1) if each.law == "all"]
+    assert len(inside) == len(SCENES)
+    assert all(0.82 <= share <= 0.97 for share in inside)
+    assert 0.85 <= np.mean(inside) <= 0.95
 
 
 def write(path, recipes, columns=("recipe", "seed", "tokens", "loss")):

@@ -243,7 +243,7 @@ def test_one_array_alone_gets_a_sentence(tmp_path, capsys):
 def test_the_share_of_the_search_is_named(tmp_path, capsys):
     words = ["--tune.share", "1e-4", "--tune.lrs", "1e-3", "--out", str(tmp_path / "out")]
     assert launch.main([QUICKSTART, *words]) == 2
-    rejected(capsys, "tune.share 0.0001", "budget_flops 1e+11", "1e+07")
+    rejected(capsys, "tune.share 0.0001", "budget_flops 1.4e+11", "1.4e+07")
 
 
 def test_rates_that_print_alike_have_runs_of_their_own():
@@ -283,7 +283,8 @@ def test_a_published_model_in_a_study_is_the_published_one():
     task = ImageClassification((32, 32, 3), 10, 0.0, 0, False)
     config = ModelConfig(names=("vit-ti/16",)).resolved(32)
     built = model_builder(config, task, "float32")(config.shape("vit-ti/16", 16), training=False)
-    assert built == models.build("vit-ti/16", 10, image_size=32)
+    # Positions on another grid are antialiased in published weights alone.
+    assert built == dataclasses.replace(models.build("vit-ti/16", 10, image_size=32), antialias=False)
     assert dataclasses.replace(built, representation=True) == model_builder(
         dataclasses.replace(config, representation=True), task, "float32"
     )(Shape(16, 192, 12), training=False)

@@ -11,8 +11,8 @@ from scalax import cli, models
 from scalax.throughput import agreement, reference, spec, timm_models
 from tests.rejects import rejected, rejects
 
-TINY = ["throughput", "V16-1/4", "--image", "8", "--batch", "16", "--classes", "3"]
-TINY += ["--steps", "2", "--rounds", "3"]
+MODEL = ["throughput", "V16-1/4", "--image", "8", "--batch", "16", "--classes", "3"]
+TINY = [*MODEL, "--steps", "2", "--rounds", "3"]
 KEYS = ["images_per_s", "flops_per_s", "mfu", "compile_s", "step_ms", "peak_bytes"]
 
 
@@ -58,7 +58,7 @@ def test_the_plain_model_has_the_parameters_of_ours():
 
 
 def test_a_population_and_its_runs_one_by_one(capsys):
-    assert cli.main([*TINY, "--members", "3", "--json"]) == 0
+    assert cli.main([*MODEL, "--members", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["images_per_s"] == pytest.approx(3 * 16e3 / result["step_ms"])
     assert result["ratio"] == pytest.approx(result["step_ms"] / (3 * result["step_ms_alone"]))

@@ -10,7 +10,7 @@ from scipy.optimize import curve_fit
 from scipy.spatial import ConvexHull
 from scipy.stats import kendalltau, spearmanr
 
-from scalax import transfer
+from scalax import records, transfer
 from tests.rejects import rejects
 
 RNG = np.random.default_rng(0)
@@ -214,13 +214,11 @@ def test_documented_examples(name):
 
 
 def test_a_result_reads_itself_back(tmp_path):
-    import json
-
     from scalax.typed import to_json
 
     result = transfer.analyse(table(), resamples=20, draws=2)
     path = tmp_path / "transfer.json"
-    path.write_text(json.dumps(to_json(result)))
+    path.write_text(records.dumps(to_json(result)))
     assert repr(transfer.read_result(path)) == repr(result)
     path.write_text('{"version": 0}')
     with rejects("version", path.name):

@@ -1,15 +1,24 @@
 """Scaling exponents of learning curves by law, task and model, with intervals."""
 
 import argparse
+from typing import TYPE_CHECKING
 
 from scalax.cli._curves import add_curve_arguments, curves_of, names, print_remarks
 from scalax.errors import UserError
+
+if TYPE_CHECKING:
+    from scalax.laws import Curves
 
 HELP = "scaling exponents of learning curves, by law, task and model"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     add_curve_arguments(parser, "runs/exponents")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="also fit M2 at many fixed exponents: the best for rows to fit, and for rows held out",
+    )
     parser.add_argument("--laws", dest="families", default="m2,m4", help="laws with an exponent c (m2,m4)")
 
 
@@ -37,4 +46,29 @@ def run(args: argparse.Namespace) -> None:
         ratio, share = ("{:.3g} ({:.3g} to {:.3g})".format(*v) for v in (each.ratio, each.share))
         print(f"  {each.first} over {each.second}, {each.curves} curves: {ratio}, over 1 in {share} of them")
     print("ratios are medians; in brackets 90% of resampled curves")
+    if args.profile:
+        _profiles(args, curves, short)
     print(f"wrote {args.out}/exponents.json, exponents.csv and exponents.png")
+
+
+def _profiles(args: argparse.Namespace, curves: "Curves", short: dict[str, str]) -> None:
+    from scalax.laws.profile import profile
+    from scalax.report import console, exponent_files
+
+    made = {curve.name: profile(curve) for curve in curves if not curve.fit.all()}
+    if not made:
+        raise UserError("`profile` needs rows held out; name their column in `split`")
+    exponent_files.write_profiles(args.out, made)
+    rows = [
+        [
+            short[name],
+            p.best_fit,
+            p.best_extrapolation,
+            float(p.held_out[p.fitted.argmin()]),
+            p.held_out.min(),
+        ]
+        for name, p in made.items()
+    ]
+    columns = ["curve", "c of best fit", "of best extrapolation", "held-out RMSLE", "at the other"]
+    console.print_table("M2 at fixed exponents", columns, rows)
+    print(f"wrote {args.out}/profiles.csv and profiles.png")

@@ -86,6 +86,10 @@ def contrast(found: Sequence[Exponent], first: str, second: str, seed: int = 0) 
     logs = np.log([by[curve, first] / by[curve, second] for curve in both])
     drawn = np.random.default_rng(seed).integers(0, len(logs), (RESAMPLES, len(logs)))
     medians, shares = np.exp(np.median(logs[drawn], 1)), (logs[drawn] > 0).mean(1)
-    (low, high), (least, most) = (np.quantile(v, [0.05, 0.95]).tolist() for v in (medians, shares))
-    ratio, share = (float(np.exp(np.median(logs))), low, high), (float((logs > 0).mean()), least, most)
-    return Contrast(first, second, len(logs), ratio, share)
+
+    def ends(values: np.ndarray, middle: float) -> tuple[float, float, float]:
+        low, high = np.quantile(values, [0.05, 0.95])
+        return float(middle), float(low), float(high)
+
+    ratio = ends(medians, np.exp(np.median(logs)))
+    return Contrast(first, second, len(logs), ratio, ends(shares, (logs > 0).mean()))

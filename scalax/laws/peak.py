@@ -15,20 +15,26 @@ LEAST_ROWS = 8  # of different x
 
 
 class Peak(NamedTuple):
-    """Where performance peaks (the error is least), or None in `x` where it does not.
+    """Where performance peaks (the error is least).
 
-    - x: of the peak; low, high: its 80% interval, over refits with noise of the rows' size; nan without one.
+    - x: of the peak, nan where there is none.
+    - low, high: its 80% interval, over refits with noise of the rows' size.
     - rise: how much log y rises from the peak to the end; error: its standard error.
     """
 
-    x: float | None
+    x: float
     low: float
     high: float
     rise: float
     error: float
 
+    @property
+    def found(self) -> bool:
+        """Whether there is a peak."""
+        return self.x == self.x
+
     def __str__(self) -> str:
-        if self.x is None:
+        if not self.found:
             return f"no peak: y rises by {self.rise:+.2%} after its least, give or take {self.error:.2%}"
         ends = f"80%: {self.low:.4g} to {self.high:.4g}"
         return f"y begins to rise at {self.x:.4g} ({ends}), by {self.rise:.2%} to the end"
@@ -56,7 +62,7 @@ def until_peak(curve: Curve, seed: int = 0) -> Peak:
     end = smoother[-1] - smoother[least]
     rise, error = float(end @ log_y), float(noise * np.sqrt(end @ end)) if least < len(log_x) - 1 else 0.0
     if least == len(log_x) - 1 or rise < RISE * error:
-        return Peak(None, np.nan, np.nan, rise, error)
+        return Peak(np.nan, np.nan, np.nan, rise, error)
     rng = np.random.default_rng(seed)
     again = (smooth + noise * rng.standard_normal((RESAMPLES, len(log_x)))) @ smoother.T
     x = np.exp(log_x + points.center_x)
@@ -66,7 +72,7 @@ def until_peak(curve: Curve, seed: int = 0) -> Peak:
 
 def before_peak(curve: Curve, peak: Peak) -> Curve:
     """The curve whose rows to fit end at the peak; itself without one."""
-    if peak.x is None:
+    if not peak.found:
         return curve
     fit = curve.fit & (curve.x <= peak.x)
     return Curve(curve.x, curve.y, curve.name, fit, curve.notes, curve.labels, curve.scale, curve.key)

@@ -1,17 +1,19 @@
 """What `scalax exponents` leaves in a directory: JSON, CSV and a figure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from etils import epath
+from matplotlib.ticker import NullFormatter
 
 from scalax.laws import Curve
 from scalax.laws.exponents import Contrast, Exponent
+from scalax.laws.profile import Profile
 from scalax.report.joint_figures import few_decades
 from scalax.report.law_figures import colours
 from scalax.report.law_files import write_csv, write_json
-from scalax.report.style import grid
+from scalax.report.style import COLOURS, INK, grid
 
 COLUMNS = 3
 
@@ -61,3 +63,29 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Exponent]) -> None
             axes.set(xscale="log", title=group, xlim=(middle.min() / 2, middle.max() * 2))
             few_decades(axes, middle)
             axes.legend(fontsize=6)
+
+
+def write_profiles(out: Path, profiles: Mapping[str, Profile]) -> None:
+    """profiles.csv (a row a curve and exponent) and profiles.png: fitted and held-out error over exponents.
+
+    - out: directory to write to.
+    - profiles: by curve.
+    """
+    rows = [
+        {"curve": name, "c": float(c), "fitted": float(fitted), "held_out": float(held)}
+        for name, p in profiles.items()
+        for c, fitted, held in zip(p.c, p.fitted, p.held_out, strict=True)
+    ]
+    write_csv(out / "profiles.csv", rows)
+    columns = min(6, len(profiles))
+    with grid(epath.Path(out / "profiles.png"), len(profiles), columns, (1.9, 1.5)) as panels:
+        for axes, (name, p) in zip(panels, profiles.items(), strict=True):
+            for values, colour, label in ((p.fitted, INK, "to fit"), (p.held_out, COLOURS[5], "held out")):
+                axes.plot(p.c, values, color=colour, lw=1.1, label=label)
+                axes.axvline(p.c[values.argmin()], color=colour, lw=0.8, ls=":")
+            axes.set(xscale="log", yscale="log")
+            axes.set_title(name[-26:], fontsize=7)
+            axes.xaxis.set_minor_formatter(NullFormatter())
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        panels[0].legend(fontsize=6)
+        panels[0].set_ylabel("RMSLE of M2 by its exponent")

@@ -17,6 +17,7 @@ from numpy.polynomial.legendre import legvander
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
 BENDS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of the process, over a curve's height / width^1.5
+BEND_PRIOR = (0.3, 0.3, 0.25, 0.1, 0.05)  # probability of each
 SEEDS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # standard deviation of seeds over that of a row's noise
 SHARED = (0.0, 0.3, 0.6, 0.9)  # part of the seeds' variance that paired recipes share
 NOISES = (0.7, 0.85, 1.0, 1.2, 1.4)  # over the noise that rows show
@@ -91,7 +92,8 @@ class Model:
             for bend, seed, share, of_noise in itertools.product(bends, seeds, shared, NOISES)
             if seed > 0 or share == shared[0]
         ]
-        evidence = np.array([self._log_evidence(setting) for setting in found])
+        likely = dict(zip(bends.tolist(), np.log(BEND_PRIOR), strict=True))
+        evidence = np.array([likely[setting.bend] + self._log_evidence(setting) for setting in found])
         weights = np.exp(evidence - evidence.max())
         weights /= weights.sum()
         self.settings = [s._replace(weight=float(w)) for s, w in zip(found, weights, strict=True)]
@@ -147,7 +149,7 @@ class Model:
         return float(fit / 2 - volume / 2 - len(self.rows.v) * np.log(s.noise))
 
 
-def first_crossings(u: np.ndarray, paths: np.ndarray, targets: Sequence[float] | np.ndarray) -> np.ndarray:
+def first_crossings(u: np.ndarray, paths: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Log x at which each path first comes down to each target, [draws, targets]; inf where it does not.
 
     - u: [m], where paths are known.

@@ -109,7 +109,7 @@ def _one(law: str, i: int, count: int, scene: Scene, seed: int) -> list[tuple[bo
     inside = (made.low <= times) & (times <= made.high)
     with np.errstate(divide="ignore", invalid="ignore"):
         error, width = np.log(made.ratio / times), np.log(made.high / made.low)
-    known = np.isfinite(made.ratio)
+    known = np.isfinite(made.ratio) & (made.ratio > 0)
     return [
         (bool(c), float(e), float(w)) for c, e, w, k in zip(inside, error, width, known, strict=True) if k
     ]
