@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from scalax import laws
+from scalax.laws.batches import STORED, sobol, unit_points
 from scalax.laws.curves import clean
 from tests.rejects import check_line
 
@@ -231,3 +232,10 @@ def test_breaks_are_chosen_by_the_tail():
     choice = laws.choose_breaks(laws.Curve(X, y), most=1)
     assert choice.scores[1, 0.0] < choice.scores[0, 0.0]
     assert choice.fit.rmsle < 0.01
+
+
+@pytest.mark.parametrize("k", [2, 3, 6])
+def test_stored_points_are_those_of_scipy(k):
+    for n in (5, STORED):
+        np.testing.assert_array_equal(unit_points(n, k, 0), sobol(n, k, 0))
+    assert len(unit_points(2 * STORED, k, 0)) == 2 * STORED

@@ -1,10 +1,12 @@
 """`scalax forecast` where learning rates are known: by the law of learning rates."""
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 from scalax.cli._curves import flagged, print_remarks
 from scalax.errors import UserError
+from scalax.names import printable
 
 if TYPE_CHECKING:
     from scalax.laws import Curves
@@ -40,20 +42,30 @@ def is_annealed(args: argparse.Namespace, members: str) -> bool:
         return False
     if args.lr is not None and args.lr_schedule is not None:
         raise UserError("--lr and --lr-schedule both say what the learning rate is; give one")
-    for flag, applies in (("--target", args.target is None), ("--members", args.members == members)):
+    applicable = {
+        "--target": args.target is None,
+        "--members": args.members == members,
+        "--each": not args.each,
+    }
+    for flag, applies in applicable.items():
         if not applies:
             raise UserError(f"{flag} does not apply where learning rates are given; leave it out")
     return True
 
 
-def rates_of(args: argparse.Namespace, curves: "Curves") -> "tuple[list[Rates], Rates | None]":
-    """The rates of each curve, and of the run that is to be forecast where it is another."""
+def rates_of(args: argparse.Namespace, curves: "Curves") -> "tuple[list[Rates], list[Rates] | None]":
+    """The rates of each curve, and of the run to be forecast where it is another, at the same peak."""
     from scalax.laws.rates import from_column, from_words
 
     if args.lr is not None:
-        rates = [from_column(curve.x, curve.lr) for curve in curves]
-        peak = max(float(rate.at(curve.x).max()) for rate, curve in zip(rates, curves, strict=True))
-        return rates, from_words(args.then, peak) if args.then else None
+        rates = []
+        for curve in curves:
+            try:
+                rates.append(from_column(curve.x, curve.lr))
+            except UserError as e:
+                raise UserError(f"curve {curve.name!r}: {e}") from None
+        peaks = [float(rate.at(curve.x).max()) for rate, curve in zip(rates, curves, strict=True)]
+        return rates, [from_words(args.then, peak) for peak in peaks] if args.then else None
     words = args.lr_schedule.split(",")
     if len(words) not in (1, len(curves)):
         raise UserError(
@@ -61,7 +73,8 @@ def rates_of(args: argparse.Namespace, curves: "Curves") -> "tuple[list[Rates], 
             f" {', '.join(curve.name for curve in curves)}"[:300]
         )
     words = words * len(curves) if len(words) == 1 else words
-    return [from_words(each) for each in words], from_words(args.then) if args.then else None
+    then = [from_words(args.then) for _ in words] if args.then else None
+    return [from_words(each) for each in words], then
 
 
 def run(args: argparse.Namespace, curves: "Curves", at: list[float] | None) -> None:
@@ -82,13 +95,13 @@ def run(args: argparse.Namespace, curves: "Curves", at: list[float] | None) -> N
         ]
         for r in rows
     ]
-    print_remarks(args, curves)
+    print_remarks(args, curves.remarks)
     console.print_table("forecast of a new observation", ["curve", "x", "median", "50%", "80%", "95%"], shown)
     lines = {}
     for f in forecasts:
         params = ", ".join(
-            f"{name} {value:.4g} (+-{f.stderr[name]:.0%})" for name, value in f.law.params.items()
+            f"{name} {value:.4g} (x/ {math.exp(f.stderr[name]):.2g})" for name, value in f.law.params.items()
         )
         lines[short[f.name]] = [*f.notes, f"{params}; RMSLE {f.rmsle:.4f}"]
     console.print_notes(flagged(args, lines))
-    print(f"wrote {args.out}/forecast.json, forecast.csv and figures/")
+    print(printable(f"wrote {args.out}/forecast.json, forecast.csv and figures/"))

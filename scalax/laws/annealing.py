@@ -46,8 +46,10 @@ class AnnealingLaw(NamedTuple):
     @property
     def params(self) -> dict[str, float]:
         """e, a, alpha, c for S1 and S2 in units of rate times x, and the memory in units of x."""
-        e, a, alpha, c = np.exp(self.q)
-        own = dict(e=e, a=a * self.unit**alpha, alpha=alpha, c=c / self.unit, memory=self.memory)
+        log_e, log_a, log_alpha, log_c = self.q
+        alpha, log_unit = np.exp(log_alpha), np.log(self.unit)
+        logs = dict(e=log_e, a=log_a + alpha * log_unit, alpha=log_alpha, c=log_c - log_unit)
+        own = {name: np.exp(value) for name, value in logs.items()} | {"memory": self.memory}
         return {name: float(value) for name, value in own.items()}
 
     def log_y(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -78,7 +80,7 @@ class AnnealedForecast:
 
     - name: of the curve; x, median: [n].
     - intervals: level -> (low [n], high [n]), for a new observation.
-    - law: the most probable; stderr: relative standard errors of its parameters by name.
+    - law: the most probable; stderr: standard errors of the logs of its parameters, by name.
     - rmsle: root mean squared error in log y of the rows to fit.
     - rates: of the rows; then: of the run that is forecast.
     - notes: what was done to the rows, in words.
@@ -96,9 +98,14 @@ class AnnealedForecast:
     notes: tuple[str, ...]
     draws: "Draws"
 
-    def predict(self, x: ArrayLike, rates: Rates | None = None) -> np.ndarray:
-        """y at x [n] by the most probable law, for a run with these rates (None: `then`)."""
-        return np.exp(self.law.log_y(*(rates or self.then).sums(x, self.law.memory)))
+    def predict(self, x: ArrayLike) -> np.ndarray:
+        """Median y at x [n] of the run that is forecast."""
+        [log_y] = self.draws.quantiles(self.then, np.asarray(x, float), [0.5])
+        return np.exp(log_y)
+
+    def fitted(self, x: ArrayLike) -> np.ndarray:
+        """y at x [n] by the most probable law, of the run that was fitted."""
+        return np.exp(self.law.log_y(*self.rates.sums(x, self.law.memory)))
 
     def interval(self, x: ArrayLike, level: float) -> tuple[np.ndarray, np.ndarray]:
         """(low, high) at x [n] of a new observation, each [n]."""
@@ -118,7 +125,7 @@ class AnnealedForecast:
                 f"{level:g}": [low.tolist(), high.tolist()] for level, (low, high) in self.intervals.items()
             },
             "params": self.law.params,
-            "relative_stderr": self.stderr,
+            "log_stderr": self.stderr,
             "rmsle": self.rmsle,
             "notes": list(self.notes),
         }
@@ -156,21 +163,26 @@ class Draws(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows to fit of one curve: x and log y [n]; their noise in log y, and that of the curve's own rows; its
-    slope in logs."""
+    """Rows to fit of one curve.
+
+    - x, log_y, noise: [n], noise in log y.
+    - observed: the noise of a single observation; slope: of the curve in logs.
+    - last: the largest x.
+    """
 
     x: np.ndarray
     log_y: np.ndarray
-    noise: float
+    noise: np.ndarray
     observed: float
     slope: float
+    last: float
 
 
 def forecast_annealed(
     curves: Sequence[Curve],
     rates: Sequence[Rates],
     at: ArrayLike | None = None,
-    then: Rates | None = None,
+    then: Sequence[Rates] | None = None,
     together: bool = False,
 ) -> list[AnnealedForecast]:
     """Forecast each curve by the law of learning rates.
@@ -179,12 +191,16 @@ def forecast_annealed(
     - rates: of each curve.
     - at: x [n] to forecast at (None: where the schedule ends, if that is beyond the rows, or else 2, 4 and 10
       times the last x to fit).
-    - then: the rates of a new run (None: each curve goes on by its own).
+    - then: for each curve, the rates of a new run (None: each curve goes on by its own).
     - together: the curves follow one law, as runs that differ in their schedules alone.
 
-    Raises UserError where a curve has fewer than eight usable rows, or where rows in which no rate falls are
-    to tell what a fall brings.
+    Raises UserError where a curve has fewer than eight usable rows, where rows in which no rate falls are to
+    tell what a fall brings, or where curves of different y are to follow one law.
     """
+    kinds = {(curve.scale, curve.labels[1]) for curve in curves}
+    if together and len(kinds) > 1:
+        names = ", ".join(sorted({y for _, y in kinds}))
+        raise UserError(f"`together`: the curves are of different y ({names}); name one of them in `y`")
     prepared = [_rows(curve, rate) for curve, rate in zip(curves, rates, strict=True)]
     groups = [list(range(len(curves)))] if together else [[i] for i in range(len(curves))]
     made = []
@@ -192,13 +208,13 @@ def forecast_annealed(
         rows, own = [prepared[i][0] for i in group], [rates[i] for i in group]
         law, draws, stderr = _fit(rows, own)
         for i in group:
-            new, x = then or rates[i], prepared[i][0].x
+            new, last = then[i] if then else rates[i], prepared[i][0].last
             if at is not None:
                 where = np.atleast_1d(np.asarray(at, float))
-            elif np.isfinite(new.total) and (then or new.total > x.max()):
+            elif np.isfinite(new.total) and (then or new.total > last * (1 + 1e-9)):
                 where = np.array([new.total])
             else:
-                where = x.max() * np.array([2.0, 4.0, 10.0])
+                where = last * np.array([2.0, 4.0, 10.0])
             _check(curves[i], rows, own, new, where)
             made.append(_made(curves[i], *prepared[i], rates[i], new, where, law, draws, stderr))
     return made
@@ -207,23 +223,24 @@ def forecast_annealed(
 def _rows(curve: Curve, rates: Rates) -> tuple[Rows, list[str]]:
     """Rows to fit, and what was done to them in words: those of a warm-up are left out, and those of long
     curves averaged over neighbours."""
-    points, notes = clean(curve)
-    if points.log_x.ndim != 1:
+    if curve.x.ndim != 1:
         raise UserError(f"curve {curve.name!r}: has two variables; the law of learning rates is of one")
-    x, log_y = np.exp(points.log_x + points.center_x), points.log_y + points.center_y
-    warm = x < rates.warm
-    if warm.any():
-        notes = [*notes, f"{warm.sum()} rows of the warm-up left out"]
-        x, log_y = x[~warm], log_y[~warm]
-    if len(np.unique(x)) < LEAST_ROWS:
+    warm = curve.fit & (curve.x < rates.warm * (1 - 1e-9))
+    rest = Curve(curve.x, curve.y, curve.name, curve.fit & ~warm, curve.notes)
+    if len(np.unique(curve.x[rest.fit])) < LEAST_ROWS:
         raise UserError(f"curve {curve.name!r}: needs {LEAST_ROWS} rows of different x after the warm-up")
-    noise, slope = row_noise(points), float(points.extent.steepness)
-    if (each := -(-len(x) // MOST_ROWS)) > 1:
-        cuts = np.arange(0, len(x), each)
-        counts = np.diff(np.append(cuts, len(x)))
+    points, notes = clean(rest)
+    if warm.any():
+        notes.append(f"{warm.sum()} rows of the warm-up left out")
+    x, log_y = np.exp(points.log_x + points.center_x), points.log_y + points.center_y
+    noise, last = row_noise(points), float(curve.x[rest.fit].max())
+    each = -(-len(x) // MOST_ROWS)
+    cuts = np.arange(0, len(x), each)
+    counts = np.diff(np.append(cuts, len(x)))
+    if each > 1:
         x, log_y = (np.add.reduceat(values, cuts) / counts for values in (x, log_y))
-        notes = [*notes, f"rows were averaged by {each}"]
-    return Rows(x, log_y, noise / np.sqrt(each), noise, slope), notes
+        notes.append(f"rows were averaged by {each}")
+    return Rows(x, log_y, noise / np.sqrt(counts), noise, float(points.extent.steepness), last), notes
 
 
 def _fit(
@@ -239,7 +256,7 @@ def _fit(
     least = float(np.exp(log_y.min()))
     prior = np.log([least / 2, np.exp(log_y.max()) - least / 2, 0.5, least / 2])  # weak, of q
     begin = [np.array([*prior[:2], np.log(alpha), prior[3]]) for alpha in STARTS]
-    step = min(np.median(np.diff(r.x)) for r in rows)
+    step = min(np.median(np.diff(np.unique(r.x))) for r in rows)
     problems, found = [], []
     for memory in np.geomspace(step, max(r.x.max() for r in rows), MEMORIES):
         sums = [rate.sums(r.x, memory) for r, rate in zip(rows, rates, strict=True)]
@@ -341,7 +358,7 @@ def _check(
 
 def _made(curve, rows, notes, rates, new, at, law, draws, stderr) -> AnnealedForecast:
     fitted = law.log_y(*rates.sums(rows.x, law.memory))
-    own = Draws(draws, rows.observed, rates, float(rows.x.max()), AMPLITUDE * rows.slope)
+    own = Draws(draws, rows.observed, rates, rows.last, AMPLITUDE * rows.slope)
     [median] = np.exp(own.quantiles(new, at, [0.5]))
     intervals = {}
     for level in LEVELS:

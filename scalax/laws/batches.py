@@ -4,14 +4,16 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import qmc
 
 CHUNK = 16  # curves a call: one compiled shape serves any number of curves
+STORED = 64  # points of each number of dimensions in sobol.npz
 LONG, FEW = 1024, 4  # rows from which a call has fewer, and how many
 
 
@@ -32,27 +34,34 @@ def in_batches(
     sizes = [padded_size(length) for length in lengths]
     results: list[Any] = [None] * len(sizes)
 
-    def call(size: int, chunk: list[int]) -> None:
+    device = getattr(jax.config, "jax_default_device", None)  # contexts are a thread's own
+
+    def call(size: int, chunk: list[int]) -> int:
         rows = [inputs(i, size) for i in chunk]
         log_x, log_y, weights, *others = rows[0]
         rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (_count(size) - len(chunk))
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), jax.default_device(device):
             out = program(*(jnp.asarray(np.stack(column)) for column in zip(*rows, strict=True)))
         out = jax.tree.map(np.asarray, out)
         for j, i in enumerate(chunk):
             results[i] = jax.tree.map(lambda a, j=j: a[j], out)
-        if progress:
-            progress(len(chunk))
+        return len(chunk)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    told = progress or (lambda _: None)
+    with ThreadPoolExecutor(_cores()) as pool:
         for size in sorted(set(sizes)):
             alike = [i for i, own in enumerate(sizes) if own == size]
             each = _count(size)
             first, *others = (alike[at : at + each] for at in range(0, len(alike), each))
-            call(size, first)  # compiles what the others run
-            for _ in pool.map(functools.partial(call, size), others):
-                pass
+            told(call(size, first))  # compiles what the others run
+            for done in pool.map(functools.partial(call, size), others):
+                told(done)
     return results
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _count(size: int) -> int:
@@ -70,5 +79,30 @@ def padded(values: np.ndarray, size: int) -> np.ndarray:
 
 
 def unit_points(n: int, k: int, seed: int) -> np.ndarray:
-    """n points spread evenly over the unit cube of k dimensions, [n, k], the same for every curve."""
+    """n points spread evenly over the unit cube of k dimensions, [n, k], the same for every curve.
+
+    Those of seed 0 that standard laws start from come with the package, in sobol.npz: SciPy's statistics
+    take half a second to import.
+    """
+    if seed == 0 and n <= STORED and (stored := _stored().get(f"k{k}")) is not None:
+        return stored[:n]
+    return sobol(n, k, seed)
+
+
+def sobol(n: int, k: int, seed: int) -> np.ndarray:
+    """The first n points, [n, k], of a scrambled Sobol sequence."""
+    from scipy.stats import qmc
+
     return qmc.Sobol(k, rng=np.random.default_rng(seed)).random_base2(int(np.ceil(np.log2(n))))[:n]
+
+
+@functools.cache
+def _stored() -> dict[str, np.ndarray]:
+    with resources.files("scalax.laws").joinpath("sobol.npz").open("rb") as file, np.load(file) as arrays:
+        return dict(arrays)
+
+
+def store(path: Path) -> None:
+    """Write sobol.npz anew."""
+    arrays: dict[str, Any] = {f"k{k}": sobol(STORED, k, 0) for k in range(1, 8)}
+    np.savez(path, **arrays)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from scalax.laws.fit_result import Fit
 from scalax.laws.fitting import fit
@@ -63,7 +63,7 @@ def simulated_bench(
         for i, (made, fitted) in enumerate(zip(forecasts, fits, strict=True)):
             middle, deviation = linear_band(fitted, curves[i].x, curves[i].y, x)
             for j, level in enumerate((0.8, 0.95)):
-                half = norm.ppf(0.5 + level / 2) * deviation
+                half = ndtri(0.5 + level / 2) * deviation
                 inside[BASELINE][j, i] = np.abs(middle - true[i]) < half
                 for k, (observed, at) in enumerate(((False, true[i]), (True, true[i] + noise[i]))):
                     low, high = made.interval(x, level, observed)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from scalax.errors import UserError
 from scalax.laws.curves import Curve
@@ -67,7 +67,7 @@ def exponents(
     for curve, fits in zip(curves, fit(curves, families, progress=progress), strict=True):
         for name, own in fits.items():
             c = abs(own.params["c"])
-            spread = float(np.exp(norm.ppf(0.5 + LEVEL / 2) * own.stderr["c"] / c)) if c > 0 else np.nan
+            spread = float(np.exp(ndtri(0.5 + LEVEL / 2) * own.stderr["c"] / c)) if c > 0 else np.nan
             trusted = own.converged and not own.flags
             ends = c / spread, c * spread
             found.append(Exponent(curve.name, curve.key, name, c, *ends, own.asymptote, trusted))

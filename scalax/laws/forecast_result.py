@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from scalax.errors import UserError
 from scalax.laws.anchored import Anchored, process_variance
@@ -205,7 +204,7 @@ def mixture_quantiles(means: np.ndarray, deviations: np.ndarray, shares: Sequenc
     deviations = np.maximum(deviations, 1e-9)
     found = []
     for share in shares:
-        reach = abs(norm.ppf(share)) * deviations + 1e-9
+        reach = abs(ndtri(share)) * deviations + 1e-9
         low, high = (means - reach).min(0), (means + reach).max(0)
         for _ in range(30):
             middle = (low + high) / 2

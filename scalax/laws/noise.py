@@ -1,7 +1,7 @@
 """How noisy a curve's rows are, judged without any law, and whether they were smoothed."""
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from scalax.laws.curves import Curve, Points, clean, resample_log
 
@@ -59,7 +59,7 @@ def is_smoothed(points: Points) -> bool:
     slopes = [np.polyfit(log_x[b : b + 7], log_y[b : b + 7], 1)[0] for b in begins]
     smooth = np.array(slopes) * np.diff(log_x)
     spread = np.sqrt(np.mean((steps - smooth) ** 2)) + 1e-12
-    return bool(norm.cdf(smooth / spread).sum() > SMOOTHED_EXPECTED)
+    return bool(ndtr(smooth / spread).sum() > SMOOTHED_EXPECTED)
 
 
 def hidden_noise(seed: int = 0, curves: int = 200) -> float:

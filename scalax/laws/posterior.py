@@ -83,6 +83,8 @@ def modes(
         return lambda tasks: tell(share * tasks)
 
     pairs = [(j, a) for j in range(len(laws)) for a in curves]
+    if not pairs:
+        return [[] for _ in laws]
     unit = [unit_points(STARTS, len(law.names), 0) for law in laws]
     first = [Task(j, a, a.taus[SEARCHED_AT], priors[j][0], np.zeros(0), SCREEN_STEPS) for j, a in pairs]
     screened = []  # a task for every BLOCK starts
@@ -260,6 +262,7 @@ def _program(bank: tuple[Family, ...]) -> Callable:
 
     def task(data):
         log_x, log_y, white, law, steps, top, low, high, mean, root, starts, errors = data
+        steps = jnp.where(jnp.any(white != 0), steps, 0)  # a call is filled up with tasks of no rows
 
         def from_start(start, error):
             def whitened(p):

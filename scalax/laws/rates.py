@@ -15,6 +15,7 @@ from scipy.signal import lfilter
 
 from scalax.errors import UserError
 
+PEAK = 1e-2  # share of the largest rate below which it is not yet the peak
 CELLS = 4096  # of the grid that sums are made on
 DECAY = 0.1  # share of a run by which `wsd` decays, where none is given
 FORMS = {
@@ -78,7 +79,8 @@ def from_column(x: ArrayLike, rate: ArrayLike) -> Rates:
     if len(x) > 1 and x[0] > 0:
         slope = max((rate[1] - rate[0]) / (x[1] - x[0]), 0.0) if x[1] > x[0] else 0.0
         x, rate = np.append(0.0, x), np.append(max(rate[0] - slope * x[0], 0.0), rate)
-    return Rates(lambda at: np.interp(at, x, rate), float(x[rate.argmax()]))
+    first = int((rate >= (1 - PEAK) * rate.max()).argmax())
+    return Rates(lambda at: np.interp(at, x, rate), float(x[first]))
 
 
 def from_words(words: str, peak: float = 1.0) -> Rates:

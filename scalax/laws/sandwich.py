@@ -7,7 +7,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from scalax.laws.batches import padded, padded_size
 from scalax.laws.curves import Points
@@ -57,7 +57,7 @@ def _share_inside(r: np.ndarray, k: int) -> float:
     kept = r[np.argsort(np.abs(r))[min(k, len(r) - 2) :]]
     middle = np.subtract(*np.quantile(kept, [0.75, 0.25])) / 1.34
     width = max(0.9 * min(kept.std(), middle) * len(kept) ** -0.2, 1e-12)
-    return float(np.mean(norm.cdf((HUBER_DELTA - kept) / width) - norm.cdf((-HUBER_DELTA - kept) / width)))
+    return float(np.mean(ndtr((HUBER_DELTA - kept) / width) - ndtr((-HUBER_DELTA - kept) / width)))
 
 
 @functools.cache

@@ -48,20 +48,23 @@ def search(
 
     - progress: called with how much was just done, in searches.
     """
-    whole = searches
-    if solver == "lm":
-        searches = [_thinned(s) for s in searches]
-    if solver == "bfgs":
-        searches = [s._replace(starts=_from_bfgs(s, objective)) for s in searches]
-    first, then = (0, 0) if solver == "bfgs" else (SCREEN_STEPS, POLISH_STEPS)
+    if not searches:
+        return []
     half = lambda done: progress(done / 2) if progress else None  # noqa: E731
-    screened = _solve(searches, objective, first, half)
-    best = [s._replace(starts=end.p[:polished]) for s, end in zip(searches, screened, strict=True)]
-    ends = _solve(best, objective, then, half)
-    if not any(s is not own for s, own in zip(searches, whole, strict=True)):
-        return ends
-    again = [s._replace(starts=end.p) for s, end in zip(whole, ends, strict=True)]
-    return _solve(again, objective, then, lambda _: None)
+    first, then = (0, 0) if solver == "bfgs" else (SCREEN_STEPS, POLISH_STEPS)
+    if solver == "bfgs":
+        begun = [s._replace(starts=_from_bfgs(s, objective)) for s in searches]
+    else:
+        begun = [_thinned(s) for s in searches]
+    screened = _solve(begun, objective, first, half)
+    begun = [s._replace(starts=end.p[:polished]) for s, end in zip(begun, screened, strict=True)]
+    ends = _solve(begun, objective, then, half)
+    long = [i for i, (s, own) in enumerate(zip(searches, begun, strict=True)) if s.points is not own.points]
+    again = [searches[i]._replace(starts=ends[i].p) for i in long]
+    if again:
+        for i, end in zip(long, _solve(again, objective, then, lambda _: None), strict=True):
+            ends[i] = end
+    return ends
 
 
 def _thinned(s: Search) -> Search:

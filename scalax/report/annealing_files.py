@@ -58,7 +58,7 @@ def draw(curve: Curve, forecast: AnnealedForecast, path: Path) -> None:
     is_new = forecast.then is not forecast.rates
     axes.scatter(curve.x, shown(curve.y), s=8, color="k", lw=0, label="rows", zorder=3)
     own = np.linspace(curve.x.min(), last, 400)
-    axes.plot(own, shown(forecast.predict(own, forecast.rates)), color="#0072B2", lw=1.3, label="law")
+    axes.plot(own, shown(forecast.fitted(own)), color="#0072B2", lw=1.3, label="law")
     ahead = np.linspace(curve.x.min() if is_new else last, end, 200)
     for level, alpha in ((0.95, 0.15), (0.8, 0.3)):
         low, high = forecast.interval(ahead, level)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from scalax.errors import UserError
 from scalax.laws.curves import Scale
@@ -77,8 +76,14 @@ def _turn(run: Rows) -> int:
     """1 where a curve rises, -1 where it falls, 0 where it does neither or is too short to say."""
     if len(run.x) < 3 or not np.ptp(run.x) or not np.ptp(run.y):
         return 0
-    correlation = np.corrcoef(rankdata(run.x), rankdata(run.y))[0, 1]
+    correlation = np.corrcoef(_ranks(run.x), _ranks(run.y))[0, 1]
     return int(correlation >= RISES) - int(correlation <= -RISES)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """From 1 up; equal values share their mean rank."""
+    _, where, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[where]
 
 
 def _negative(where: str, y: np.ndarray, rising: bool) -> str:

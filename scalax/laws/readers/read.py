@@ -180,6 +180,7 @@ def _of_table(table: Table, asked: Asked) -> tuple[list[Found], list[Remark]]:
         per_cent = ys.per_cent
         for key, rows in groups.items():
             at = np.array(rows, int)
+            lr[at] = _filled(values[at], lr[at])
             usable = np.isfinite(values[at]) & np.isfinite(ys.values[at]) & (values[at] > 0)
             usable &= (np.abs(ys.values[at]) < 1e300) & (values[at] > 1e-300) & (values[at] < 1e300)
             notes = _left_out(table, at[~usable], (chosen.x, values, xs.empty), (y, ys.values, ys.empty))
@@ -199,6 +200,16 @@ def _of_table(table: Table, asked: Asked) -> tuple[list[Found], list[Remark]]:
                 )
                 found.append(one)
     return found, remarks
+
+
+def _filled(x: np.ndarray, lr: np.ndarray) -> np.ndarray:
+    """Learning rates of a run's rows [n]; those that lack one, as rows of a validation often do, have that
+    of their neighbours in x."""
+    known = np.isfinite(x) & np.isfinite(lr)
+    if not known.any():
+        return lr
+    order = np.argsort(x[known], kind="stable")
+    return np.where(np.isfinite(lr), lr, np.interp(x, x[known][order], lr[known][order]))
 
 
 def _word(cell: Any) -> str:
