@@ -155,3 +155,15 @@ def test_validation_rows_have_the_rate_of_their_neighbours(tmp_path):
     (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
     [curve] = laws.read_curves(tmp_path / "log.csv", lr="lr")
     np.testing.assert_allclose(curve.lr[:-1], 1e-3 * curve.x[:-1])
+
+
+def test_what_is_assumed_of_the_rate_is_said_and_what_cannot_be_is_refused():
+    x = np.linspace(0, STEPS, 121)[1:61]
+    half = laws.Curve(x, loss("cosine:200:10000", x))
+    column = from_column(x, from_words("cosine:200:10000").at(x))
+    [held] = forecast_annealed([half], [column], [2 * x[-1]])
+    assert any("5000" in note for note in held.notes)
+    [told] = forecast_annealed([half], [from_words("cosine:200:10000")], [2 * x[-1]])
+    assert not told.notes[1:]
+    with pytest.raises(UserError, match="lr_schedule"):
+        forecast_annealed([half], [from_words("cosine:200:4000")])

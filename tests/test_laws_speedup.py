@@ -147,3 +147,10 @@ def test_what_the_command_rejects(words, names, tmp_path, capsys):
     words = [path if word == "FILE" else word for word in words]
     assert main(["speedup", *words, "--out", str(tmp_path / "o")]) == 2
     rejected(capsys, *names)
+
+
+def test_curves_of_different_x_are_not_compared():
+    a = laws.Curve([1, 2, 4, 8, 16.0], [5, 4, 3, 2.5, 2], labels=("step", "loss"))
+    b = laws.Curve([1, 2, 4, 8, 16.0], [5, 4, 3, 2.5, 2], labels=("tokens", "loss"))
+    with rejects("step, tokens"):
+        speedup([a], [b])

@@ -213,3 +213,8 @@ def test_offline_runs_of_weights_and_biases(tmp_path):
         assert 50 < len(part.x) < 400
     with rejects("row"):
         wandb_run.read(place, offline_run([]))
+
+
+def test_a_run_past_its_end_has_no_outlook():
+    with rejects("end", 100):
+        outlooks([laws.Curve([1, 10, 100, 200.0], [4, 3, 2, 1.9])], [100])

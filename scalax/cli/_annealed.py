@@ -24,7 +24,8 @@ def add_rate_arguments(parser: argparse.ArgumentParser) -> None:
         "--lr-schedule",
         metavar="SPEC,SPEC",
         help="in place of a column, in units of x: constant:WARMUP, cosine:WARMUP:TOTAL[:LAST],"
-        " linear:WARMUP:TOTAL[:LAST] or wsd:WARMUP:TOTAL[:DECAY[:LAST]]; one, or one for each curve",
+        " linear:WARMUP:TOTAL[:LAST] or wsd:WARMUP:TOTAL[:DECAY[:LAST]], DECAY a share of TOTAL, LAST one of"
+        " the peak; one, or one a curve",
     )
     group.add_argument("--then", metavar="SPEC", help="forecast a new run with this schedule instead")
     group.add_argument("--together", action="store_true", help="the curves differ in their schedules alone")
@@ -65,7 +66,7 @@ def rates_of(args: argparse.Namespace, curves: "Curves") -> "tuple[list[Rates], 
             except UserError as e:
                 raise UserError(f"curve {curve.name!r}: {e}") from None
         peaks = [float(rate.at(curve.x).max()) for rate, curve in zip(rates, curves, strict=True)]
-        return rates, [from_words(args.then, peak) for peak in peaks] if args.then else None
+        return rates, [from_words(args.then, peak, "then") for peak in peaks] if args.then else None
     words = args.lr_schedule.split(",")
     if len(words) not in (1, len(curves)):
         raise UserError(
@@ -73,7 +74,7 @@ def rates_of(args: argparse.Namespace, curves: "Curves") -> "tuple[list[Rates], 
             f" {', '.join(curve.name for curve in curves)}"[:300]
         )
     words = words * len(curves) if len(words) == 1 else words
-    then = [from_words(args.then) for _ in words] if args.then else None
+    then = [from_words(args.then, argument="then") for _ in words] if args.then else None
     return [from_words(each) for each in words], then
 
 

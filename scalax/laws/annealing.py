@@ -215,8 +215,9 @@ def forecast_annealed(
                 where = np.array([new.total])
             else:
                 where = last * np.array([2.0, 4.0, 10.0])
+            notes = [*prepared[i][1], *_beyond(rates[i], new, last, where)]
             _check(curves[i], rows, own, new, where)
-            made.append(_made(curves[i], *prepared[i], rates[i], new, where, law, draws, stderr))
+            made.append(_made(curves[i], prepared[i][0], notes, rates[i], new, where, law, draws, stderr))
     return made
 
 
@@ -329,6 +330,22 @@ def _repeated(parts: Sequence[np.ndarray]) -> float:
     before, after = np.concatenate([p[:-1] for p in parts]), np.concatenate([p[1:] for p in parts])
     shared = float(np.clip(np.mean(before * after) / np.mean(before**2), 0, 0.95))
     return (1 + shared) / (1 - shared)
+
+
+def _beyond(rates: Rates, new: Rates, last: float, at: np.ndarray) -> list[str]:
+    """Where the learning rate is assumed, in words. Raises UserError where rows lie past a schedule's end."""
+    if last > rates.total * (1 + 1e-6) and rates.at(np.array([rates.total]))[0] == 0:
+        raise UserError(
+            f"`lr_schedule` {rates.words!r}: rows go on to x = {last:.6g}, past its end, where the rate is 0;"
+            " give the TOTAL that the run has"
+        )
+    if new is rates and at.max() > rates.known * (1 + 1e-9):
+        held = rates.at(np.array([rates.known]))[0]
+        return [
+            f"from x = {rates.known:.6g} on the learning rate is taken to stay at {held:.4g}; if it goes on"
+            " to fall, give its whole schedule in `lr_schedule`"
+        ]
+    return []
 
 
 def _check(

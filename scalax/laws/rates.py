@@ -34,6 +34,7 @@ class Rates:
     - at: x [n] -> rates [n].
     - warm: x where the rate first comes to its peak.
     - total: x where the schedule ends, inf where it does not.
+    - known: x up to which it is known; from there on the last rate is held.
     - words: how the user wrote it.
     """
 
@@ -41,6 +42,7 @@ class Rates:
     warm: float = 0.0
     total: float = np.inf
     words: str = ""
+    known: float = np.inf
 
     def sums(self, x: ArrayLike, memory: float) -> tuple[np.ndarray, np.ndarray]:
         """(S1, S2) at x [n], each [n], in units of rate times x.
@@ -80,16 +82,17 @@ def from_column(x: ArrayLike, rate: ArrayLike) -> Rates:
         slope = max((rate[1] - rate[0]) / (x[1] - x[0]), 0.0) if x[1] > x[0] else 0.0
         x, rate = np.append(0.0, x), np.append(max(rate[0] - slope * x[0], 0.0), rate)
     first = int((rate >= (1 - PEAK) * rate.max()).argmax())
-    return Rates(lambda at: np.interp(at, x, rate), float(x[first]))
+    return Rates(lambda at: np.interp(at, x, rate), float(x[first]), known=float(x[-1]))
 
 
-def from_words(words: str, peak: float = 1.0) -> Rates:
+def from_words(words: str, peak: float = 1.0, argument: str = "lr_schedule") -> Rates:
     """A schedule such as cosine:100:2000.
 
     - words: a name and numbers: WARMUP, over which the rate rises from 0, and TOTAL, where it ends, in units
       of x; LAST, the rate there over the peak (0); DECAY, the share of TOTAL over which wsd falls, in a
       straight line (0.1). Numbers may end in K, M, B or T.
     - peak: the largest rate.
+    - argument: that errors name.
 
     Raises UserError for any others.
 
@@ -98,21 +101,22 @@ def from_words(words: str, peak: float = 1.0) -> Rates:
     """
     name, *parts = words.strip().split(":")
     if name not in FORMS:
-        raise UserError(f"`lr_schedule` {words!r} is unknown; give one of {', '.join(FORMS.values())}")
+        raise UserError(f"`{argument}` {words!r} is unknown; give one of {', '.join(FORMS.values())}")
     most, least = FORMS[name].count(":"), FORMS[name].split("[")[0].count(":")
     if not least <= len(parts) <= most:
-        raise UserError(f"`lr_schedule` {words!r}: want {FORMS[name]}")
-    numbers = [_number(part, words) for part in parts]
+        raise UserError(f"`{argument}` {words!r}: want {FORMS[name]}")
+    numbers = [_number(part, f"`{argument}` {words!r}") for part in parts]
     warmup, total, *rest = [*numbers, np.inf] if name == "constant" else numbers
     decay = rest.pop(0) if name == "wsd" and rest else DECAY
     last = rest[0] if rest else 0.0
     if not (0 <= warmup < total and 0 <= last <= 1 and 0 < decay <= 1):
         raise UserError(
-            f"`lr_schedule` {words!r}: want 0 <= WARMUP < TOTAL, and LAST and DECAY between 0 and 1"
+            f"`{argument}` {words!r}: want 0 <= WARMUP < TOTAL in units of x, and DECAY and LAST, shares of"
+            " TOTAL and of the peak, between 0 and 1"
         )
     begin = total * (1 - decay) if name == "wsd" else warmup
     if begin < warmup:
-        raise UserError(f"`lr_schedule` {words!r}: the decay would begin within the warm-up")
+        raise UserError(f"`{argument}` {words!r}: the decay would begin within the warm-up")
 
     def at(x: np.ndarray) -> np.ndarray:
         x = np.asarray(x, float)
@@ -126,12 +130,12 @@ def from_words(words: str, peak: float = 1.0) -> Rates:
     return Rates(at, warmup, total, words)
 
 
-def _number(text: str, words: str) -> float:
+def _number(text: str, where: str) -> float:
     unit = UNITS.get(text[-1:].lower(), 1.0)
     try:
         value = float(text[:-1] if unit > 1 else text) * unit
     except ValueError:
         value = np.nan
     if not np.isfinite(value):
-        raise UserError(f"`lr_schedule` {words!r}: {text!r} is no number")
+        raise UserError(f"{where}: {text!r} is no number")
     return value

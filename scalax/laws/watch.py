@@ -13,6 +13,7 @@ from scalax.laws.forecast_result import Forecast
 from scalax.laws.forecasting import forecast
 
 LEVEL = 0.8  # of bands
+PAST = 1.01  # times the planned last x, up to which a run may go on
 RISK = 0.05  # chance of reaching the target below which a run is to be stopped
 GROWTH = 1.1  # how many times more rows than at the last forecast make a new one
 HALVINGS = 14  # of the search for a chance
@@ -96,6 +97,11 @@ def outlooks(
         if target is not None and not curve.scale.distance(target) > 0:
             side = "positive" if curve.scale.plain else f"short of {curve.scale.bound:g}"
             raise UserError(f"`target` must be {side}, got {target:g}")
+        if (x := float(curve.x[curve.fit].max())) > PAST * end:
+            raise UserError(
+                f"curve {curve.name!r}: its rows go on to x = {x:.6g}, past `end` {end:g}; give its planned"
+                " last x"
+            )
     rows = [len(np.unique(curve.x[curve.fit])) for curve in curves]
     last = [float(curve.x[curve.fit].max()) for curve in curves]
     going = [i for i, curve in enumerate(curves) if last[i] < ends[i] and rows[i] >= LEAST_ROWS]

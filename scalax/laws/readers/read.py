@@ -169,6 +169,10 @@ def _of_table(table: Table, asked: Asked) -> tuple[list[Found], list[Remark]]:
     lr = np.full(len(table.lines), np.nan)
     if asked.lr is not None:
         columns.known(table, [asked.lr])
+        if asked.lr in used:
+            raise UserError(
+                f"{table.source}: `lr` {asked.lr!r} is the column of x or y; name that of the rate"
+            )
         lr = numbers.numbers(table, asked.lr, decimal).values
     keys = [tuple(map(_word, row)) for row in zip(*(table.columns[c] for c in chosen.by), strict=True)]
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -259,12 +263,19 @@ def _left_out(table: Table, rows: np.ndarray, *of: tuple[str, np.ndarray, np.nda
         elif not (math.isfinite(value) and 1e-300 < abs(value) < 1e300) or (
             column == of[0][0] and value <= 0
         ):
-            what = f"{value:g} is not positive and finite"
+            what = f"{value:g} is {_why(float(value))}"
         else:
             continue
         values_of = {"row": table.lines[row], "column": column, "what": what, "more": more(len(rows))}
         return [Remark("left_out_rows", table.source, values=values_of)]
     return []
+
+
+def _why(value: float) -> str:
+    """What is wrong with a number that no law is fitted to."""
+    if not (math.isfinite(value) and value > 0):
+        return "not positive and finite"
+    return "too large to fit" if value >= 1e300 else "too small to fit"
 
 
 def _scales(found: Sequence[Found], asked: Asked, remarks: list[Remark]) -> dict[str, Scale]:
@@ -327,7 +338,7 @@ def _curve(name: str, found: Found, scale: Scale) -> Curve:
     good = distance > 1e-300
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
-        what = f"{y[row]:g} " + ("reaches the bound" if scale.bound else "is not positive and finite")
+        what = f"{y[row]:g} " + ("reaches the bound" if scale.bound else f"is {_why(y[row])}")
         values = {
             "row": lines[row],
             "column": found.labels[1],

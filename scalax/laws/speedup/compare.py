@@ -100,6 +100,8 @@ def speedup(
         raise UserError("a speed-up is between two recipes: give one curve or more of each")
     curves = [*a, *b]
     scale = curves[0].scale
+    if len(names := sorted({curve.labels[0] for curve in curves})) > 1:
+        raise UserError(f"the x of the curves differ ({', '.join(names)}); name one that all have in `x`")
     for curve in curves:
         if curve.scale != scale or curve.x.ndim != 1:
             raise UserError(f"curve {curve.name!r}: all curves must have one x, and y with one bound")
