@@ -203,15 +203,15 @@ def with_source(config: Any, given: list[str], program: str) -> Any:
     """
     if "data.dir" not in given or "data.source" in given:
         return config
-    from scalax.data.recognised import recognised
+    from scalax.data.recognised import READ_AS, recognised
 
     data = getattr(config, RUN).data
     found = recognised(data)
     found = {key: value for key, value in found.items() if f"data.{key}" not in given or key == "dir"}
     if not found:
         return config
-    said = ", ".join(f"data.{key} {value or repr('')}" for key, value in found.items() if key != "dir")
-    print(printable(f"{program}: {data.dir} is read with {said}"), file=sys.stderr)
+    tested = f", validated on its {split!r}" if (split := found.get("validation_split")) else ""
+    print(printable(f"{program}: {data.dir} is read as {READ_AS[found['source']]}{tested}"), file=sys.stderr)
     run = dataclasses.replace(getattr(config, RUN), data=dataclasses.replace(data, **found))
     return dataclasses.replace(config, **{RUN: run})
 

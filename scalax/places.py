@@ -57,3 +57,8 @@ def make_directory(path: Any, what: str) -> None:
         # What an object store's client raises depends on the store.
         line = f"{type(e).__name__}: {e}".splitlines()[0]
         raise UserError(f"{what} {path}: cannot make it ({line}); choose another") from None
+
+
+def no_directory(path: epath.Path) -> str:
+    """What is wrong with a path that is no directory: nothing is there, or a file."""
+    return "is a file, want a directory" if path.exists() else "no such directory"

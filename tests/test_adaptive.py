@@ -328,7 +328,7 @@ def test_what_a_study_will_train_is_known_beforehand(tmp_path):
         records.write_info(tmp_path / "runs" / name, dataclasses.replace(done, finished=finished))
     assert beforehand.wanted(CONFIG, tmp_path) == (3, 0, 1, 2e11)
     line = beforehand.said(beforehand.wanted(CONFIG, tmp_path), 65.0)
-    check_line(line, "3 runs", "(1 of them finished)", "200 GFLOP", "1:05")
+    check_line(line, "3 runs", "(1 of them finished)", "200 GFLOP", "1:05", "on top")
 
 
 def test_time_left_is_that_of_the_whole_study(capsys, monkeypatch):

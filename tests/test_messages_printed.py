@@ -104,6 +104,17 @@ COMMANDS = [
         ["scalax", "status", "TMP/none"],
         "scalax status: error: TMP/none: no such directory; name that of a study, or of one run",
     ),
+    *(
+        (
+            [*words, str(Path(__file__))],
+            f"{' '.join(words)}: error: {Path(__file__)}: is a file, want a directory; {remedy}",
+        )
+        for words, remedy in (
+            (["scalax", "status"], "name that of a study, or of one run"),
+            (["scalax", "report"], "give that of a study"),
+            (["scalax", "plan"], "name the directory of a study"),
+        )
+    ),
     (
         ["scalax", "throughput"],
         (

@@ -133,3 +133,10 @@ def test_help_into_a_closed_pipe_ends_quietly(words):
     done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     assert not done.stderr
     assert done.returncode in (0, 141)
+
+
+@pytest.mark.parametrize(("last", "columns"), [("", 2), ("flagged", 3)])
+def test_a_column_without_head_and_cells_is_left_out(capsys, last, columns):
+    console.print_table("t", ["a", "b", ""], [["x", 1.0, last]])
+    [row] = [line for line in capsys.readouterr().out.splitlines() if "x" in line]
+    assert row.count("│") == columns + 1

@@ -193,6 +193,13 @@ def test_commands_say_which_place_they_cannot_read(capsys, words, path):
     rejected(capsys, *([path] if ":" in path else []))
 
 
+def test_a_wrong_flag_names_the_help_of_its_command(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["forecast", "a.csv", "--bogus", "3"])
+    line = "scalax forecast: error: unrecognized arguments: --bogus 3 (see scalax forecast --help)"
+    assert capsys.readouterr().err.splitlines() == [line]
+
+
 def test_train_is_a_command(capsys):
     assert cli.main(["train", SWEEP, "--lr", "3"]) == 2
     printed = capsys.readouterr().err
@@ -238,6 +245,24 @@ def test_one_array_alone_gets_a_sentence(tmp_path, capsys):
     words = ["--data.source", "arrays", "--data.dir", str(tmp_path / "a.npy"), "--out", str(tmp_path / "out")]
     assert launch.main([SWEEP, *words]) == 2
     rejected(capsys, tmp_path / "a.npy", ".npz")
+
+
+@pytest.mark.parametrize("config", [SWEEP, QUICKSTART])
+@pytest.mark.parametrize(("name", "remedy"), [("a.npy", ".npz"), ("a.csv", "is a file")])
+def test_a_path_that_is_no_directory_gets_what_it_is(tmp_path, capsys, config, name, remedy):
+    np.save(tmp_path / "a.npy", np.zeros(3))
+    (tmp_path / "a.csv").write_text("a")
+    words = ["--data.dir", str(tmp_path / name), "--out", str(tmp_path / "out")]
+    assert launch.main([config, *words]) == 2
+    rejected(capsys, tmp_path / name, remedy)
+
+
+def test_arrays_that_are_missing_are_named_once(tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", foo=np.zeros(3))
+    assert launch.main([SWEEP, "--data.dir", str(tmp_path / "a.npz"), "--out", str(tmp_path / "out")]) == 2
+    said, error = capsys.readouterr().err.splitlines()
+    assert said.endswith(f"{tmp_path / 'a.npz'} is read as arrays")
+    assert error.endswith("want images and labels in it, it lacks images, labels and has 'foo'")
 
 
 def test_the_share_of_the_search_is_named(tmp_path, capsys):

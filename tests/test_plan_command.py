@@ -94,7 +94,9 @@ def test_target_and_measured_switches(study, tmp_path, capsys):
     budgets = []
     for more in (["--ignore-switches"], ["--switch-cost"], []):
         assert command(study, tmp_path, "--target", "0.24", "--resamples", "0", *more) == 0
-        assert ("--ignore-switches" in capsys.readouterr().out) == (more == ["--ignore-switches"])
+        out = capsys.readouterr().out
+        assert ("with --ignore-switches it charges nothing" in out) == (more != ["--ignore-switches"])
+        assert ("the plan assumes that changes" in out) == (more == ["--ignore-switches"])
         data = json.loads((tmp_path / "plan.json").read_text())
         assert data["curve"]["errors"][-1] < 0.25
         assert data["level"] == 0.24
@@ -119,7 +121,14 @@ def test_no_certainty_that_the_directory_contradicts(study, tmp_path, capsys):
         assert data["contradicted"] == bool(lost)
         assert f"({lost} lost)" in out
         assert ("by the laws: under" in out) == (not lost)
-        shutil.rmtree(where / "runs" / "changing")
+        write_run(where, "another", schedule, [(shape, f, 0.9 * y) for shape, f, y in rows])
+        assert command(where, tmp_path, "--ignore-switches", "--resamples", "0") == 0
+        ends = [run["end"] for run in json.loads((tmp_path / "plan.json").read_text())["measured"]]
+        assert len(set(ends)) == 2
+        out = capsys.readouterr().out
+        assert f"their least val_error was {np.median(ends):.4g} (median over 2 runs), of the best" in out
+        for run in ("changing", "another"):
+            shutil.rmtree(where / "runs" / run)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def _main(argv: list[str] | None) -> int:
         module.configure(sub)
         defaults = {action.dest: action.default for action in sub._actions}
         sub.set_defaults(run=module.run, flags=sub.flags(), defaults=defaults)
-    args = parser.parse_args(argv)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        choices.choices[args.command].error(f"unrecognized arguments: {' '.join(unknown)}")
     warn_of_other_package("scalax")
     keep_programs()
     try:

@@ -20,16 +20,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> None:
+def run(args: argparse.Namespace) -> int:
+    """The exit code: 2 where a run is damaged."""
     from scalax import records, studies
     from scalax.jobs import status
 
     existing(args.directory, "directory")
     found = status.survey(args.directory, studies.run_directories())
+    code = 2 if any(each.state == "damaged" for each in found) else 0
     if args.json:
         runs = [{**each._asdict(), "share": each.share} for each in found]
         print(records.dumps({"directory": str(args.directory), "runs": runs}, indent=1))
-        return
+        return code
     for line in aligned([COLUMNS, *map(_row, found)]):
         print(line)
     count = Counter(each.state for each in found)
@@ -38,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     for each in found:
         if each.problem:
             print(printable(f"{each.run}: {each.problem}"))
+    return code
 
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:

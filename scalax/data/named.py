@@ -50,7 +50,8 @@ def _of_path(text: str, given: str) -> dict[str, Any]:
         splits = splits_of_arrays(path)
         return {"source": "arrays", "dir": given, "validation_split": held_out(splits)}
     if not given or not path.is_dir():
-        raise UserError(f"image set {text!r}: no such file or directory")
+        what = "is no file and no directory" if given and path.exists() else "no such file or directory"
+        raise UserError(f"image set {text!r}: {what}")
     for folder in (path, *sorted((p for p in path.iterdir() if p.is_dir()), reverse=True)):
         if (splits := splits_of_tfds(folder)) is not None:
             return {"source": "tfds", "dir": str(folder), "validation_split": held_out(splits)}

@@ -3,6 +3,12 @@
 from etils import epath
 
 from scalax.errors import UserError
+from scalax.places import no_directory
+
+NPY = (
+    "a .npy file holds one array alone; put images and labels into a .npz:"
+    " np.savez('data.npz', images=images, labels=labels)"
+)
 
 
 def place(text: str) -> epath.Path:
@@ -25,6 +31,20 @@ def place(text: str) -> epath.Path:
         reason = (str(e).splitlines() or [""])[0][:200]
         raise UserError(f"{where}: cannot be read ({type(e).__name__}: {reason}); check the path") from None
     return path
+
+
+def not_a_directory(text: str, path: epath.Path, remedy: str) -> UserError:
+    """The error of a data.dir that is no directory.
+
+    - text: what data.dir gives.
+    - path: the same, of `place`.
+    - remedy: what to give.
+    """
+    if path.is_file() and path.suffix == ".npy":
+        remedy = NPY
+    elif path.is_file():
+        remedy += ", or a .npz with images and labels"
+    return UserError(f"data.dir {text}: {no_directory(path)}; {remedy}")
 
 
 def is_local(path: object) -> bool:

@@ -7,12 +7,21 @@ from etils import epath
 from scalax.config import DataConfig
 from scalax.data.loading import KINDS
 from scalax.data.named import held_out, splits_of_arrays, splits_of_tfds
+from scalax.data.place import not_a_directory
+
+READ_AS = {
+    "arrays": "arrays",
+    "folder": "a folder of images per class",
+    "tfds": "a prepared TFDS dataset",
+}  # in words
 
 
 def recognised(config: DataConfig) -> dict[str, Any]:
     """The settings of data that fit what lies at `config.dir`; empty where `config.source` reads it.
 
     config: whose source was chosen for other data than those of `dir`.
+
+    Raises UserError where it is a file of no kind that is known and `config.source` reads no directory.
     """
     path = epath.Path(config.dir).expanduser()
     if config.source not in ("tfds", "arrays", "folder") and "dir" in KINDS.get(config.source).reads:
@@ -32,6 +41,8 @@ def recognised(config: DataConfig) -> dict[str, Any]:
                 names = [folder.name for folder in folders]
                 splits = names if "train" in names else []
                 found = {"source": "folder", "validation_split": held_out(splits)}
+    if not found and path.is_file() and "dir" not in KINDS.get(config.source).reads:
+        raise not_a_directory(config.dir, path, "give one with a folder of images per class")
     return found and {"name": "", "train_split": "train", **found}
 
 

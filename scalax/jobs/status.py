@@ -11,6 +11,7 @@ from scalax.errors import UserError
 from scalax.jobs.claims import stale_after_s
 from scalax.jobs.holders import Holder, holder
 from scalax.jobs.queue import FAILURE, failure
+from scalax.places import no_directory
 from scalax.records import INFO_FILE, METRICS_FILE, RunInfo, RunRecord
 from scalax.schedule import Schedule, Shape
 
@@ -55,20 +56,24 @@ class RunStatus(NamedTuple):
         return self.flops / self.budget_flops
 
 
-def survey(directory: Any, parts: Sequence[str] = ("runs",)) -> list[RunStatus]:
+def survey(directory: Any, parts: Sequence[str] = ("runs",), *, empty: bool = False) -> list[RunStatus]:
     """The runs of the study, or the one run, in `directory`, by name. It writes nothing.
 
-    parts: directories of a study that hold runs, in order. Raises UserError where there is none.
+    - directory: of the study, or of the run.
+    - parts: directories of a study that hold runs, in order.
+    - empty: whether there may be no run, where a study's result lies alone.
+
+    Raises UserError where there is no such directory, or no run.
     """
     path = epath.Path(directory)
     if not path.is_dir():
-        raise UserError(f"{directory}: no such directory; name that of a study, or of one run")
+        raise UserError(f"{directory}: {no_directory(path)}; name that of a study, or of one run")
     if records.is_run(path):
         return [_status(path)]
     parents = [path / name for name in parts if (path / name).is_dir()]
     # Hidden ones hold what a group of runs has in common.
     runs = [p for q in parents for p in sorted(q.iterdir()) if p.is_dir() and not p.name.startswith(".")]
-    if not runs:
+    if not runs and not empty:
         raise UserError(f"{directory}: no runs here; name the directory of a study, or of one run")
     return [_status(run) for run in runs]
 

@@ -8,6 +8,7 @@ from etils import epath
 
 from scalax import metrics, records
 from scalax.errors import UserError, suggest
+from scalax.places import no_directory
 from scalax.plan.compare import Trajectory, trajectory_of
 from scalax.records import RunRecord
 from scalax.schedule import Shape, Stage
@@ -51,7 +52,9 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
         if axis not in AXES:
             raise UserError(f"axis {axis!r} is unknown{suggest(axis, AXES)}")
     if not (epath.Path(directory) / "runs").is_dir():
-        raise UserError(f"{directory}: has no runs/; name the directory of a study")
+        where = epath.Path(directory)
+        problem = "has no runs/" if where.is_dir() else no_directory(where)
+        raise UserError(f"{directory}: {problem}; name the directory of a study")
     trajectories, stages, example_flops, settings, changing, notes = {}, {}, {}, {}, [], []
     for where in sorted((epath.Path(directory) / "runs").iterdir()):
         if not records.is_run(where):

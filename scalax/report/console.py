@@ -44,18 +44,21 @@ class LateBar:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) -> None:
-    """Print a table: text left, numbers right.
+    """Print a table: text left, numbers right. A column without a head is shown where a cell says something.
 
     - title: above it.
     - columns: their heads.
     - rows: a cell for each column.
     """
     table = Table(title=as_written(title), title_justify="left")
-    for i, column in enumerate(columns):
+    shown = [i for i, column in enumerate(columns) if column or any(row[i] != "" for row in rows)]
+    for i in shown:
         numeric = all(not isinstance(row[i], str) for row in rows)
-        table.add_column(as_written(column), justify="right" if numeric else "left", no_wrap=numeric)
+        table.add_column(as_written(columns[i]), justify="right" if numeric else "left", no_wrap=numeric)
     for row in rows:
-        table.add_row(*(as_written(cell if isinstance(cell, str) else number(cell)) for cell in row))
+        table.add_row(
+            *(as_written(cell if isinstance(cell, str) else number(cell)) for cell in (row[i] for i in shown))
+        )
     console = Console()
     if not console.is_terminal:
         console = Console(width=140)

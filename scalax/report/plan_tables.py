@@ -115,6 +115,12 @@ def _cautions(made: StudyPlan) -> list[str]:
         )
     if made.switches and not made.charged and plan.transitions:
         notes.append(_ignored(plan, made.switches))
+    if made.charged:
+        notes.append(
+            f"the plan charges changes of shape what the {len(made.switches)} in these runs cost, so it may"
+            " differ from one made before those runs, as in a study's report; with `ignore_switches` it"
+            " charges nothing"
+        )
     return notes
 
 
@@ -177,7 +183,13 @@ def show(plan: Plan, summary: dict) -> None:
             [f"{row.share:.0%}", flops_text(row.planning_flops), row.savings, row.net_savings, row.reason]
             for row in summary["cheap"]
         ]
-        columns = ["of each static run", "planning", "savings", "net of planning", "without a plan"]
+        columns = [
+            "of each static run",
+            "planning",
+            "savings by the laws",
+            "net of planning",
+            "without a plan",
+        ]
         print_table(
             "plans from the first part of the static runs, judged by the laws of the whole runs",
             columns,
@@ -246,9 +258,10 @@ def _measured(summary: dict) -> str:
     lost = sum(value < 1 for value in savings)
     runs = f"{len(savings)} runs here" if len(savings) > 1 else "1 run here"
     spread = f"{savings[0]:.3g}x to {savings[-1]:.3g}x" if len(savings) > 1 else f"{savings[0]:.3g}x"
+    median = f" (median over {len(savings)} runs)" if len(savings) > 1 else ""
     ends = float(np.median([run["end"] for run in summary["measured"]]))
     return (
         f"measured: {runs} made these changes and saved {spread} against the best static shape ({lost} lost);"
-        f" the least {summary['metric']} was {ends:.4g}, of the best static shape"
-        f" {summary['measured'][0]['static_end']:.4g}"
+        f" their least {summary['metric']} was {ends:.4g}{median}, of the best static shape"
+        f" {summary['measured'][0]['static_end']:.4g} (median over its runs)"
     )

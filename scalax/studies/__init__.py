@@ -12,6 +12,7 @@ from etils import epath
 
 from scalax import typed, untrusted
 from scalax.errors import UserError
+from scalax.places import no_directory
 from scalax.records import dumps, read_json, write_atomically
 from scalax.registry import Registry
 from scalax.studies.protocol import Study as Study
@@ -83,7 +84,10 @@ def load(out: Any) -> tuple[Study, Any]:
 
     Raises UserError where there is none, or it cannot be read: of another version, or damaged.
     """
-    path = epath.Path(out) / FILE
+    where = epath.Path(out)
+    if where.exists() and not where.is_dir():
+        raise UserError(f"{out}: {no_directory(where)}; give that of a study")
+    path = where / FILE
     data = read_json(path, AGAIN, MOST_BYTES)
     if data is None:
         raise UserError(f"{path}: no such file; finish the study with python -m scalax.launch first")

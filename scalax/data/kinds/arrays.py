@@ -12,7 +12,7 @@ from scalax.config import DataConfig
 from scalax.data.images import from_arrays, from_encoded
 from scalax.data.kind import Kind, check_dir
 from scalax.data.pack import Packed
-from scalax.data.place import place
+from scalax.data.place import NPY, place
 from scalax.data.source import Source
 from scalax.errors import UserError
 
@@ -22,18 +22,17 @@ SHOWN = 8  # names that a message lists
 def open_arrays(config: DataConfig, split: str) -> Source:
     path, where = place(config.dir), f"data.dir {config.dir}"
     if not path.is_file():
-        raise UserError(f"{where}: no such file; give a .npz with images and labels")
+        what = "is no file" if path.exists() else "no such file"
+        raise UserError(f"{where}: {what}; give a .npz with images and labels")
     if path.suffix == ".npy":
-        raise UserError(
-            f"{where}: a .npy file holds one array alone; put images and labels into a .npz:"
-            " np.savez('data.npz', images=images, labels=labels)"
-        )
+        raise UserError(f"{where}: {NPY}")
     with Archive(path, where) as archive:
         prefix, train_prefix = (prefix_of(archive.names, s) for s in (split, config.train_split))
         packed = f"{prefix}encoded" in archive.names
         wanted = [f"{prefix}encoded", f"{prefix}lengths"] if packed else [f"{prefix}images"]
         wanted = [*wanted, f"{prefix}labels"]
-        if missing := [name for name in (*wanted, f"{train_prefix}labels") if name not in archive.names]:
+        needed = dict.fromkeys([*wanted, f"{train_prefix}labels"])
+        if missing := [name for name in needed if name not in archive.names]:
             raise UserError(
                 f"{where}: want {' and '.join(wanted)} in it, it lacks {', '.join(missing)} and has"
                 f" {', '.join(map(repr, archive.names[:SHOWN])) or 'no arrays'}"

@@ -12,7 +12,7 @@ from scalax.data.encoded import SUFFIXES, check_bytes
 from scalax.data.images import decode_image
 from scalax.data.kind import Kind, check_dir
 from scalax.data.listing import Listing, entries, holds_images
-from scalax.data.place import is_local, place
+from scalax.data.place import is_local, not_a_directory, place
 from scalax.data.source import Source
 from scalax.errors import UserError
 
@@ -22,9 +22,7 @@ SPLITS = frozenset({"train", "training", "val", "valid", "validation", "dev", "t
 def open_folder(config: DataConfig, split: str) -> Source:
     whole = str(place(config.dir))
     if not _is_folder(whole):
-        raise UserError(
-            f"data.dir {config.dir}: no such directory; give one with a folder of images per class"
-        )
+        raise not_a_directory(config.dir, place(config.dir), "give one with a folder of images per class")
     train_root, root = (_root(whole, config, name) for name in (config.train_split, split))
     train = Listing(train_root)
     listing = train if root == train_root else Listing(root)

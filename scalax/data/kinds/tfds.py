@@ -10,7 +10,7 @@ from scalax.config import DataConfig
 from scalax.data.depth import Depth
 from scalax.data.images import decode_image
 from scalax.data.kind import Kind
-from scalax.data.place import place
+from scalax.data.place import not_a_directory, place
 from scalax.data.source import Source, first_line
 from scalax.distribution import install
 from scalax.errors import UserError, suggest
@@ -50,7 +50,7 @@ def open_builder(name: str, folder: str, where: str) -> Any:
         if folder and (directory / "dataset_info.json").is_file():
             return tfds.builder_from_directory(str(directory))
         if folder and not directory.is_dir():
-            raise UserError(f"{where}: no such directory; give a prepared TFDS dataset")
+            raise not_a_directory(folder, directory, "give a prepared TFDS dataset")
         if not name:
             raise UserError(f"{where}: no dataset_info.json in it; give the version's directory")
         try:

@@ -116,5 +116,9 @@ def said(wanted: Wanted, seconds: float) -> str:
     """Both in a line."""
     search = f" and {wanted.candidates} short ones of a search" if wanted.candidates else ""
     left = f" ({wanted.finished} of them finished)" if wanted.finished else ""
-    time = f", about {seconds_text(seconds)} of training here" if math.isfinite(seconds) else ""
+    time = (
+        f", about {seconds_text(seconds)} of training here, and compiling, evaluation and the report on top"
+        if math.isfinite(seconds)
+        else ""
+    )
     return f"to train: {wanted.runs} runs{search}{left}; {flops_text(wanted.flops)} at most{time}"

@@ -14,7 +14,8 @@ CHEAP = (
     "How short could the static runs have been? Each row is a plan from the first part of every static run,"
     " judged by the laws of the whole runs. Savings: FLOPs of the best static shape to its value at the"
     " budget, over those of the plan to the same value. Net of planning: the FLOPs of the static runs that"
-    " were used are added to the plan's."
+    " were used are added to the plan's. All of this is by the laws alone: what the runs themselves"
+    " saved, above, is the better evidence."
 )
 TIME = (
     "Savings in training time against the same static run: steps times the seconds that a step of their"
