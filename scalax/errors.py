@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
+from scalax.names import printable
+
 
 class UserError(ValueError):
     """Bad input: the message is one line that says what, where and what to do.
@@ -13,16 +15,7 @@ class UserError(ValueError):
     """
 
     def __init__(self, message: object = ""):
-        super().__init__(printable(str(message)))
-
-
-def printable(text: str) -> str:
-    r"""In one line, without what a terminal would act on.
-
-    >>> print(printable("a\nb"))
-    a\nb
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+        super().__init__(printable(message))
 
 
 def with_flags(message: str, flags: Mapping[str, str]) -> str:

@@ -35,6 +35,11 @@ def existing(path: Any, what: str) -> epath.Path:
         raise UserError(f"{what} {path}: {e} ({install('gcs')})") from None
     except OSError as e:
         raise UserError(f"{what} {str(path)[:80]}: cannot read it ({e.strerror or e})") from None
+    except Exception as e:  # a zero byte; whatever an object store's client raises
+        reason = (str(e).splitlines() or [""])[0][:200]
+        raise UserError(
+            f"{what} {str(path)[:80]}: cannot read it ({type(e).__name__}: {reason}); check the path"
+        ) from None
     return found
 
 

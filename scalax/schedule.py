@@ -11,6 +11,7 @@ from scalax.errors import UserError
 from scalax.files import write_atomically
 from scalax.names import printable
 from scalax.places import place
+from scalax.untrusted import read_bytes
 
 # More than any model has: a larger number is a slip, and building such a model does not end.
 MOST = {"patch": 4096, "width": 32_768, "depth": 1000}
@@ -118,12 +119,14 @@ class Schedule(NamedTuple):
         """Read what `save` wrote. Raises UserError where the file is missing or no schedule."""
         file = place(path, "schedule")
         try:
-            data = json.loads(file.read_bytes().decode())
+            raw = read_bytes(file)
         except (OSError, ImportError) as e:
             raise UserError(
                 f"schedule {path}: cannot read it ({getattr(e, 'strerror', None) or e}); name a file that"
                 " scalax plan wrote"
             ) from None
+        try:
+            data = json.loads(raw.decode())
         except json.JSONDecodeError as e:
             raise UserError(f"schedule {path}: line {e.lineno} is not JSON ({e.msg})") from None
         except (ValueError, RecursionError) as e:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
-    ["errors", "units", "names", "distribution", "hardware", "compilation", "signals"],
+    ["names"],
+    ["errors", "units", "distribution", "hardware", "compilation", "signals"],
     ["untrusted", "files"],
     ["registry", "typed", "pyfile", "places", "terminal", "variants", "archive"],
     ["schedule"],

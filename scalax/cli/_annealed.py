@@ -4,7 +4,7 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import flagged, print_remarks
+from scalax.cli._curves import flagged, print_forecasts, print_remarks
 from scalax.errors import UserError
 from scalax.names import printable
 
@@ -87,17 +87,8 @@ def run(args: argparse.Namespace, curves: "Curves", at: list[float] | None) -> N
     forecasts = forecast_annealed(curves, rates, at, then, args.together)
     rows = annealing_files.write(args.out, curves, forecasts)
     short = console.short_names([curve.name for curve in curves])
-    shown = [
-        [
-            short[r["curve"]],
-            f"{r['x']:.4g}",
-            r["median"],
-            *(f"{r[f'low{level}']:.4g} to {r[f'high{level}']:.4g}" for level in (50, 80, 95)),
-        ]
-        for r in rows
-    ]
     print_remarks(args, curves.remarks)
-    console.print_table("forecast of a new observation", ["curve", "x", "median", "50%", "80%", "95%"], shown)
+    print_forecasts(rows, short)
     lines = {}
     for f in forecasts:
         params = ", ".join(

@@ -109,6 +109,29 @@ def print_remarks(args: argparse.Namespace, remarks: Iterable[object]) -> None:
         print(printable(with_flags(str(remark), args.flags)))
 
 
+def print_forecasts(rows: Sequence[Mapping], short: Mapping[str, str], members: Sequence[str] = ()) -> None:
+    """The table of forecasts.
+
+    - rows: of forecast.csv.
+    - short: names of curves in the table, by name.
+    - members: laws whose own medians are shown.
+    """
+    from scalax.report import console
+
+    shown = [
+        [
+            short[r["curve"]],
+            f"{r['x']:.4g}",
+            r["median"],
+            *(f"{r[f'low{level}']:.4g} to {r[f'high{level}']:.4g}" for level in (50, 80, 95)),
+            *(r[name] for name in members),
+        ]
+        for r in rows
+    ]
+    columns = ["curve", "x", "median", "50%", "80%", "95%", *members]
+    console.print_table("forecast of a new observation", columns, shown)
+
+
 def flagged(args: argparse.Namespace, named: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:
     """Notes on curves by name, with flags for the arguments that they name."""
     return {name: [with_flags(str(note), args.flags) for note in notes] for name, notes in named.items()}

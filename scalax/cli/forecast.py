@@ -3,7 +3,15 @@
 import argparse
 
 from scalax.cli import _annealed
-from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
+from scalax.cli._curves import (
+    add_curve_arguments,
+    add_each,
+    curves_of,
+    flagged,
+    names,
+    print_forecasts,
+    print_remarks,
+)
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError
 from scalax.names import printable
@@ -47,19 +55,8 @@ def run(args: argparse.Namespace) -> None:
     with console.LateBar("drawing", len(curves)) as bar:
         rows = law_files.write_forecasts(args.out, curves, forecasts, args.target, args.each, bar.update)
     short = console.short_names([curve.name for curve in curves])
-    shown = [
-        [
-            short[r["curve"]],
-            f"{r['x']:.4g}",
-            r["median"],
-            *(f"{r[f'low{level}']:.4g} to {r[f'high{level}']:.4g}" for level in (50, 80, 95)),
-            *(r[name] for name in members),
-        ]
-        for r in rows
-    ]
-    columns = ["curve", "x", "median", "50%", "80%", "95%", *members]
     print_remarks(args, curves.remarks)
-    console.print_table("forecast of a new observation", columns, shown)
+    print_forecasts(rows, short, members)
     lines = {short[f.name]: _lines(f, c.scale, args.target) for c, f in zip(curves, forecasts, strict=True)}
     console.print_notes(flagged(args, lines))
     print(printable(f"wrote {args.out}/forecast.json, forecast.csv and figures/"))

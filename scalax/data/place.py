@@ -3,7 +3,7 @@
 from etils import epath
 
 from scalax.errors import UserError
-from scalax.places import no_directory
+from scalax.places import existing, no_directory
 
 NPY = (
     "a .npy file holds one array alone; put images and labels into a .npz:"
@@ -16,21 +16,7 @@ def place(text: str) -> epath.Path:
 
     Raises UserError for what no path can be, and for an address that no installed library reads.
     """
-    where = f"data.dir {text[:200]}"
-    try:
-        path = epath.Path(text).expanduser()
-        path.exists()  # the library of a bucket is imported when it is asked
-    except KeyError:  # epath knows no such scheme
-        scheme = text.partition("://")[0]
-        raise UserError(
-            f"{where}: {scheme}:// is not read; copy the data to this machine, or to gs://"
-        ) from None
-    except ImportError as e:
-        raise UserError(f"{where}: {e}, or copy the data to this machine") from None
-    except Exception as e:  # too long a name, a zero byte; whatever a bucket's library raises
-        reason = (str(e).splitlines() or [""])[0][:200]
-        raise UserError(f"{where}: cannot be read ({type(e).__name__}: {reason}); check the path") from None
-    return path
+    return existing(epath.Path(text).expanduser() if "://" not in text else text, "data.dir")
 
 
 def not_a_directory(text: str, path: epath.Path, remedy: str) -> UserError:

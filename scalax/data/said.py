@@ -1,7 +1,7 @@
 """What was read of files, in one line."""
 
 from scalax.data.source import Source
-from scalax.errors import printable
+from scalax.names import printable
 
 SHOWN = 4  # of what was left out
 

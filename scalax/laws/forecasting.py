@@ -69,8 +69,11 @@ def forecast(
                 f"curve {curve.name!r}: needs {LEAST_ROWS} rows of different x to forecast, got {rows}"
             )
     kept = [without_suspicious(points) for points, _ in cleaned]
-    kept = [(points, [*flags, *falls_faster(points)]) for points, flags in kept]
     data = [anchored(points) for points, _ in kept]
+    kept = [
+        (points, [*flags, *falls_faster(points, a.noise)])
+        for (points, flags), a in zip(kept, data, strict=True)
+    ]
     smoothed = [is_smoothed(points) for points, _ in kept]
 
     found = zip(*modes(laws, data, [[p for _, p in own] for own in kinds], progress), strict=True)

@@ -18,7 +18,7 @@ from scalax.laws.bank import bank_of, padded_k, switch
 from scalax.laws.batches import in_batches, padded, unit_points
 from scalax.laws.family import Family
 from scalax.laws.priors import Prior, PriorCoordinates
-from scalax.laws.solve import least_squares
+from scalax.laws.solve import best_first, least_squares
 
 SEARCHED_AT = 2  # of the amplitudes, where modes are searched for; the others start from what is found there
 STARTS, POLISHED = 32, 3
@@ -91,7 +91,8 @@ def modes(
     for task in first:
         starts = laws[task.law].starts(task.a.points.extent, unit[task.law])
         screened += [task._replace(starts=starts[at : at + BLOCK]) for at in range(0, STARTS, BLOCK)]
-    found = _joined(solve(laws, screened, part(0.3 * BLOCK / STARTS)), STARTS // BLOCK)
+    found, each = solve(laws, screened, part(0.3 * BLOCK / STARTS)), STARTS // BLOCK
+    found = [best_first(found[at : at + each]) for at in range(0, len(found), each)]
     polished = [
         t._replace(starts=s.p[:POLISHED], steps=POLISH_STEPS) for t, s in zip(first, found, strict=True)
     ]
@@ -109,16 +110,6 @@ def modes(
         own = [next(ends) for _ in range(shape[0] * shape[1])]
         p, evidence = [s.p[s.cost.argmin()] for _, s in own], [_log_evidence(*each) for each in own]
         made[j].append(Modes(np.reshape(p, (*shape, -1)), np.reshape(evidence, shape)))
-    return made
-
-
-def _joined(found: Sequence[Solved], each: int) -> list[Solved]:
-    """The solutions of `each` tasks in a row as one, best first."""
-    made = []
-    for at in range(0, len(found), each):
-        whole = Solved(*(np.concatenate(field) for field in zip(*found[at : at + each], strict=True)))
-        order = np.argsort(whole.cost, kind="stable")
-        made.append(Solved(*(field[order] for field in whole)))
     return made
 
 

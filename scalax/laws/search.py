@@ -14,7 +14,7 @@ from scalax.laws.bank import bank_of, padded_k, switch
 from scalax.laws.batches import in_batches, padded
 from scalax.laws.curves import Points, thinned
 from scalax.laws.family import Family
-from scalax.laws.solve import Solution, huber, least_squares, linearised, squared
+from scalax.laws.solve import Solution, best_first, huber, least_squares, linearised, squared
 
 OBJECTIVES = ("sle", "huber", "excess", "sle1p")
 # Fewer screening steps can leave every polished start in one valley: 15 do on a curve of ten rows.
@@ -104,13 +104,7 @@ def _solve(
         ends[i].append(
             end._replace(p=end.p[:, :own], gradient=end.gradient[:, :own], hessian=end.hessian[:, :own, :own])
         )
-    return [_sorted(parts) for parts in ends]
-
-
-def _sorted(parts: Sequence[Solution]) -> Solution:
-    whole = Solution(*(np.concatenate(field) for field in zip(*parts, strict=True)))
-    order = np.argsort(whole.cost, kind="stable")
-    return Solution(*(field[order] for field in whole))
+    return [best_first(parts) for parts in ends]
 
 
 @functools.cache

@@ -1,12 +1,14 @@
 """Damped least squares in a box, written for vmap: failure is data, not an exception."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
+Found = TypeVar("Found", bound=Any)
 HUBER_DELTA = 1e-3  # of a log error
 DAMPING, LESS, MORE = 1e-2, 0.2, 5.0  # at the start, and its factor after a step that helps, or does not
 
@@ -20,6 +22,15 @@ class Solution(NamedTuple):
     hessian: Any  # [k, k], Gauss-Newton, of the cost's half
     converged: Any  # bool: no step of the last size lowers the cost
     steps: Any  # int
+
+
+def best_first(parts: Sequence[Found]) -> Found:
+    """The solutions of several searches, NamedTuples of NumPy arrays with a field `cost` [s], as one."""
+    whole = parts[0]._replace(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0]._fields}
+    )
+    order = np.argsort(whole.cost, kind="stable")
+    return whole._replace(**{name: getattr(whole, name)[order] for name in whole._fields})
 
 
 def squared(r: Array) -> tuple[Array, Array]:

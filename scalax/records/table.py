@@ -30,21 +30,29 @@ def read_table(path: str | Path, holds: str) -> Table:
         raw = path.read_bytes()
     except OSError as e:
         raise UserError(f"{path}: {e.strerror or e}; give a file of {holds}") from None
+    text = text_of(path, raw, "a CSV or JSONL file")
+    return _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv(path, text)
+
+
+def text_of(path: Path, raw: bytes, wanted: str) -> str:
+    """The text in a file of a table.
+
+    - path: of the file, for errors; raw: its bytes.
+    - wanted: what to give instead, in errors.
+
+    Raises UserError, with the row, where it is no text in UTF-8, holds a null byte, or is empty.
+    """
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = raw[: e.start].count(b"\n") + 1
-        raise UserError(
-            f"{path}, row {line}, column 1: not text in UTF-8; give a CSV or JSONL file"
-        ) from None
+        raise UserError(f"{path}, row {line}, column 1: not text in UTF-8; give {wanted}") from None
     if "\0" in text:
-        raise UserError(
-            f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}, column 1: holds a null byte; give"
-            " a CSV or JSONL file"
-        )
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(f"{path}, row {line}, column 1: holds a null byte; give {wanted}")
     if not text.strip():
         raise UserError(f"{path}, row 1, column 1: the file is empty")
-    return _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv(path, text)
+    return text
 
 
 def _csv(path: Path, text: str) -> Table:

@@ -13,7 +13,7 @@ import numpy as np
 from scalax.laws import Curve
 from scalax.laws.annealing import AnnealedForecast
 from scalax.names import file_names
-from scalax.report.law_files import write_csv, write_json
+from scalax.report.law_files import band_rows, write_csv, write_json
 
 SIZE = (7.6, 5.2)  # inches
 
@@ -26,16 +26,13 @@ def write(out: Path, curves: Sequence[Curve], forecasts: Sequence[AnnealedForeca
     """
     rows, data = [], []
     for curve, f in zip(curves, forecasts, strict=True):
-        shown = curve.scale.shown
-        data.append(f.to_json() | {"median": shown(f.median).tolist(), "intervals": {}})
-        for i, x in enumerate(f.x):
-            row = {"curve": f.name, "x": float(x), "median": float(shown(f.median[i]))}
-            for level, ends in f.intervals.items():
-                low, high = sorted(float(shown(end[i])) for end in ends)
-                row |= {f"low{level * 100:.0f}": low, f"high{level * 100:.0f}": high}
-                data[-1]["intervals"].setdefault(f"{level:g}", [[], []])[0].append(low)
-                data[-1]["intervals"][f"{level:g}"][1].append(high)
-            rows.append(row)
+        own = band_rows(f, curve.scale)
+        intervals = {
+            f"{level:g}": [[row[f"{end}{level * 100:.0f}"] for row in own] for end in ("low", "high")]
+            for level in f.intervals
+        }
+        data.append(f.to_json() | {"median": [row["median"] for row in own], "intervals": intervals})
+        rows += own
     write_json(out / "forecast.json", data)
     write_csv(out / "forecast.csv", rows)
     for slug, curve, f in zip(file_names([c.name for c in curves]), curves, forecasts, strict=True):

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalax.laws import Curve, Fit, Forecast, Scale
 from scalax.laws.benchmark import METHODS, Bench
@@ -13,6 +13,9 @@ from scalax.laws.curves import PLAIN
 from scalax.names import file_name, file_names
 from scalax.records import dumps, write_atomically
 from scalax.report import law_figures, law_panels
+
+if TYPE_CHECKING:
+    from scalax.laws.annealing import AnnealedForecast
 
 
 def write_fits(
@@ -101,13 +104,22 @@ def write_forecasts(
 def forecast_rows(forecast: Forecast, scale: Scale = PLAIN) -> list[dict[str, Any]]:
     """A row for each x: median, the ends of each interval, and every law's own median, all as `scale` writes
     them."""
-    families, rows = forecast.by_family(forecast.x), []
+    families = forecast.by_family(forecast.x)
+    return [
+        row | {name: float(scale.shown(y[i])) for name, y in families.items()}
+        for i, row in enumerate(band_rows(forecast, scale))
+    ]
+
+
+def band_rows(forecast: "Forecast | AnnealedForecast", scale: Scale) -> list[dict[str, Any]]:
+    """A row for each x: median and the ends of each interval, as `scale` writes them."""
+    rows = []
     for i, x in enumerate(forecast.x):
         row = {"curve": forecast.name, "x": float(x), "median": float(scale.shown(forecast.median[i]))}
         for level, ends in forecast.intervals.items():
             low, high = sorted(float(scale.shown(end[i])) for end in ends)
             row |= {f"low{level * 100:.0f}": low, f"high{level * 100:.0f}": high}
-        rows.append(row | {name: float(scale.shown(y[i])) for name, y in families.items()})
+        rows.append(row)
     return rows
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from scalax.errors import UserError
 from scalax.laws.readers import delimited, events, json_document, json_lines, mlflow, text_log, wandb_run
 from scalax.laws.readers.table import Table
+from scalax.records.table import text_of
 
 HEAD = 1 << 16  # bytes of a file that are looked at to tell its format
 
@@ -75,19 +76,4 @@ def _text(path: Path, raw: bytes) -> str:
         text = raw.decode("utf-16", errors="replace")
         if text and sum(c < "\x80" for c in text) > 0.9 * len(text) and "\0" not in text:
             return text
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as e:
-        line = raw[: e.start].count(b"\n") + 1
-        raise UserError(
-            f"{path}, row {line}, column 1: not text in UTF-8; give a CSV or JSONL file, a log, or"
-            " TensorBoard's events"
-        ) from None
-    if "\0" in text:
-        raise UserError(
-            f"{path}, row {text[: text.index(chr(0))].count(chr(10)) + 1}, column 1: holds a null byte; give"
-            " a CSV or JSONL file, a log, or TensorBoard's events"
-        )
-    if not text.strip():
-        raise UserError(f"{path}, row 1, column 1: the file is empty")
-    return text
+    return text_of(path, raw, "a CSV or JSONL file, a log, or TensorBoard's events")
