@@ -92,7 +92,8 @@ def run(args: argparse.Namespace, curves: "Curves", at: list[float] | None) -> N
     lines = {}
     for f in forecasts:
         params = ", ".join(
-            f"{name} {value:.4g} (x/ {math.exp(f.stderr[name]):.2g})" for name, value in f.law.params.items()
+            f"{name} {value:.4g} (to a factor of {math.exp(f.stderr[name]):.3g})"
+            for name, value in f.law.params.items()
         )
         lines[short[f.name]] = [*f.notes, f"{params}; RMSLE {f.rmsle:.4f}"]
     console.print_notes(flagged(args, lines))
