@@ -64,7 +64,8 @@ def draw(curve: Curve, forecast: AnnealedForecast, path: Path) -> None:
         )
     label = f"a run of {forecast.then.words}" if is_new else "forecast"
     axes.plot(ahead, shown(forecast.predict(ahead)), color="#D55E00", lw=1.3, label=label)
-    seen = shown(np.concatenate([forecast.predict(ahead[-150:]), curve.y[len(curve.y) // 20 :]]))
+    late = forecast.interval(ahead[-150:], 0.95)  # the steep begin may lie outside the frame, the end may not
+    seen = shown(np.concatenate([*late, curve.y[len(curve.y) // 20 :]]))
     axes.set_ylim(seen.min() - 0.15 * np.ptp(seen), seen.max() + 0.05 * np.ptp(seen))
     whole = np.linspace(0, end, 800)
     below.plot(whole[whole <= last], forecast.rates.at(whole[whole <= last]), color="#0072B2", lw=1.3)
