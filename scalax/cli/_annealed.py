@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, curves: "Curves", at: list[float] | None) -> N
     rows = annealing_files.write(args.out, curves, forecasts)
     short = console.short_names([curve.name for curve in curves])
     print_remarks(args, curves.remarks)
-    print_forecasts(rows, short)
+    print_forecasts(args, rows, short)
     lines = {}
     for f in forecasts:
         params = ", ".join(

@@ -109,8 +109,15 @@ def print_remarks(args: argparse.Namespace, remarks: Iterable[object]) -> None:
         print(printable(with_flags(str(remark), args.flags)))
 
 
-def print_forecasts(rows: Sequence[Mapping], short: Mapping[str, str], members: Sequence[str] = ()) -> None:
+def print_forecasts(
+    args: argparse.Namespace,
+    rows: Sequence[Mapping],
+    short: Mapping[str, str],
+    members: Sequence[str] = (),
+) -> None:
     """The table of forecasts.
+
+    - args: of the command; forecast.csv is in `out`.
 
     - rows: of forecast.csv.
     - short: names of curves in the table, by name.
@@ -129,7 +136,7 @@ def print_forecasts(rows: Sequence[Mapping], short: Mapping[str, str], members: 
         for r in rows
     ]
     columns = ["curve", "x", "median", "50%", "80%", "95%", *members]
-    console.print_table("forecast of a new observation", columns, shown)
+    console.print_table("forecast of a new observation", columns, shown, f"{args.out}/forecast.csv")
 
 
 def flagged(args: argparse.Namespace, named: Mapping[str, Sequence[object]]) -> dict[str, list[str]]:

@@ -62,6 +62,6 @@ def run(args: argparse.Namespace) -> None:
     print_remarks(args, curves.remarks)
     by = "squared log error" if objective == "sle" else f"objective {objective}"
     columns = ["curve", "law", "RMSLE", "held out", "limit", "parameters"]
-    console.print_table(f"{len(curves)} curve(s), {by}", columns, rows)
+    console.print_table(f"{len(curves)} curve(s), {by}", columns, rows, f"{args.out}/fit.csv")
     console.print_notes(flagged(args, notes))
     print(printable(f"wrote {args.out}/fit.json, fit.csv and figures/"))

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         rows = law_files.write_forecasts(args.out, curves, forecasts, args.target, args.each, bar.update)
     short = console.short_names([curve.name for curve in curves])
     print_remarks(args, curves.remarks)
-    print_forecasts(rows, short, members)
+    print_forecasts(args, rows, short, members)
     lines = {short[f.name]: _lines(f, c.scale, args.target) for c, f in zip(curves, forecasts, strict=True)}
     console.print_notes(flagged(args, lines))
     print(printable(f"wrote {args.out}/forecast.json, forecast.csv and figures/"))

@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable, Sequence
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
@@ -18,6 +17,7 @@ from scalax.laws.registry import FAMILIES
 
 STANDARD = ("m1", "m2", "m3", "m4", "bnsl", "shifted_power")  # share their programs, whichever are asked for
 GROUPS = (1, 8, 128)  # members that one call evaluates
+MOST = 2**20  # values of x in one call, of more than one member
 
 
 def bank_of(laws: Sequence[Family]) -> tuple[Family, ...]:
@@ -42,7 +42,7 @@ def _evaluated(bank: tuple[Family, ...]) -> Callable:
         return lambda p, log_x: law.log_y(p[: len(law.names)], log_x)
 
     laws = [of(law) for law in bank]
-    return jax.jit(lambda places, p, log_x: jax.lax.map(lambda one: switch(laws, *one, log_x), (places, p)))
+    return jax.jit(lambda *data: jax.lax.map(lambda one: switch(laws, *one), data))
 
 
 def evaluate(laws: Sequence[Family], p: Sequence[np.ndarray], log_x: ArrayLike) -> np.ndarray:
@@ -51,23 +51,42 @@ def evaluate(laws: Sequence[Family], p: Sequence[np.ndarray], log_x: ArrayLike) 
     - laws: of each.
     - p: internal parameters [k] of each.
     - log_x: [n], or [n, variables].
-
-    Pads both axes, so that calls of any size share few compiled programs.
     """
-    log_x, r, bank = np.asarray(log_x, float), len(p), bank_of(tuple(dict.fromkeys(laws)))
-    n, size = len(log_x), 64
-    while size < n:
-        size *= 8
-    rows = next((g for g in GROUPS if r <= g), GROUPS[-1])
-    total = -(-r // rows) * rows
-    at = np.zeros((size, *log_x.shape[1:]))
-    places, padded = np.zeros(total, np.int32), np.zeros((total, padded_k(bank)))
-    at[:n], places[:r] = log_x, [bank.index(law) for law in laws]
-    for i, own in enumerate(p):
-        padded[i, : len(own)] = own
-    found = [np.zeros((0, size))]
-    with jax.enable_x64(True):
-        for first in range(0, total, rows):
-            some = slice(first, first + rows)
-            found.append(np.asarray(_evaluated(bank)(*map(jnp.asarray, (places[some], padded[some], at)))))
-    return np.concatenate(found)[:r, :n]
+    log_x = np.asarray(log_x, float)
+    return np.reshape(evaluate_each(laws, p, [log_x] * len(p)), (len(p), len(log_x)))
+
+
+def evaluate_each(
+    laws: Sequence[Family], p: Sequence[np.ndarray], log_x: Sequence[np.ndarray]
+) -> list[np.ndarray]:
+    """log y [n] of each law at its own log x, in float64.
+
+    - laws: r of them.
+    - p: internal parameters [k] of each.
+    - log_x: of each, [n], or [n, variables]; n may differ.
+
+    Pads all axes, so that calls of any size share few compiled programs.
+    """
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for i, own in enumerate(log_x):
+        size = 64
+        while size < len(own):
+            size *= 8
+        alike.setdefault((size, *own.shape[1:]), []).append(i)
+    found: list[np.ndarray] = [np.zeros(0)] * len(p)
+    for shape, members in alike.items():
+        bank = bank_of(tuple(dict.fromkeys(laws[i] for i in members)))
+        most = max(group for group in GROUPS if group * shape[0] <= MOST or group == 1)
+        rows = next((group for group in GROUPS if len(members) <= group <= most), most)
+        for first in range(0, len(members), rows):
+            some = members[first : first + rows]
+            places, padded = np.zeros(rows, np.int32), np.zeros((rows, padded_k(bank)))
+            at = np.zeros((rows, *shape))
+            for row, i in enumerate(some):
+                places[row] = bank.index(laws[i])
+                padded[row, : len(p[i])], at[row, : len(log_x[i])] = p[i], log_x[i]
+            with jax.enable_x64(True):
+                log_y = np.asarray(_evaluated(bank)(places, padded, at))
+            for row, i in enumerate(some):
+                found[i] = log_y[row, : len(log_x[i])]
+    return found

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 CHUNK = 16  # curves a call: one compiled shape serves any number of curves
@@ -41,7 +40,7 @@ def in_batches(
         log_x, log_y, weights, *others = rows[0]
         rows += [(log_x, log_y, np.zeros_like(weights), *others)] * (_count(size) - len(chunk))
         with jax.enable_x64(True), jax.default_device(device):
-            out = program(*(jnp.asarray(np.stack(column)) for column in zip(*rows, strict=True)))
+            out = program(*(np.stack(column) for column in zip(*rows, strict=True)))
         out = jax.tree.map(np.asarray, out)
         for j, i in enumerate(chunk):
             results[i] = jax.tree.map(lambda a, j=j: a[j], out)

@@ -1,12 +1,13 @@
 """What a scaling law is to the fitter: a pure function of log x with a box and starts drawn from the data."""
 
+import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import ArrayLike
 
 from scalax.laws.flags import Flag
 from scalax.laws.priors import PriorCoordinates
@@ -108,10 +109,12 @@ class Family:
     decisive: tuple[str, ...] = ()
     colour: str = ""
 
-    def natural(self, p: ArrayLike) -> dict[str, float]:
-        """Parameters as the formula has them."""
-        values = np.asarray(self.to_natural(np.asarray(p, float)), float)
-        return dict(zip(self.names, values.tolist(), strict=True))
+    def natural(self, p: np.ndarray) -> np.ndarray:
+        """Parameters as the formula has them, of internal ones: [m, k] -> [m, k], in float64."""
+        rows = max(16, 1 << (len(p) - 1).bit_length())  # few shapes, so few compiled programs
+        padded = np.concatenate([p, np.repeat(p[:1], rows - len(p), 0)])
+        with jax.enable_x64(True):
+            return np.asarray(_to_naturals(self)(padded))[: len(p)]
 
     def internal(self, natural: dict[str, float]) -> np.ndarray:
         """The p [k] of natural parameters."""
@@ -126,6 +129,11 @@ class Family:
         """
         labels = self.labels or {name: name for name in self.names}
         return {name: label.format(x=x, y=y) for name, label in labels.items()}
+
+
+@functools.cache
+def _to_naturals(family: Family) -> Callable:
+    return jax.jit(jax.vmap(family.to_natural))
 
 
 def unpack(p: Any) -> tuple:

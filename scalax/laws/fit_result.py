@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from scalax.laws.bank import evaluate_each
 from scalax.laws.curves import Curve, Points
 from scalax.laws.family import Family
 from scalax.laws.flags import Flag
@@ -143,26 +142,32 @@ def _jacobian(family: Family, points: Points, p: np.ndarray) -> np.ndarray:
     """[k, k]: of the natural parameters, in the data's own units, by p in those of `points`."""
     steps = 1e-6 * np.eye(len(p))
     around = family.shift(np.concatenate([p + steps, p - steps]), points.center_x, points.center_y)
-    with jax.enable_x64(True), np.errstate(all="ignore"):
-        ahead, behind = np.split(np.asarray(jax.vmap(family.to_natural)(jnp.asarray(around))), 2)
+    with np.errstate(all="ignore"):
+        ahead, behind = np.split(family.natural(around), 2)
         return ((ahead - behind) / 2e-6).T
 
 
-def with_errors(fitted: Fit, curve: Curve, notes: Sequence[str]) -> Fit:
-    """The fit with its errors added.
+def with_errors(fits: Sequence[Fit], curves: Sequence[Curve], notes: Sequence[Sequence[str]]) -> list[Fit]:
+    """The fits with their errors added.
 
-    - fitted: without them.
-    - curve: whose rows it is compared with.
-    - notes: about the rows.
+    - fits: without them.
+    - curves: whose rows each is compared with.
+    - notes: about the rows of each.
     """
-    usable = np.isfinite(curve.y) & (curve.y > 0)
-    usable &= np.all(np.isfinite(curve.x) & (curve.x > 0), -1) if curve.x.ndim == 2 else curve.x > 0
-    scores = {}
-    for suffix, rows in (("", curve.fit & usable), ("_held_out", ~curve.fit & usable)):
-        if rows.any():
-            error = np.log(fitted.predict(curve.x[rows])) - np.log(curve.y[rows])
-            scores["rmsle" + suffix], scores["rsle" + suffix] = rmsle(error)
-    return dataclasses.replace(fitted, **scores, notes=tuple(notes))
+    usable = []
+    for curve in curves:
+        positive = np.isfinite(curve.x) & (curve.x > 0)
+        usable.append(np.isfinite(curve.y) & (curve.y > 0) & np.all(np.atleast_2d(positive.T), 0))
+    log_x = [np.log(curve.x[rows]) for curve, rows in zip(curves, usable, strict=True)]
+    predicted = evaluate_each([fit.family_spec for fit in fits], [fit.p for fit in fits], log_x)
+    made = []
+    for fitted, curve, rows, log_y, said in zip(fits, curves, usable, predicted, notes, strict=True):
+        error, to_fit, scores = log_y - np.log(curve.y[rows]), curve.fit[rows], {}
+        for suffix, own in (("", error[to_fit]), ("_held_out", error[~to_fit])):
+            if own.size:
+                scores["rmsle" + suffix], scores["rsle" + suffix] = rmsle(own)
+        made.append(dataclasses.replace(fitted, **scores, notes=tuple(said)))
+    return made
 
 
 def rmsle(log_error: np.ndarray) -> tuple[float, float]:

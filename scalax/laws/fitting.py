@@ -61,15 +61,14 @@ def fit(
     first = [Search(spec, p, p.weights, spec.starts(p.extent, unit[spec])) for spec in specs for p in points]
     found = search(first, objective, solver, min(starts, max(16, starts // 4)), progress)
     again = _resampled(first, found, objective, resamples, seed)
-    fits = iter(
+    bare = [
         fit_result(s.law, objective, s.points, own, ends)
         for s, own, ends in zip(first, found, again, strict=True)
-    )
-    columns = [
-        [with_errors(next(fits), c, notes) for c, (_, notes) in zip(curves, cleaned, strict=True)]
-        for _ in specs
     ]
-    return [dict(zip([s.name for s in specs], row, strict=True)) for row in zip(*columns, strict=True)]
+    fits = with_errors(bare, [*curves] * len(specs), [notes for _, notes in cleaned] * len(specs))
+    return [
+        {spec.name: fits[j * len(curves) + i] for j, spec in enumerate(specs)} for i in range(len(curves))
+    ]
 
 
 def _resampled(

@@ -32,11 +32,11 @@ class Law:
     def family(self) -> str:
         return self.family_spec.name
 
-    @property
+    @functools.cached_property
     def params(self) -> dict[str, float]:
         """Parameters of `family_spec.formula` by name."""
-        with jax.enable_x64(True):
-            return self.family_spec.natural(self.p)
+        values = self.family_spec.natural(self.p[None])[0]
+        return dict(zip(self.family_spec.names, values.tolist(), strict=True))
 
     def predict(self, x: ArrayLike) -> np.ndarray:
         """y at x: [n] -> [n] (x is [n, 2] for a law of two variables); a scalar gives a scalar."""

@@ -226,44 +226,39 @@ def _program(bank: tuple[Family, ...]) -> Callable:
     """Inputs of tasks [c, ...] -> Solved [c, BLOCK, ...], padded to the longest law's parameters."""
     k = padded_k(bank)
 
-    def about(law: Family) -> Callable:
-        """p [k] -> what a prior of the law is about [k]: its coordinates, then log y where the data end."""
+    def linear(law: Family) -> Callable:
+        """(p [k], log x [n], top) -> log y [n], then what a prior of the law is about [k]: its coordinates,
+        and log y where the data end; and the Jacobian [n + k, k] of them all."""
         own, of = len(law.names), prior_coordinates(law).of
 
-        def coordinates(p, top):
-            return jnp.append(of(p[:own], top), law.log_y(p[:own], jnp.zeros(1))[0])
-
-        return lambda p, top: jnp.pad(coordinates(p, top), (0, k - own))
-
-    def linear(law: Family) -> Callable:
-        """(p [k], log x [n], top) -> log y [n] and coordinates [k], and their Jacobians."""
-        own = about(law)
-
-        def both(p, log_x, top):
-            return law.log_y(p[: len(law.names)], log_x), own(p, top)
+        def values(p, log_x, top):  # the law is evaluated once: it is most of what is traced and compiled
+            log_y = law.log_y(p[:own], jnp.append(log_x, 0.0))
+            about = jnp.append(of(p[:own], top), log_y[-1])
+            return jnp.concatenate([log_y[:-1], jnp.pad(about, (0, k - own))])
 
         def with_jacobian(p, log_x, top):
-            values, push = jax.linearize(lambda q: both(q, log_x, top), p)
-            return values, jax.vmap(push, out_axes=1)(jnp.eye(k))
+            found, push = jax.linearize(lambda q: values(q, log_x, top), p)
+            return found, jax.vmap(push, out_axes=1)(jnp.eye(k))
 
         return with_jacobian
 
     linears = [linear(law) for law in bank]
-    stretches = [jax.jacfwd(about(law)) for law in bank]
 
     def task(data):
         log_x, log_y, white, law, steps, top, low, high, mean, root, starts, errors = data
         steps = jnp.where(jnp.any(white != 0), steps, 0)  # a call is filled up with tasks of no rows
+        n = log_x.size
 
         def from_start(start, error):
             def whitened(p):
-                (y, c), (dy, dc) = switch(linears, law, p, log_x, top)
-                r = jnp.concatenate([white @ (y - log_y), root @ (c - mean)]) - error
-                return r, jnp.concatenate([white @ dy, root @ dc])
+                found, slopes = switch(linears, law, p, log_x, top)
+                r = jnp.concatenate([white @ (found[:n] - log_y), root @ (found[n:] - mean)]) - error
+                return r, jnp.concatenate([white @ slopes[:n], root @ slopes[n:]]), slopes[n:]
 
-            found = least_squares(whitened, jnp.ones_like(error), start, low, high, max_steps=steps)
-            stretch = switch(stretches, law, found.p, top)
-            return Solved(found.p, found.cost, found.hessian, stretch)
+            found = least_squares(
+                whitened, jnp.ones_like(error), start, low, high, max_steps=steps, aux=jnp.zeros((k, k))
+            )
+            return Solved(found.p, found.cost, found.hessian, found.aux)
 
         return jax.vmap(from_start)(starts, errors)
 

@@ -100,7 +100,7 @@ def _solve(
     ends: list[list[Solution]] = [[] for _ in searches]
     for (i, at), end in zip(blocks, found, strict=True):
         own, count = len(searches[i].law.names), len(searches[i].starts[at : at + BLOCK])
-        end = Solution(*(field[:count] for field in end))
+        end = jax.tree.map(lambda array, count=count: array[:count], end)
         ends[i].append(
             end._replace(p=end.p[:, :own], gradient=end.gradient[:, :own], hessian=end.hessian[:, :own, :own])
         )

@@ -22,15 +22,13 @@ class Solution(NamedTuple):
     hessian: Any  # [k, k], Gauss-Newton, of the cost's half
     converged: Any  # bool: no step of the last size lowers the cost
     steps: Any  # int
+    aux: Any  # what the residuals' function returns besides, at p
 
 
 def best_first(parts: Sequence[Found]) -> Found:
-    """The solutions of several searches, NamedTuples of NumPy arrays with a field `cost` [s], as one."""
-    whole = parts[0]._replace(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in parts[0]._fields}
-    )
-    order = np.argsort(whole.cost, kind="stable")
-    return whole._replace(**{name: getattr(whole, name)[order] for name in whole._fields})
+    """The solutions of several searches, pytrees of NumPy arrays with a field `cost` [s], as one."""
+    order = np.argsort(np.concatenate([part.cost for part in parts]), kind="stable")
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[order], *parts)
 
 
 def squared(r: Array) -> tuple[Array, Array]:
@@ -54,18 +52,18 @@ def solve_positive(h: Array, g: Array) -> Array:
     return table[:, -1]
 
 
-def linearised(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array]]:
-    """p [k] -> residuals [n] and their Jacobian [n, k], of p [k] -> residuals [n]."""
+def linearised(residual: Callable[[Array], Array]) -> Callable[[Array], tuple[Array, Array, tuple[()]]]:
+    """p [k] -> residuals [n], their Jacobian [n, k] and nothing besides, of p [k] -> residuals [n]."""
 
     def linear(p):
         r, push = jax.linearize(residual, p)
-        return r, jax.vmap(push, out_axes=1)(jnp.eye(p.size, dtype=p.dtype))
+        return r, jax.vmap(push, out_axes=1)(jnp.eye(p.size, dtype=p.dtype)), ()
 
     return linear
 
 
 def least_squares(
-    linear: Callable[[Array], tuple[Array, Array]],
+    linear: Callable[[Array], tuple[Array, Array, Any]],
     weights: Array,
     start: Array,
     low: Array,
@@ -73,14 +71,17 @@ def least_squares(
     *,
     loss: Callable[[Array], tuple[Array, Array]] = squared,
     max_steps: int | Array = 100,
+    aux: Any = (),
 ) -> Solution:
     """Minimise sum(weights * loss(residuals)) over low <= p <= high by Levenberg-Marquardt.
 
-    - linear: p [k] -> residuals [n] and their Jacobian [n, k], see `linearised`.
+    - linear: p [k] -> residuals [n], their Jacobian [n, k], and a pytree that the solution keeps; see
+      `linearised`.
     - weights: [n].
     - start, low, high: [k].
     - loss: of residuals [n] -> losses, and the weights that a Gauss-Newton step gives the residuals.
     - max_steps: after which it stops, settled or not.
+    - aux: a pytree like the one that `linear` returns; kept where no start has a finite cost.
 
     A coordinate at its bound that the gradient pushes outward is held there for the step. Starts that turn
     non-finite end with cost inf. The start is evaluated as the first step of the loop, which goes nowhere:
@@ -88,12 +89,12 @@ def least_squares(
     """
 
     def evaluate(p):
-        r, jacobian = linear(p)
+        r, jacobian, kept = linear(p)
         value, importance = loss(r)
         w = weights * importance
         cost = jnp.sum(jnp.where(weights > 0, weights * value, 0.0))
         weighted = jnp.where(w[:, None] > 0, jacobian * w[:, None], 0.0)
-        return cost, weighted.T @ jnp.where(weights > 0, r, 0.0), weighted.T @ jacobian
+        return cost, weighted.T @ jnp.where(weights > 0, r, 0.0), weighted.T @ jacobian, kept
 
     def held(p, g):
         return ((p <= low) & (g > 0)) | ((p >= high) & (g < 0))
@@ -103,6 +104,7 @@ def least_squares(
         cost: Array
         g: Array
         h: Array
+        aux: Any
         damping: Array
         done: Array
         steps: Array
@@ -115,7 +117,7 @@ def least_squares(
         ridge = s.damping * (jnp.diag(h) + 1e-6 * top) + 1e-15 * top
         move = solve_positive(h + jnp.diag(jnp.where(free, ridge, top)), -jnp.where(free, s.g, 0.0))
         p = jnp.clip(s.p + move, low, high)
-        cost, g, gn = evaluate(p)
+        cost, g, gn, kept = evaluate(p)
         better = jnp.isfinite(cost) & (cost <= s.cost)
         gain = (s.cost - cost) / jnp.maximum(s.cost, 1e-300)
         small = jnp.max(jnp.abs(p - s.p)) < 1e-11
@@ -129,6 +131,7 @@ def least_squares(
             pick(cost, s.cost),
             pick(g, s.g),
             pick(gn, s.h),
+            jax.tree.map(pick, kept, s.aux),
             jnp.clip(damping, 1e-12, 1e13),
             done,
             s.steps + 1,
@@ -137,7 +140,7 @@ def least_squares(
     start, k = jnp.clip(start, low, high), start.size
     zero, damping = jnp.zeros(k, start.dtype), jnp.array(DAMPING / LESS, start.dtype)
     unknown = jnp.array(jnp.inf, start.dtype), zero, jnp.zeros((k, k), start.dtype)
-    state = State(start, *unknown, damping, jnp.array(False), jnp.array(-1))
+    state = State(start, *unknown, aux, damping, jnp.array(False), jnp.array(-1))
     end = jax.lax.while_loop(lambda s: ~s.done & (s.steps < max_steps), step, state)
     return Solution(
         p=end.p,
@@ -146,4 +149,5 @@ def least_squares(
         hessian=end.h,
         converged=end.done & jnp.isfinite(end.cost),
         steps=end.steps,
+        aux=end.aux,
     )

@@ -12,6 +12,7 @@ from rich.text import Text
 from scalax.names import printable
 
 AFTER_S = 2.0  # a command that is done sooner shows no bar
+MOST_ROWS = 200  # of a table on the terminal
 
 
 def as_written(text: object) -> Text:
@@ -43,13 +44,18 @@ class LateBar:
             self.bar.stop()
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]]) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str | float | None]], whole: str = ""
+) -> None:
     """Print a table: text left, numbers right. A column without a head is shown where a cell says something.
 
     - title: above it.
     - columns: their heads.
     - rows: a cell for each column.
+    - whole: the file that has all rows; with it the first 200 are shown.
     """
+    every = len(rows)
+    rows = rows[:MOST_ROWS] if whole else rows
     table = Table(title=as_written(title), title_justify="left")
     shown = [i for i, column in enumerate(columns) if column or any(row[i] != "" for row in rows)]
     for i in shown:
@@ -63,6 +69,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str 
     if not console.is_terminal:
         console = Console(width=140)
     console.print(table)
+    if len(rows) < every:
+        print(printable(f"the first {len(rows)} of {every:,} rows; all are in {whole}"))
 
 
 def short_names(names: Sequence[str], most: int = 48) -> dict[str, str]:

@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 
 from scalax.files import replacing
 from scalax.laws import Curve, Fit, Forecast
+from scalax.laws.bank import evaluate
 from scalax.report.console import short_names
 from scalax.report.figure_text import as_written
 from scalax.report.law_figures import colours
@@ -51,7 +52,9 @@ def draw_fits_page(
 
     def panel(i: int) -> Panel:
         x = np.geomspace(curves[i].x.min(), curves[i].x.max() * 2, POINTS)
-        return Panel([(legend[name], x, fitted.predict(x)) for name, fitted in fits[i].items()], [])
+        own = fits[i].values()
+        log_y = evaluate([fit.family_spec for fit in own], [fit.p for fit in own], np.log(x))
+        return Panel([(legend[name], x, np.exp(line)) for name, line in zip(fits[i], log_y, strict=True)], [])
 
     _page(curves, panel, legend, path, progress)
 

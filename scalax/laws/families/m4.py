@@ -16,11 +16,13 @@ def solve_bend(level: jax.Array, a: jax.Array) -> jax.Array:
     The left side is increasing, and convex or concave by the sign of a - 1. Newton's method starts on
     the side from which it approaches the root without overshooting: at the root for w far from zero.
     """
-    w = jnp.where(level < 0, level, level / a)
-    for _ in range(8):
-        value = w + (a - 1) * jax.nn.softplus(w) - level
-        w = w - value / (1 + (a - 1) * jax.nn.sigmoid(w))
-    return w
+
+    def newton(_: int, w: jax.Array) -> jax.Array:
+        tail = jnp.exp(-jnp.abs(w))  # softplus and sigmoid by one exponential: this loop is most of a fit
+        softplus, sigmoid = jnp.maximum(w, 0) + jnp.log(1 + tail), jnp.where(w > 0, 1.0, tail) / (1 + tail)
+        return w - (w + (a - 1) * softplus - level) / (1 + (a - 1) * sigmoid)
+
+    return jax.lax.fori_loop(0, 8, newton, jnp.where(level < 0, level, level / a))
 
 
 @solve_bend.defjvp
