@@ -19,7 +19,7 @@ from scalax.tasks.image_classification import ImageClassification
 from scalax.train import optimizer, rates, state, step, timeline
 from scalax.train.checkpoint import Checkpoints
 from tests.rejects import rejects
-from tests.toy import CONFIG, LARGE, SMALL, train_one, two_stages, with_config
+from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_one, two_stages, with_config
 
 IMAGE = jax.ShapeDtypeStruct((8, 8, 1), jnp.float32)
 
@@ -28,7 +28,7 @@ leaves = jax.tree_util.tree_leaves_with_path
 
 @pytest.fixture(scope="module")
 def experiment():
-    return train.open_experiment(CONFIG)
+    return toy_experiment()
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_update_equals_a_plain_reference():
     config = OptimConfig(weight_decay=0.1, weight_decay_head=0.3, label_smoothing=0.2, clip_norm=0.5)
     tx = optimizer.make_optimizer(config)
     task = ImageClassification((8, 8, 1), 3, config.label_smoothing, 0, False)
-    before = state.create(model, tx.transform, IMAGE, seed=1)
+    before = state.creator(model, tx.transform, IMAGE)(1)
     before.params["head"]["kernel"] += jax.random.normal(jax.random.PRNGKey(3), (8, 3))
     images = jax.random.normal(jax.random.PRNGKey(2), (6, 8, 8, 1))
     labels = jnp.array([0, 1, 2, 2, 1, 0])

@@ -3,6 +3,7 @@
 from scalax.models.family import FAMILIES, Family, Inputs, build, family_of, find, register
 from scalax.models.growth import Growth
 from scalax.models.scan import stack_blocks, unstack_blocks
+from scalax.models.shapes import abstract_variables
 from scalax.models.weights import fit_arrays, input_range, load
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Family",
     "Growth",
     "Inputs",
+    "abstract_variables",
     "build",
     "family_of",
     "find",

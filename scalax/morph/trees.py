@@ -1,6 +1,5 @@
 """Variables as flat dicts from paths to arrays, whose shapes tell one model from the next."""
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ import jax
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from scalax.models import abstract_variables
 from scalax.models.scan import stack_blocks, unstack_blocks
 
 Path = tuple[str, ...]  # e.g. ("params", "block00", "attn", "query", "kernel"); the first is a collection
@@ -16,12 +16,9 @@ Flat = dict[Path, Any]  # arrays [...], or MaskedNode where an optimiser holds n
 Shapes = Mapping[Path, jax.ShapeDtypeStruct]
 
 
-@functools.lru_cache(maxsize=64)
 def shapes(module: nn.Module, example: jax.ShapeDtypeStruct) -> Shapes:
     """Shapes and dtypes of a looped module's variables. example: one input, without the batch axis."""
-    batch = jax.ShapeDtypeStruct((1, *example.shape), example.dtype)
-    flat: Flat = flatten_dict(dict(jax.eval_shape(module.init, jax.random.key(0), batch)))
-    return flat
+    return flatten_dict(abstract_variables(module, example))
 
 
 def flatten(variables: Mapping[str, Any], scan: bool) -> Flat:

@@ -1,6 +1,7 @@
 """The programs of an experiment: one a shape, each compiled once and when it is first needed."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -49,16 +50,23 @@ class Programs:
 
     def new_state(self, shape: Shape, seed: int | Sequence[int]) -> TrainState:
         """A state that begins at random; a sequence of seeds makes a population of as many runs."""
-        shardings = self.shardings(shape, None if isinstance(seed, int) else len(seed))
-        transform = self._optimizer.transform
-        return states.create(self.build(shape), transform, self._task.input, seed, shardings)
+        members = None if isinstance(seed, int) else len(seed)
+
+        def creator():
+            transform, shardings = self._optimizer.transform, self.shardings(shape, members)
+            return states.creator(self.build(shape), transform, self._task.input, members, shardings)
+
+        return self._once(("new", shape, members), creator)(seed)
 
     def abstract_state(self, shape: Shape, members: int | None = None) -> TrainState:
         """Shapes, types and shardings of `new_state`."""
-        state = states.abstract(self.build(shape), self._optimizer.transform, self._task.input, members)
+        state = self._abstract(shape, members)
         check_accumulate(self._config.accumulate, state.model_state)
         shardings = meshes.state_shardings(self._mesh, state, self._config.shard_optimizer, members)
         return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), state, shardings)
+
+    def _abstract(self, shape: Shape, members: int | None = None) -> TrainState:
+        return states.abstract(self.build(shape), self._optimizer.transform, self._task.input, members)
 
     def shardings(self, shape: Shape, members: int | None = None) -> TrainState:
         return jax.tree.map(lambda leaf: leaf.sharding, self.abstract_state(shape, members))
@@ -93,8 +101,7 @@ class Programs:
     def check_change(self, before: Shape, after: Shape) -> None:
         """Raises UserError where the one cannot become the other."""
         if before != after:
-            changed, state = self._changed(before, after), self.abstract_state(before)
-            self._once(("check", before, after), lambda: jax.eval_shape(changed, state))
+            self._traced_change(before, after)
 
     def change(
         self, before: Shape, after: Shape, members: int | None = None
@@ -108,12 +115,18 @@ class Programs:
             return lambda state: state
 
         def compiled():
+            return self._traced_change(before, after, members).lower().compile()
+
+        return self._once(("change", before, after, members), compiled)
+
+    def _traced_change(self, before: Shape, after: Shape, members: int | None = None) -> Any:
+        def traced():
             changed = self._changed(before, after)
             program = changed if members is None else jax.vmap(changed)
             jitted = jax.jit(program, out_shardings=self.shardings(after, members))
-            return jitted.lower(self.abstract_state(before, members)).compile()
+            return jitted.trace(self.abstract_state(before, members))
 
-        return self._once(("change", before, after, members), compiled)
+        return self._once(("traced change", before, after, members), traced)
 
     def _changed(self, before: Shape, after: Shape) -> Callable[[TrainState], TrainState]:
         def changed(state: TrainState) -> TrainState:
@@ -170,7 +183,7 @@ class Programs:
     def _abstract_evaluation(self, shape: Shape, batch_size: int) -> tuple:
         """Arguments of make_predict's program."""
         everywhere, batched = meshes.replicated(self._mesh), meshes.batched(self._mesh)
-        state = states.abstract(self.build(shape), self._optimizer.transform, self._task.input)
+        state = self._abstract(shape)
         variables = jax.tree.map(
             lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=everywhere),
             (state.params, state.model_state),

@@ -10,6 +10,8 @@ import numpy as np
 import optax
 from jax import Array
 
+from scalax import models
+
 
 class TrainState(NamedTuple):
     """step: updates made so far. model_state: what is not trained (running statistics), often empty.
@@ -25,26 +27,32 @@ class TrainState(NamedTuple):
     seed_key: Array
 
 
-def create(
+def creator(
     model: nn.Module,
     transform: optax.GradientTransformation,
     example: jax.ShapeDtypeStruct,
-    seed: int | Sequence[int],
+    members: int | None = None,
     shardings: Any = None,
-) -> TrainState:
-    """The state before the first step, of one run or of a population.
+) -> Callable[[int | Sequence[int]], TrainState]:
+    """From the seed of a run, or the seeds of a population, to the state before the first step.
 
     - model: that is trained.
     - transform: of the gradients.
     - example: what the model reads, without the batch.
-    - seed: of the run, or of each run.
+    - members: of a population; None for a run alone.
     - shardings: where to put it, a TrainState of these.
+
+    The program is made at the first call, and serves all later ones.
     """
-    alone = isinstance(seed, int)
-    # Host arrays, so that several processes may hand them to one program.
-    keys = np.stack([np.asarray(jax.random.PRNGKey(s)) for s in ([seed] if alone else seed)])
     init = initializer(model, transform, example)
-    return jax.jit(init if alone else jax.vmap(init), out_shardings=shardings)(keys[0] if alone else keys)
+    program = jax.jit(init if members is None else jax.vmap(init), out_shardings=shardings)
+
+    def create(seed: int | Sequence[int]) -> TrainState:
+        # Host arrays, so that several processes may hand them to one program.
+        keys = [np.asarray(jax.random.PRNGKey(s)) for s in ([seed] if isinstance(seed, int) else seed)]
+        return program(keys[0] if members is None else np.stack(keys))
+
+    return create
 
 
 def abstract(
@@ -53,15 +61,17 @@ def abstract(
     example: jax.ShapeDtypeStruct,
     members: int | None = None,
 ) -> TrainState:
-    """Shapes and types of what `create` gives.
+    """Shapes and types of what `creator` makes.
 
-    - model, transform, example: as of `create`.
+    - model, transform, example: as of `creator`.
     - members: of a population; None for a run alone.
     """
-    init = initializer(model, transform, example)
+    variables = models.abstract_variables(model, example)
+    params = variables.pop("params")
+    step, key = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((2,), jnp.uint32)
+    alone = TrainState(step, params, jax.eval_shape(transform.init, params), variables, key)
     lead = () if members is None else (members,)
-    key = jax.ShapeDtypeStruct((*lead, 2), jnp.uint32)
-    return jax.eval_shape(init if members is None else jax.vmap(init), key)
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype), alone)
 
 
 def initializer(
