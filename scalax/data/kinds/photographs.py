@@ -1,12 +1,12 @@
 """Grey crops of the 19 photographs that scikit-image and scikit-learn carry: which photograph is it from?"""
 
-import importlib.resources
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from scalax.config import DataConfig
+from scalax.data.carried import carried
 from scalax.data.images import resize
 from scalax.data.kind import Kind
 from scalax.data.source import Source
@@ -75,7 +75,7 @@ def _read() -> list[np.ndarray]:
         ("sklearn", "datasets/images", SKLEARN),
     ):
         for file in files:
-            path = importlib.resources.files(package) / folder / file
+            path = carried(package, f"{folder}/{file}")
             try:
                 with path.open("rb") as opened, Image.open(opened) as image:
                     photographs.append(np.asarray(image.convert("L")))
