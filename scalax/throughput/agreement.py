@@ -1,13 +1,14 @@
 """Losses of the first steps here beside those of the CPU: does a device compute what it should?
 
-`python -m scalax.throughput.agreement SPEC STEPS` prints those of this process. Each variant is a process of
-its own, since a process computes on one kind of device, in one precision of products.
+`python -m scalax.throughput.agreement STEPS SPEC ...` prints a line of losses for each SPEC, in this process.
+A process computes on one kind of device, in one precision of products; variants that agree in these share it.
 """
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from scalax.errors import UserError
@@ -40,14 +41,16 @@ def agreement(spec: Spec, steps: int) -> dict[str, Any]:
     """
     plain = spec._replace(precision="float32", attention="einsum")
     half = plain._replace(precision="bfloat16")
-    on_cpu, highest = {"JAX_PLATFORMS": "cpu"}, {"JAX_DEFAULT_MATMUL_PRECISION": "highest"}
-    reference = _in_a_process(plain, steps, on_cpu)
+    fused = half._replace(attention="fused")
+    reference, cpu_half = _in_a_process([plain, half], steps, {"JAX_PLATFORMS": "cpu"})
+    here, half_here, fused_here = _in_a_process([plain, half, fused], steps, {})
+    [highest] = _in_a_process([plain], steps, {"JAX_DEFAULT_MATMUL_PRECISION": "highest"})
     variants = {
-        "float32": _in_a_process(plain, steps, {}),
-        "float32_highest": _in_a_process(plain, steps, highest),
-        "bfloat16": _in_a_process(half, steps, {}),
-        "bfloat16_fused": _in_a_process(half._replace(attention="fused"), steps, {}),
-        "cpu_bfloat16": _in_a_process(half, steps, on_cpu),
+        "float32": here,
+        "float32_highest": highest,
+        "bfloat16": half_here,
+        "bfloat16_fused": fused_here,
+        "cpu_bfloat16": cpu_half,
     }
     differences = {
         name: max(abs(a - b) / b for a, b in zip(found, reference, strict=True))
@@ -56,14 +59,18 @@ def agreement(spec: Spec, steps: int) -> dict[str, Any]:
     return {"steps": steps, "differences": differences, "losses": {"cpu_float32": reference, **variants}}
 
 
-def _in_a_process(spec: Spec, steps: int, environment: dict[str, str]) -> list[float]:
-    command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, json.dumps(spec), str(steps)]
+def _in_a_process(specs: Sequence[Spec], steps: int, environment: dict[str, str]) -> list[list[float]]:
+    command = [sys.executable, "-m", __spec__.name if __spec__ else __name__, str(steps)]
+    command += [json.dumps(spec) for spec in specs]
     done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    found = [json.loads(line) for line in done.stdout.splitlines()[-len(specs) :]]
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"{spec.model} in {spec.precision}, attention {spec.attention}: {last}")
-    return json.loads(done.stdout.splitlines()[-1])
+        failed = specs[min(len(found), len(specs) - 1)]
+        raise UserError(f"{failed.model} in {failed.precision}, attention {failed.attention}: {last}")
+    return found
 
 
 if __name__ == "__main__":
-    print(json.dumps(losses(Spec(*json.loads(sys.argv[1])), int(sys.argv[2]))))
+    for each in sys.argv[2:]:
+        print(json.dumps(losses(Spec(*json.loads(each)), int(sys.argv[1]))), flush=True)
