@@ -1,6 +1,7 @@
 """What a model of `scalax.models` costs by name: parameters, MACs and training FLOPs, from shapes alone."""
 
 import collections
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -135,6 +136,7 @@ class TrainingFlops(NamedTuple):
     fused: float
 
 
+@functools.lru_cache(maxsize=256)
 def training_flops(module: nn.Module, inputs: jax.ShapeDtypeStruct) -> TrainingFlops:
     """Of a step of a model, from shapes alone.
 
