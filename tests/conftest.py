@@ -3,6 +3,7 @@
 Child processes of tests inherit the environment that is set here, so that numbers compare bit for bit.
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # XLA_FLAGS= in the environment, tests compile as users do.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
 os.environ.setdefault("MPLBACKEND", "agg")
+gc.set_threshold(50_000, 20, 50)  # a hundred modules and programs stay: seldom look whether they are garbage
 
 SHARED = TESTS.parents[1] / "shared" / "data"
 

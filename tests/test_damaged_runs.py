@@ -13,7 +13,7 @@ from scalax.errors import UserError
 from scalax.schedule import Schedule, Stage
 from scalax.train import RunSpec, execute
 from tests.rejects import check_line, rejects
-from tests.toy import CONFIG, LARGE, SMALL, train_one, two_stages, with_config
+from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_one, two_stages, with_config
 
 
 def some_slow(cases, quick: set[str]) -> list:
@@ -25,7 +25,7 @@ def some_slow(cases, quick: set[str]) -> list:
 @pytest.fixture(scope="module")
 def experiment():
     evaluation = dataclasses.replace(CONFIG.eval, points=8, first_share=0.1)
-    return train.open_experiment(dataclasses.replace(CONFIG, eval=evaluation))
+    return toy_experiment().evaluated(evaluation)
 
 
 @pytest.fixture(scope="module")

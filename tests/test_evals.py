@@ -11,7 +11,7 @@ from scalax import metrics, train
 from scalax.config import DataConfig
 from scalax.evals import Evaluator, FewShot, Outputs, Predicted, Validation, evaluations, ridge
 from tests.rejects import rejects
-from tests.toy import CONFIG, LARGE, SMALL, train_one, two_stages, with_config
+from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_one, two_stages, with_config
 
 
 @pytest.mark.parametrize("d", [5, 60])
@@ -56,7 +56,7 @@ def test_too_few_images_of_a_class():
 
 @pytest.fixture(scope="module")
 def experiment():
-    return train.open_experiment(CONFIG)
+    return toy_experiment()
 
 
 def test_each_example_goes_through_the_model_once(experiment):

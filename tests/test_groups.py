@@ -13,7 +13,7 @@ from scalax.train import RunSpec, execute
 from scalax.train.monitors import monitors
 from scalax.train.rates import hyperparams
 from tests.rejects import check_line, rejects
-from tests.toy import CONFIG, LARGE, SMALL, train_group, two_stages, with_config
+from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_group, two_stages, with_config
 
 OPTIMS = [
     None,
@@ -24,7 +24,7 @@ OPTIMS = [
 
 @pytest.fixture(scope="module")
 def experiment():
-    return train.open_experiment(CONFIG)
+    return toy_experiment()
 
 
 def schedule_of(experiment) -> Schedule:

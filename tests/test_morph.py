@@ -72,10 +72,14 @@ def adam_state(params, optimizer=OPTIMIZER, seed=1):
     return jax.tree_util.tree_map_with_path(fill, jax.eval_shape(optimizer.init, params))
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1, 4))
+def _change(before, after, state, key, config):
+    return morph.change(before, after, *state, key, config, example(before))
+
+
 def change(before, after, state, config=NORMAL, seed=0):
     """`state`: (params, model_state, opt_state)."""
-    run = jax.jit(lambda state, key: morph.change(before, after, *state, key, config, example(before)))
-    return run(state, jax.random.key(seed))
+    return _change(before, after, state, jax.random.key(seed), config)
 
 
 def abstract_change(before, after, state, config=NORMAL):

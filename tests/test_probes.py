@@ -15,7 +15,7 @@ from scalax.evals.margins import head_of, margins
 from scalax.evals.probes import Probed, probed
 from scalax.schedule import Schedule, Stage
 from tests.rejects import rejected, rejects
-from tests.toy import CONFIG, SMALL, train_group, train_one, with_config
+from tests.toy import CONFIG, SMALL, toy_experiment, train_group, train_one, with_config
 
 
 def classes_of(n: int, d: int, seed: int = 0, count: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +77,7 @@ def test_margins_are_distances_to_the_boundary():
 
 @pytest.fixture(scope="module")
 def experiment():
-    return train.open_experiment(CONFIG)
+    return toy_experiment()
 
 
 class Data:

@@ -14,7 +14,7 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunC
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.tasks.next_token import NextToken
 from tests.rejects import rejects
-from tests.toy import CONFIG, LARGE, SMALL, train_group, train_one, with_config
+from tests.toy import LARGE, SMALL, toy_experiment, train_group, train_one, with_config
 
 SHALLOW, DEEP = Shape(1, 16, 1, "D"), Shape(1, 16, 2, "D")
 TEXT = "the cat sat on the mat and the dog sat on the log. " * 60
@@ -80,14 +80,14 @@ def test_its_loss_is_the_mean_over_all_places():
 def test_tasks_and_data_must_fit(language, changes, names):
     with rejects(*names):
         with_config(language, **changes)
-    images = train.open_experiment(CONFIG)
+    images = toy_experiment()
     with rejects("next_token", "data.source 'digits'", "image", "label"):
         with_config(images, task="next_token")
 
 
 @pytest.fixture(scope="module")
 def images():
-    return train.open_experiment(CONFIG)
+    return toy_experiment()
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,8 @@ import numpy as np
 
 
 def main(directory: str, devices: int = 1) -> None:
-    jax.config.update("jax_num_cpu_devices", devices)
+    if devices > 1:
+        jax.config.update("jax_num_cpu_devices", devices)
     from scalax import train
     from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
     from scalax.evals import Evaluator, evaluations

@@ -1,6 +1,7 @@
 """What tests of training share: a small experiment on digits, and evaluations of any kind."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -66,9 +67,27 @@ def train_one(
     return train_group(experiment, schedule, [Member(directory, seed)], *more, **options)[0]
 
 
+@functools.cache
+def toy_experiment() -> Experiment:
+    """Of CONFIG: one for all files that a worker takes, so that its programs are made once."""
+    return train.open_experiment(CONFIG)
+
+
 def with_config(experiment: Experiment, **changes: Any) -> Experiment:
-    """Another experiment on the same data."""
-    return train.open_experiment(dataclasses.replace(experiment.config, **changes), experiment.splits)
+    """Another experiment on the same data; with the same programs where no change touches them."""
+    config = dataclasses.replace(experiment.config, **changes)
+    if changes and _same_programs(experiment.config, config):
+        return dataclasses.replace(experiment, config=config)
+    return train.open_experiment(config, experiment.splits)
+
+
+def _same_programs(config: RunConfig, other: RunConfig) -> bool:
+    def without(config: RunConfig) -> RunConfig:
+        optim = dataclasses.replace(config.optim, lr=1.0, on_nonfinite="stop")
+        same = {"eval": CONFIG.eval, "population": "auto", "checkpoint_steps": 1}
+        return dataclasses.replace(config, optim=optim, **same)
+
+    return without(config) == without(other)
 
 
 def validation(experiment: Experiment) -> Evaluator:
