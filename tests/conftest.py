@@ -55,6 +55,12 @@ LONG = {
     "test_laws_exponents.py": [],
     "test_plan_joint.py": [],
     "test_laws_speedup.py": [],
+    "test_laws_annealing.py": [
+        "test_sums_are_those_of_the_paper",
+        "test_schedules_in_words_are_read_or_rejected",
+        "test_a_column_says_what_words_do",
+        "test_validation_rows_have_the_rate_of_their_neighbours",
+    ],
     "test_laws_fit.py": [],
     "test_laws_formats.py": [],
     "test_studies.py": [],

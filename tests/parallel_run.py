@@ -75,8 +75,9 @@ def train_case(experiment, members: int | None) -> dict[str, np.ndarray]:
     }
 
 
-def main(directory, names, devices, processes="1", process="0", port="0") -> None:
-    jax.config.update("jax_num_cpu_devices", int(devices))
+def main(directory, names, devices="1", processes="1", process="0", port="0") -> None:
+    if int(devices) > 1:
+        jax.config.update("jax_num_cpu_devices", int(devices))
     if int(processes) > 1:
         from scalax.train import distributed
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from scalax import data
@@ -25,6 +24,8 @@ def png(value: int, channels: int = 3) -> bytes:
 
 def example_of(feature: Any, rng: np.random.Generator) -> Any:
     """What TFDS gives for a feature, with images still encoded."""
+    import tensorflow_datasets as tfds
+
     if isinstance(feature, tfds.features.Image):
         return png(1, feature.shape[-1] or 3)
     if isinstance(feature, tfds.features.ClassLabel):
@@ -43,6 +44,8 @@ def example_of(feature: Any, rng: np.random.Generator) -> Any:
 
 def mock(monkeypatch: pytest.MonkeyPatch) -> None:
     """TFDS datasets have their own features, and records of the right form in every split."""
+
+    import tensorflow_datasets as tfds
 
     def opened(name: str, folder: str, where: str) -> Any:
         features: Any = tfds.builder(name).info.features

@@ -5,7 +5,6 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
 
 from scalax import metrics, train
 from scalax.config import DataConfig
@@ -16,6 +15,8 @@ from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_one, two_stage
 
 @pytest.mark.parametrize("d", [5, 60])
 def test_equals_scikit_learn(d):
+    from sklearn.linear_model import Ridge
+
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(4, d))
     labels = np.tile(np.repeat(np.arange(4), 6), (3, 1))

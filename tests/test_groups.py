@@ -24,7 +24,7 @@ OPTIMS = [
 
 @pytest.fixture(scope="module")
 def experiment():
-    return toy_experiment()
+    return with_config(toy_experiment(), checkpoint_steps=5)
 
 
 def schedule_of(experiment) -> Schedule:

@@ -73,17 +73,17 @@ def test_second_launch_does_only_what_is_missing(study, capsys):
     assert str(study / "report.html") in printed
 
 
-@pytest.mark.parametrize("name", ["../../X", "/absolute", "x" * 300, "$x$\n"])
-def test_no_name_of_a_result_leaves_its_directory(study, tmp_path, name):
+def test_no_name_of_a_result_leaves_its_directory(study, tmp_path):
+    names = ["../../X", "/absolute", "x" * 300, "$x$\n", "V8-1"]
     data = json.loads((study / "study.json").read_text())
-    data["ladders"] = {name: data["ladders"]["V8-1"], "V8-1": data["ladders"]["V8-1"]}
+    data["ladders"] = dict.fromkeys(names, data["ladders"]["V8-1"])
     place = tmp_path / "a" / "b"
     place.mkdir(parents=True)
     (place / "study.json").write_text(json.dumps(data))
     assert cli.main(["report", str(place)]) == 0
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.parent for path in files} == {place, place / "figures"}
-    assert sum(path.name.endswith("_schedule.png") for path in files) == 2
+    assert sum(path.name.endswith("_schedule.png") for path in files) == len(names)
 
 
 def test_a_finished_study_is_shown_without_jax(study):

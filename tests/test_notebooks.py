@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 COLAB = Path(__file__).parents[1] / "colab"
 TOY = """
@@ -70,6 +69,8 @@ def test_a_clone_is_installed_where_there_is_nothing(tmp_path):
 
 
 def test_quickstart_runs(tmp_path, monkeypatch):
+    from nbclient import NotebookClient
+
     monkeypatch.setenv("PYTHONPATH", str(COLAB.parent))
     notebook = nbformat.read(COLAB / "quickstart.ipynb", as_version=4)
     (parameters,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]

@@ -23,6 +23,7 @@ from scalax.train import mesh as meshes
 from scalax.train import optimizer, rates, state, step
 from scalax.train.once import Once
 from scalax.train.predict import outputs_of
+from tests import parallel_run
 from tests.parallel_run import STEPS
 from tests.rejects import rejects
 from tests.toy import with_config
@@ -38,6 +39,11 @@ CONFIG = RunConfig(
     eval=EvalConfig(batch_size=16, shots=0),
     batch_size=8,
 )
+
+
+def results_in(directory: Path, cases: str) -> dict[str, dict]:
+    """By case."""
+    return {case: dict(np.load(directory / f"{case}.npz")) for case in cases.split(",")}
 
 
 def launch(directory: Path, cases: str, devices: int, processes: int = 1) -> dict[str, dict]:
@@ -61,7 +67,7 @@ def launch(directory: Path, cases: str, devices: int, processes: int = 1) -> dic
         out, err = process.communicate(timeout=400)
         assert process.returncode == 0, err[-2000:]
         assert out.endswith("finished\n")
-    return {case: dict(np.load(directory / f"{case}.npz")) for case in cases.split(",")}
+    return results_in(directory, cases)
 
 
 def assert_same(ours: dict, theirs: dict, context: str) -> None:
@@ -83,8 +89,10 @@ def assert_same(ours: dict, theirs: dict, context: str) -> None:
 
 @pytest.fixture(scope="module")
 def one(tmp_path_factory) -> dict[str, dict]:
-    """The plain runs, on one device."""
-    results = launch(tmp_path_factory.mktemp("one") / "run", PLAIN, 1)
+    """The plain runs, on the one device of this process."""
+    directory = tmp_path_factory.mktemp("one")
+    parallel_run.main(directory, PLAIN)
+    results = results_in(directory, PLAIN)
     losses = results["resnet"]["losses"]
     assert losses.shape == (STEPS,)
     assert losses[-5:].mean() < 0.8 * losses[:5].mean()
@@ -166,8 +174,9 @@ def test_a_population_equals_its_members_one_by_one(experiment, in_memory):
         seed, lr, decay, head = settings
         alone, expected = go(experiment, seed, None, lr, [decay], [head])
         np.testing.assert_allclose(losses[:, member], expected, rtol=1e-5)
-        leaves = jax.tree_util.tree_leaves_with_path(alone.params)
-        for (path, leaf), population in zip(leaves, jax.tree.leaves(together.params), strict=True):
+        leaves = jax.tree_util.tree_leaves_with_path(jax.tree.map(np.asarray, alone.params))
+        every = jax.tree.leaves(jax.tree.map(np.asarray, together.params))
+        for (path, leaf), population in zip(leaves, every, strict=True):
             name = jax.tree_util.keystr(path)
             if not name.endswith("['key']['bias']"):  # see assert_same
                 assert np.linalg.norm(population[member] - leaf) <= 1e-4 * np.linalg.norm(leaf), name
@@ -188,12 +197,13 @@ def test_a_member_that_is_not_finite_is_skipped_and_hurts_no_other(experiment):
     assert now.step.tolist() == [1, 1]
     alone, losses = go(experiment, 7, steps=1)
     assert metrics["loss"][0] == pytest.approx(losses[0], rel=1e-5)
-    for ours, old, single in zip(*map(jax.tree.leaves, (now, before, alone)), strict=True):
+    after, single_run = (jax.tree.map(np.asarray, each) for each in (now, alone))
+    for ours, old, single in zip(*map(jax.tree.leaves, (after, before, single_run)), strict=True):
         if ours.ndim > 1 or ours.dtype != jnp.int32:  # neither step nor Adam's count
             np.testing.assert_array_equal(ours[1], old[1])
         np.testing.assert_allclose(ours[0], single, rtol=1e-4, atol=1e-4)
     assert now.opt_state[1].count.tolist() == [1, 0]
-    good = now._replace(params=jax.tree.map(lambda x: jnp.where(jnp.isfinite(x), x, 0), now.params))
+    good = now._replace(params=jax.tree.map(lambda x: np.where(np.isfinite(x), x, 0), after.params))
     now, metrics = program(good, batches.dataset(), batches.next(feed), own)
     assert metrics["skipped"].tolist() == [0, 0]
     assert now.opt_state[1].count.tolist() == [2, 1]

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge
 
 from scalax import cli, records, train
 from scalax.data.named import named_set
@@ -27,6 +26,8 @@ def classes_of(n: int, d: int, seed: int = 0, count: int = 4) -> tuple[np.ndarra
 
 @pytest.mark.parametrize(("n", "d"), [(40, 5), (24, 60)])
 def test_ridge_equals_scikit_learn(n, d):
+    from sklearn.linear_model import Ridge
+
     features, labels = classes_of(n, d)
     targets = np.random.default_rng(1).normal(size=(n, 3))
     ours, theirs = fit_ridge(features, targets, 0.3), Ridge(0.3).fit(features.astype(float), targets)
@@ -40,6 +41,8 @@ def test_ridge_equals_scikit_learn(n, d):
 
 @pytest.mark.parametrize("penalty", [1e-3, 1e-1])
 def test_linear_probe_equals_scikit_learn(penalty):
+    from sklearn.linear_model import LogisticRegression
+
     features, labels = classes_of(300, 12)
     test, test_labels = classes_of(2000, 12, seed=1)
     ours = fit_logistic(features, labels, 4, penalty)

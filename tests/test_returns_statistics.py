@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from sklearn.isotonic import IsotonicRegression
 
 from scalax.studies.returns import levels, predictions, scales, stages
 from scalax.studies.returns.bootstrap import ImageWeights, Weights, interval, seed_weights
@@ -136,6 +135,8 @@ def test_equal_differences_raise_the_ratio_but_no_other_scale_need():
 
 
 def test_rising_is_isotonic_regression():
+    from sklearn.isotonic import IsotonicRegression
+
     values = RNG.standard_normal(30)
     want = IsotonicRegression().fit_transform(np.arange(30), values)
     np.testing.assert_allclose(levels.rising(values), want)

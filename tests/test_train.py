@@ -105,10 +105,10 @@ def test_optimisers_equal_those_of_optax(name):
     """Three steps, with decay and another rate for the head, against optax's own."""
     config = OptimConfig(name=name, lr_head=0.5, weight_decay=0.1, weight_decay_head=0.3, clip_norm=1e9)
     params = {
-        "head": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)},
-        "body": {"kernel": jnp.full((3, 3), 2.0)},
+        "head": {"kernel": np.ones((3, 2), np.float32), "bias": np.ones(2, np.float32)},
+        "body": {"kernel": np.full((3, 3), 2.0, np.float32)},
     }
-    grads = jax.tree.map(lambda p: jnp.cos(jnp.arange(p.size, dtype=p.dtype)).reshape(p.shape), params)
+    grads = jax.tree.map(lambda p: np.cos(np.arange(p.size, dtype=p.dtype)).reshape(p.shape), params)
     ours = optimizer.make_optimizer(config)
 
     def theirs(lr, decay, mask):
@@ -125,13 +125,22 @@ def test_optimisers_equal_those_of_optax(name):
         {"head": theirs(0.005, 0.3, kernels), "body": theirs(0.01, 0.1, kernels)},
         {"head": "head", "body": "body"},
     )
-    mine, mine_state = params, ours.transform.init(params)
-    other_params, other_state = params, other.init(params)
+
+    @jax.jit
+    def mine_of(mine, state):
+        directions, state = ours.transform.update(grads, state, mine)
+        return optimizer.descend(ours, mine, directions, rates.hyperparams(0.01, [config])), state
+
+    @jax.jit
+    def other_of(params, state):
+        updates, state = other.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    mine, mine_state = params, jax.jit(ours.transform.init)(params)
+    other_params, other_state = params, jax.jit(other.init)(params)
     for _ in range(3):
-        directions, mine_state = ours.transform.update(grads, mine_state, mine)
-        mine = optimizer.descend(ours, mine, directions, rates.hyperparams(0.01, [config]))
-        updates, other_state = other.update(grads, other_state, other_params)
-        other_params = optax.apply_updates(other_params, updates)
+        mine, mine_state = mine_of(mine, mine_state)
+        other_params, other_state = other_of(other_params, other_state)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), mine, other_params)
 
 

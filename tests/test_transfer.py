@@ -7,8 +7,6 @@ import importlib
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
-from scipy.spatial import ConvexHull
-from scipy.stats import kendalltau, spearmanr
 
 from scalax import records, transfer
 from tests.rejects import rejects
@@ -24,6 +22,8 @@ def law(e_us, k=0.7, alpha=1.3, e_ir=0.1):
 @pytest.mark.parametrize("n", [3, 20, 300])
 @pytest.mark.parametrize("digits", [2, 9])
 def test_hull_is_the_lower_part_of_scipys(n, digits):
+    from scipy.spatial import ConvexHull
+
     x, y = RNG.uniform(size=(2, n)).round(digits)
     hull = transfer.hull_of(x, y)
     assert (y >= hull.height(x) - 1e-12).all()
@@ -118,6 +118,8 @@ def test_verdicts_of_tables_whose_truth_is_known():
 
 
 def test_spearman_and_reversals_equal_scipys():
+    from scipy.stats import kendalltau, spearmanr
+
     found = table(3)
     every = np.column_stack([found.e_us, found.e_ds])
     np.testing.assert_allclose(transfer.spearman(found), spearmanr(every).statistic, atol=1e-12)

@@ -21,8 +21,7 @@ from tests.rejects import rejects
 
 
 def abstract(module, image_size):
-    image = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
-    return jax.eval_shape(module.init, jax.random.key(0), image)
+    return models.abstract_variables(module, jax.ShapeDtypeStruct((image_size, image_size, 3), jnp.float32))
 
 
 def zeros(module, image_size):

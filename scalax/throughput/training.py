@@ -1,5 +1,6 @@
 """A model of any name in the train step of runs, fed as runs are."""
 
+import functools
 import time
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,8 @@ class Training:
 
     def __init__(self, experiment: Experiment, name: str, batch: int, lr: float = LR, warm: bool = True):
         programs, self.batches, self.name = experiment.programs, experiment.batches, name
+        self._experiment, self._batch = experiment, batch
         self.rates = hyperparams(lr, [experiment.config.optim])
-        self.flops = experiment.cost(SHAPE, batch).step.flops_matmul
         started = time.perf_counter()
         self.program = programs.step(SHAPE, batch)
         self.compile_s = time.perf_counter() - started
@@ -93,6 +94,10 @@ class Training:
         if warm:
             self.round(2)
         self.peak_bytes, self.on_device = memory.peak_bytes(), memory.on_device
+
+    @functools.cached_property
+    def flops(self) -> float:
+        return self._experiment.cost(SHAPE, self._batch).step.flops_matmul
 
     def round(self, steps: int) -> float:
         """Make so many steps; returns the seconds that they took."""
