@@ -18,7 +18,8 @@ Shapes = Mapping[Path, jax.ShapeDtypeStruct]
 
 def shapes(module: nn.Module, example: jax.ShapeDtypeStruct) -> Shapes:
     """Shapes and dtypes of a looped module's variables. example: one input, without the batch axis."""
-    return flatten_dict(abstract_variables(module, example))
+    flat: Flat = flatten_dict(abstract_variables(module, example))
+    return flat
 
 
 def flatten(variables: Mapping[str, Any], scan: bool) -> Flat:

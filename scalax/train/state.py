@@ -68,8 +68,10 @@ def abstract(
     """
     variables = models.abstract_variables(model, example)
     params = variables.pop("params")
-    step, key = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((2,), jnp.uint32)
-    alone = TrainState(step, params, jax.eval_shape(transform.init, params), variables, key)
+    opt_state = jax.eval_shape(transform.init, params)
+    step: Any = jax.ShapeDtypeStruct((), jnp.int32)
+    key: Any = jax.ShapeDtypeStruct((2,), jnp.uint32)
+    alone = TrainState(step, params, opt_state, variables, key)
     lead = () if members is None else (members,)
     return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*lead, *leaf.shape), leaf.dtype), alone)
 
