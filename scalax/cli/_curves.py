@@ -56,6 +56,16 @@ def add_each(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pool(parser: argparse.ArgumentParser) -> None:
+    """Whether curves of one file tell of each other."""
+    parser.add_argument(
+        "--pool",
+        metavar="COL,COL",
+        help="forecast curves together: those that share a value of these columns, and all of them, have"
+        " something in common as far as their rows show it ('*' for every column, '' for none)",
+    )
+
+
 def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
     """The curves the arguments name; those with fewer than `least` rows of different x are left out, and
     remarked. Raises UserError without any, or where `--out` is a file."""

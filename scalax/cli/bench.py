@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import COLUMNS, add_curve_arguments, curves_of, names, print_remarks
+from scalax.cli._curves import COLUMNS, add_curve_arguments, add_pool, curves_of, names, print_remarks
 from scalax.cli._given import refuse
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError, suggest
@@ -38,6 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="COL",
         help="with --cut: column whose values compete, e.g. Model; curves alike in all others are a group",
     )
+    add_pool(parser)
     parser.add_argument("--count", type=int, default=60, help="simulated curves of each law and design (60)")
 
 
@@ -55,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
 
     published = benchmark.read_published(args.published) if args.published else None
     with console.LateBar("benchmark", len(curves) * benchmark.PARTS) as bar:
-        result = benchmark.bench(curves, published, progress=bar.update)
+        pool = None if args.pool is None else names(args.pool)
+        result = benchmark.bench(curves, published, progress=bar.update, pool=pool)
     law_files.write_bench(args.out, result)
     print_remarks(args, curves.remarks)
     shown, columns = [], ["curves of", "statistic", *benchmark.METHODS]
@@ -79,7 +81,7 @@ def run(args: argparse.Namespace) -> None:
 def _simulated(args: argparse.Namespace) -> None:
     if args.files:
         raise UserError("--simulated takes no files; leave one of them out")
-    refuse(args, ["published", *COLUMNS], "beside `simulated`")
+    refuse(args, ["published", "pool", *COLUMNS], "beside `simulated`")
     if args.count < 1:
         raise UserError(f"--count must be at least 1, got {args.count}")
     if args.count > MOST:
@@ -112,6 +114,7 @@ def _print_design(design: str, scores: "list[Score]") -> None:
 def _cuts(args: argparse.Namespace) -> None:
     if args.published:
         raise UserError("`published` is of held-out rows; leave it out, or leave out `cut`")
+    refuse(args, ["pool"], "beside `cut`")
     cuts = numbers("cut", args.cut)
     if max(cuts) >= 1:
         raise UserError(f"`cut` must lie between 0 and 1, got {max(cuts):g}")

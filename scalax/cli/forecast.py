@@ -6,12 +6,14 @@ from scalax.cli import _annealed
 from scalax.cli._curves import (
     add_curve_arguments,
     add_each,
+    add_pool,
     curves_of,
     flagged,
     names,
     print_forecasts,
     print_remarks,
 )
+from scalax.cli._given import refuse
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError
 from scalax.names import printable
@@ -34,16 +36,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="LAWS",
         help=f"laws to weigh, each with a prior ({MEMBERS})",
     )
+    add_pool(parser)
     _annealed.add_rate_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> None:
+    pool = None if args.pool is None else names(args.pool)
     at, members = numbers("at", args.at) or None, names(args.members)
     if args.target is not None and not abs(args.target) < float("inf"):
         raise UserError(f"--target must be a number, got {args.target}")
     by_rates = _annealed.is_annealed(args, MEMBERS)
     curves = curves_of(args, least=LEAST_ROWS)
     if by_rates:
+        refuse(args, ["pool"], "where a learning rate is given")
         return _annealed.run(args, curves, at)
     for curve in curves:
         _check_target(args.target, curve)
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from scalax.report import console, law_files
 
     with console.LateBar("forecasting", len(curves) * len(members)) as bar:
-        forecasts = laws.forecast(curves, at, progress=bar.update, members=members)
+        forecasts = laws.forecast(curves, at, bar.update, members, pool)
     with console.LateBar("drawing", len(curves)) as bar:
         rows = law_files.write_forecasts(args.out, curves, forecasts, args.target, args.each, bar.update)
     short = console.short_names([curve.name for curve in curves])

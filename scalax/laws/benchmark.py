@@ -34,6 +34,7 @@ def bench(
     published: dict | None = None,
     seed: int = 0,
     progress: Callable[[float], object] | None = None,
+    pool: Sequence[str] | None = None,
 ) -> Bench:
     """Score the least-squares laws and `auto` on every curve.
 
@@ -41,6 +42,7 @@ def bench(
     - published: from `read_published`, shown beside ours on the curves both have.
     - seed: of the fits.
     - progress: called with how many parts were just done, of PARTS a curve.
+    - pool: columns by which curves tell of each other, see `forecast`.
 
     Raises UserError where no row of a curve is held out.
     """
@@ -52,7 +54,7 @@ def bench(
     began = time.monotonic()
     fits = fit(curves, LAWS, seed=seed, progress=progress)
     fitted = time.monotonic()
-    forecasts = forecast(curves, progress=progress)
+    forecasts = forecast(curves, progress=progress, pool=pool)
     rows = []
     for curve, laws, auto in zip(curves, fits, forecasts, strict=True):
         held = ~curve.fit & (curve.x > 0) & (curve.y > 0) & np.isfinite(curve.x) & np.isfinite(curve.y)

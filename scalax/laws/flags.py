@@ -8,13 +8,14 @@ class Flag:
     """One reason to distrust a fit or a forecast; `str(flag)` says it.
 
     - kind: "not_settled", "few_agree", "at_bound", "too_few_points", "undetermined", "outside_data"; of a
-      forecast "suspicious_row", "smoothed", "falls_faster"; or one that a law's own diagnosis makes up.
+      forecast "suspicious_row", "smoothed", "falls_faster", "not_pooled", "small_group"; or one that a
+      law's own diagnosis makes up.
     - parameter: the one it is about, "" for none.
     - numbers: behind it, by name: `share` of "few_agree", `side` (-1 or 1) of "at_bound", `points` and
       `parameters` of "too_few_points", `condition` of "undetermined", `x`, `y` and `times` of
       "suspicious_row" (how many times farther than usual it is from its neighbours), `times` of "smoothed"
       (the noise assumed over that seen); `x` and `times` of "falls_faster" (where the last part begins, and
-      how many times as steep it is).
+      how many times as steep it is); `curves` of "not_pooled" and "small_group" (how many there are).
       Of a plan: "untrained_shape". Of a speed-up: "one_seed". Of laws of several variables: "far_rows"
       (`count`, and `times` farther than usual). Of an allocation: "no_parabolas" (`levels`),
       "no_minimum_inside" (`flops`), "grid_bias" and "budget_bias" (`flops`, and `times` the right size),
@@ -54,6 +55,13 @@ class Flag:
                     f"from x = {number['x']:.4g} on the rows fall {number['times']:.1f} times as steeply as"
                     " before, as where a learning rate decays: bands are twice as wide; if it decays, give"
                     " its column in `lr`, or its `lr_schedule`"
+                )
+            case "not_pooled":
+                return f"{number['curves']:g} curve(s) are too few to pool: each is forecast alone"
+            case "small_group":
+                return (
+                    f"{number['curves']:g} curve(s) share its {self.parameter}, too few to say what they"
+                    " have in common"
                 )
             case "far_rows":
                 return (

@@ -10,13 +10,15 @@ from numpy.typing import ArrayLike
 from scalax.errors import UserError
 from scalax.laws.anchored import Anchored, anchored
 from scalax.laws.backtests import LEAST_ROWS, Backtest, backtests, inflation
-from scalax.laws.curves import Curve, clean
+from scalax.laws.curves import Curve, Points, clean
 from scalax.laws.falls import WIDER, falls_faster
 from scalax.laws.family import Family
 from scalax.laws.flags import Flag
 from scalax.laws.forecast_result import Forecast
-from scalax.laws.mixture import Ensemble, ensembles, priors_of, weigh
-from scalax.laws.noise import HIDDEN, is_smoothed
+from scalax.laws.mixture import Ensemble, ensembles, general_odds, priors_of, weigh
+from scalax.laws.noise import HIDDEN, fewness, is_smoothed, noise_behind
+from scalax.laws.pooling import LEAST, Pooled, few_to_pool, groups_of
+from scalax.laws.pooling import pool as pooled
 from scalax.laws.posterior import modes
 from scalax.laws.registry import lookup
 from scalax.laws.suspicious import without_suspicious
@@ -31,12 +33,16 @@ def forecast(
     at: ArrayLike | None = None,
     progress: Callable[[float], object] | None = None,
     members: Sequence[str | Family] = MEMBERS,
+    pool: Sequence[str] | None = None,
 ) -> list[Forecast]:
     """Forecast each curve beyond its data.
 
     - at: x [n] to forecast at (None: 2, 4 and 10 times each curve's last x to fit).
     - progress: called with how much was just done, in searches of one law on one curve.
     - members: names of laws, or laws, each with a prior.
+    - pool: columns of the curves' keys (`Curve.key`). Curves that share a value, and all curves given, tell
+      of each other's priors, as far as their rows show that they have something in common (pooling.py). "*"
+      among them is every column; without any, all curves are pooled alike. None: each curve is alone.
 
     Each law counts by how well it explains the curve's rows, under priors (its wide one, and the one learned
     from many curves) and with room for being wrong, whose amount is inferred too (see mixture.py and
@@ -60,7 +66,7 @@ def forecast(
     if not members:
         raise UserError("no law is named; give one or more in `members`, e.g. m4")
     laws = [lookup(member) for member in members]
-    kinds = [priors_of(law) for law in laws]
+    kinds = {early: [priors_of(law, early) for law in laws] for early in (False, True)}
     cleaned = [clean(curve) for curve in curves]
     for curve, (points, _) in zip(curves, cleaned, strict=True):
         rows = len(np.unique(points.log_x))
@@ -76,20 +82,34 @@ def forecast(
     ]
     smoothed = [is_smoothed(points) for points, _ in kept]
 
-    found = zip(*modes(laws, data, [[p for _, p in own] for own in kinds], progress), strict=True)
-    components = [weigh(own, kinds, smooth) for own, smooth in zip(found, smoothed, strict=True)]
+    of_curve, found = [kinds[a.grows_steeper] for a in data], [[] for _ in data]
+    for early, own in kinds.items():
+        alike = [i for i, a in enumerate(data) if a.grows_steeper == early]
+        of_law = modes(laws, [data[i] for i in alike], [[p for _, p in of] for of in own], progress)
+        for i, *each in zip(alike, *of_law, strict=True):
+            found[i] = each
+    told: list[list[Flag]] = [[] for _ in curves]
+    if pool is not None:
+        told = few_to_pool(curves, pool)
+    if pool is not None and len(curves) >= LEAST:
+        of_each = pooled(laws, data, of_curve, found, smoothed, groups_of(curves, pool))
+    else:
+        odds = [general_odds(len(laws), smooth) for smooth in smoothed]
+        of_each = Pooled(found, of_curve, odds)
+    components = [weigh(*each) for each in zip(*of_each, smoothed, strict=True)]
     parts = ensembles(laws, data, components)
     tests = backtests(laws, data, components, DROPS)
-    each = zip(curves, cleaned, kept, smoothed, data, parts, tests, strict=True)
+    each = zip(curves, cleaned, kept, told, smoothed, data, parts, tests, strict=True)
     return [
-        _assemble(curve, notes, flags, smooth, a, laws_of, past, at)
-        for curve, (_, notes), (_, flags), smooth, a, laws_of, past in each
+        _assemble(curve, notes, points, [*flags, *few], smooth, a, laws_of, past, at)
+        for curve, (_, notes), (points, flags), few, smooth, a, laws_of, past in each
     ]
 
 
 def _assemble(
     curve: Curve,
     notes: Sequence[str],
+    points: Points,
     flags: Sequence[Flag],
     smoothed: bool,
     data: Anchored,
@@ -101,6 +121,7 @@ def _assemble(
         flags = [*flags, Flag("smoothed", numbers={"times": HIDDEN})]
     x = np.exp(data.points.center_x) * np.array([2.0, 4.0, 10.0]) if at is None else at
     rows = len(data.points.log_x)
+    falls = any(flag.kind == "falls_faster" for flag in flags)
     draft = Forecast(
         name=curve.name,
         x=x,
@@ -108,8 +129,8 @@ def _assemble(
         intervals={},
         notes=tuple(notes),
         flags=tuple(flags),
-        noise=data.noise * (HIDDEN if smoothed else 1.0),
-        inflation=WIDER if any(f.kind == "falls_faster" for f in flags) else inflation(data, parts, tests),
+        noise=noise_behind(points) if smoothed else data.noise,
+        inflation=fewness(points) * (WIDER if falls else inflation(data, parts, tests)),
         stability={rows - len(test.short.points.log_x): np.exp(test.predict(np.log(x))) for test in tests},
         data=data,
         parts=parts,

@@ -24,7 +24,7 @@ BLOCKS = 32  # of draws, for a curve
 class Component(NamedTuple):
     """A law under one prior and one amplitude of the discrepancy.
 
-    - law: its place among the laws; learned: whether the prior is the learned one.
+    - law: its place among the laws; kind: that of its prior, among the odds' kinds.
     - amplitude: its place in AMPLITUDES.
     - mode: [k], in the units of the anchored rows.
     - weight: how much it counts; those of a curve sum to 1.
@@ -32,10 +32,30 @@ class Component(NamedTuple):
 
     law: int
     prior: Prior
-    learned: bool
+    kind: int
     amplitude: int
     mode: np.ndarray
     weight: float
+
+
+class Odds(NamedTuple):
+    """How probable things are before a curve's rows are seen, by kind of curve (priors.py).
+
+    - kinds: [kinds].
+    - amplitudes: [kinds, amplitudes], of the discrepancy.
+    - laws: [kinds, laws], relative to each other.
+    """
+
+    kinds: np.ndarray
+    amplitudes: np.ndarray
+    laws: np.ndarray
+
+
+def general_odds(laws: int, smoothed: bool) -> Odds:
+    """Of the two kinds, wide and learned, and this many laws, for a curve alone."""
+    second = LEARNED_KIND[smoothed]
+    amplitudes = np.array([WIDE_AMPLITUDES, LEARNED_AMPLITUDES])
+    return Odds(np.array([1 - second, second]), amplitudes, np.ones((2, laws)))
 
 
 class Ensemble(NamedTuple):
@@ -71,54 +91,58 @@ def most_probable(parts: Mapping[str, Ensemble], log_x: np.ndarray) -> dict[str,
     return dict(zip(parts, bank.evaluate(laws, best, log_x), strict=True))
 
 
-def priors_of(family: Family) -> list[tuple[bool, Prior]]:
-    """(whether it is learned, prior) of each prior that a law is tried under.
+def priors_of(family: Family, early: bool) -> list[tuple[int, Prior]]:
+    """(its kind, prior) of each prior that a law is tried under: 0 the wide one, 1 the learned one.
+
+    - early: whether the curve still grows steeper.
 
     Raises UserError where the law declares none.
     """
-    wide, learned = prior_coordinates(family).wide, learned_priors().get(family.name)
+    wide, learned = prior_coordinates(family).wide, learned_priors(early).get(family.name)
     if learned is None:
-        return [(False, wide)]
-    return [(True, learned)] if family.name in LEARNED_ONLY else [(False, wide), (True, learned)]
+        return [(0, wide)]
+    return [(1, learned)] if family.name in LEARNED_ONLY else [(0, wide), (1, learned)]
 
 
 def weigh(
-    found: Sequence[Modes], kinds: Sequence[list[tuple[bool, Prior]]], smoothed: bool
+    found: Sequence[Modes], kinds: Sequence[Sequence[tuple[int, Prior]]], odds: Odds, smoothed: bool
 ) -> list[Component]:
     """The components of one curve.
 
     - found: the modes of each law.
     - kinds: its priors, see `priors_of`.
+    - odds: of kinds, amplitudes and laws.
     - smoothed: whether the rows are; such rows do not tell laws apart.
 
-    Within a law, an amplitude counts by its prior and evidence. Within each of the two kinds of curve
-    (priors.py), laws count by their evidence, or equally where rows are smoothed; the kinds count by
-    their priors and evidence.
+    Within a law, an amplitude counts by its prior and evidence. Within each kind of curve (priors.py), laws
+    count by their odds and evidence, or by their odds alone where rows are smoothed; the kinds count by their
+    priors and evidence.
     """
-    parts = []  # law, learned, prior, log evidence by amplitude, all, modes
+    parts = []  # law, kind, prior, log evidence by amplitude, all, modes
     with np.errstate(divide="ignore"):
         for law, (modes_of, priors) in enumerate(zip(found, kinds, strict=True)):
-            for (learned, prior), p, own in zip(priors, modes_of.p, modes_of.log_evidence, strict=True):
+            for (kind, prior), p, own in zip(priors, modes_of.p, modes_of.log_evidence, strict=True):
                 usable = np.where(np.isfinite(own), own, -np.inf)
-                own = usable + np.log(LEARNED_AMPLITUDES if learned else WIDE_AMPLITUDES)
-                parts.append((law, learned, prior, own, np.logaddexp.reduce(own), p))
-    is_learned, evidence = np.array([part[1] for part in parts]), np.array([part[4] for part in parts])
-    share, kind = np.zeros(len(parts)), np.full(len(parts), -np.inf)
-    second = LEARNED_KIND[smoothed]
-    for which, prior_of_kind in ((False, 1 - second), (True, second)):
-        own = is_learned == which
+                own = usable + np.log(odds.amplitudes[kind])
+                parts.append((law, kind, prior, own, np.logaddexp.reduce(own), p))
+    of_kind, evidence = np.array([part[1] for part in parts]), np.array([part[4] for part in parts])
+    of_law = np.array([odds.laws[kind][law] for law, kind, *_ in parts])
+    share, all_of_kind = np.zeros(len(parts)), np.full(len(parts), -np.inf)
+    for which, prior_of_kind in enumerate(odds.kinds):
+        own = of_kind == which
         if own.any() and np.isfinite(evidence[own]).any():
             ahead = np.where(np.isfinite(evidence[own]), evidence[own], -1e9) - evidence[own].max()
-            share[own] = np.isfinite(evidence[own]) if smoothed else np.exp(ahead)
+            share[own] = of_law[own] * (np.isfinite(evidence[own]) if smoothed else np.exp(ahead))
             share[own] /= share[own].sum()
-            kind[own] = np.log(prior_of_kind) + np.logaddexp.reduce(evidence[own]) - np.log(own.sum())
-    share *= np.exp(kind - kind.max())
+            together = np.logaddexp.reduce(evidence[own] + np.log(of_law[own]))
+            all_of_kind[own] = np.log(prior_of_kind) + together - np.log(of_law[own].sum())
+    share *= np.exp(all_of_kind - all_of_kind.max())
     components = []
-    for (law, learned, prior, own, all_of_it, p), weight in zip(parts, share / share.sum(), strict=True):
+    for (law, kind, prior, own, all_of_it, p), weight in zip(parts, share / share.sum(), strict=True):
         for i, mode in enumerate(p):
             if weight > 0 and np.isfinite(own[i]):
                 part = float(weight * np.exp(own[i] - all_of_it))
-                components.append(Component(law, prior, learned, i, mode, part))
+                components.append(Component(law, prior, kind, i, mode, part))
     return components
 
 

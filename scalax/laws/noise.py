@@ -1,24 +1,27 @@
 """How noisy a curve's rows are, judged without any law, and whether they were smoothed."""
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri, stdtrit
 
 from scalax.laws.curves import Curve, Points, clean, resample_log
 
 FLOOR = 0.003  # least noise, as a share of the curve's height in log y: no law is exact to the digit
 LEAST_SPARE = 5  # rows beyond one for each x, from which these tell the noise
 SMOOTHED_ROWS, SMOOTHED_RISES = 12, 0.02
+LEAST_TIES, TIES = 2, 0.2  # steps of exactly nothing, and their share, that tell running minima
 SMOOTHED_EXPECTED = 1.5  # rises, where almost none is seen; see README
 HIDDEN = 3.0  # noise of single observations over what their lower envelope shows, see hidden_noise
 
 
-def row_noise(points: Points) -> float:
+def row_noise(points: Points, level: bool = True) -> float:
     """Standard deviation of a row's log y around a smooth curve: of rows that share an x around their mean,
     and of means of five neighbours around the cubic through them, pooled by how much each says.
 
     Neighbours: five have one contrast that a cubic leaves; its root mean square over the curve, the largest
     tenth left out, is the noise. Needs six different x, or five rows to spare at shared ones; fewer give
     the floor. Exact copies of a row count once.
+
+    - level: whether five neighbours of one y count; where y is the best so far, they tell nothing of noise.
     """
     x, y = points.log_x, points.log_y
     where, index = np.unique(x, return_inverse=True)
@@ -26,6 +29,8 @@ def row_noise(points: Points) -> float:
     mean = np.bincount(index, y) / share
     rest = []
     for j in range(len(where) - 4):
+        if not level and np.ptp(mean[j : j + 5]) == 0:
+            continue
         t = where[j : j + 5]
         t = (t - t.mean()) / np.ptp(t)
         contrast = np.linalg.svd(np.vander(t, 4).T)[2][-1]
@@ -42,18 +47,35 @@ def row_noise(points: Points) -> float:
     return max(float(pooled), FLOOR * points.extent.height)
 
 
+def noise_behind(points: Points) -> float:
+    """Standard deviation of the log y of single observations, of which the rows are a lower envelope."""
+    return HIDDEN * row_noise(points, level=False)
+
+
+def fewness(points: Points) -> float:
+    """How many times wider than a normal's the 80% band of so few rows is: Student's, as the noise is judged
+    from the rows themselves. 2.4 for five rows of different x, 1.2 for eight, 1.01 for forty."""
+    different = len(np.unique(points.log_x))
+    spare = len(points.log_x) - different
+    return float(stdtrit(max(different - 4, 1) + spare, 0.9) / ndtri(0.9))
+
+
 def is_smoothed(points: Points) -> bool:
     """Whether the rows almost never rise although independent noise of the size that they show would have
     made some of them rise: they are then the lower envelope of noisier observations, or were smoothed.
 
     The rises to be expected are those of steps as irregular as these, around the slope of seven neighbours.
+    Rows of different x that share a y, where none rises, are running minima however few they are.
     """
     log_x, first = np.unique(points.log_x, return_index=True)
     log_y = points.log_y[first]
-    if len(log_x) < SMOOTHED_ROWS:
-        return False
     steps = np.diff(log_y)
     if np.mean(steps > 0) > SMOOTHED_RISES:
+        return False
+    ties = steps == 0
+    if not ties.all() and ties.sum() >= LEAST_TIES and ties.mean() >= TIES:
+        return True
+    if len(log_x) < SMOOTHED_ROWS:
         return False
     begins = np.clip(np.arange(len(steps)) - 2, 0, len(log_x) - 7)
     slopes = [np.polyfit(log_x[b : b + 7], log_y[b : b + 7], 1)[0] for b in begins]

@@ -108,16 +108,16 @@ def modes(
     for j, a in pairs:
         shape = len(priors[j]), len(a.taus)
         own = [next(ends) for _ in range(shape[0] * shape[1])]
-        p, evidence = [s.p[s.cost.argmin()] for _, s in own], [_log_evidence(*each) for each in own]
+        p, evidence = [s.p[s.cost.argmin()] for _, s in own], [log_evidence(*each) for each in own]
         made[j].append(Modes(np.reshape(p, (*shape, -1)), np.reshape(evidence, shape)))
     return made
 
 
-def _log_evidence(task: Task, found: Solved) -> float:
+def log_evidence(task: Task, found: Solved) -> float:
     """Log probability of the rows by Laplace's method around the best solution."""
     i = int(found.cost.argmin())
     (_, curvature), (_, volume) = (np.linalg.slogdet(part[i]) for part in (found.hessian, found.stretch))
-    roots = whitener(task.a, task.tau), _rooted(task.a, task.prior)[1]
+    roots = whitener(task.a, task.tau), rooted(task.a, task.prior)[1]
     determinants = sum(np.log(np.diag(root)).sum() for root in roots)
     return float(determinants + volume - (found.cost[i] + curvature) / 2)
 
@@ -171,7 +171,7 @@ def solve(
         white, root, low, high = np.zeros((size, size)), np.zeros((k, k)), np.zeros(k), np.zeros(k)
         white[:n, :n] = whitener(task.a, task.tau)
         mean = np.zeros(k)
-        mean[:own], root[:own, :own] = _rooted(task.a, task.prior)
+        mean[:own], root[:own, :own] = rooted(task.a, task.prior)
         low[:own], high[:own] = law.box(points.extent)
         starts, errors = np.zeros((BLOCK, k)), np.zeros((BLOCK, size + k))
         starts[:, :own] = np.concatenate([task.starts, np.repeat(task.starts[:1], missing, 0)])
@@ -197,7 +197,7 @@ def _errors(rows: int, coordinates: int, seed: int) -> np.ndarray:
     return np.concatenate([half, -half])
 
 
-def _rooted(a: Anchored, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
+def rooted(a: Anchored, prior: Prior) -> tuple[np.ndarray, np.ndarray]:
     """Mean [m + 1] and inverse root of the covariance [m + 1, m + 1]. The last coordinate is the law's log y
     at the end of the data, within the curve's height of what was seen there: with it the prior is a proper
     one, so that laws can be compared."""

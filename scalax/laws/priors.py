@@ -8,7 +8,7 @@ inexact.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import resources
 from typing import NamedTuple
 
@@ -51,7 +51,12 @@ def wide_prior(mean: Sequence[float], deviation: Sequence[float]) -> Prior:
     return Prior(np.array(mean, float), np.diag(np.square(np.array(deviation, float))))
 
 
-def learned_priors() -> dict[str, Prior]:
-    """Priors by law that come with the package, learned by `python -m scalax.laws.learn`."""
-    data = json.loads(resources.files("scalax.laws").joinpath("priors.json").read_text())["priors"]
-    return {name: Prior(np.array(p["mean"]), np.array(p["covariance"])) for name, p in data.items()}
+@cache
+def learned_priors(early: bool = False) -> dict[str, Prior]:
+    """Priors by law that come with the package, learned by `python -m scalax.laws.learn`.
+
+    - early: of curves that still grow steeper, rather than of those that flatten.
+    """
+    data = json.loads(resources.files("scalax.laws").joinpath("priors.json").read_text())
+    learned = data["early" if early else "priors"]
+    return {name: Prior(np.array(p["mean"]), np.array(p["covariance"])) for name, p in learned.items()}

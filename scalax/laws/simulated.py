@@ -65,6 +65,37 @@ def draw(law: str, count: int, design: Design = DESIGNS["40 rows, 1% noise"], se
     return truths
 
 
+def draw_family(law: str, count: int, design: Design, seed: int = 0, spread: float = 0.05) -> list[Truth]:
+    """Curves of one law whose parameters are near each other.
+
+    - law, count, design: as in `draw`.
+    - seed: of the family, its curves and noise.
+    - spread: standard deviation of a parameter within the family, as a share of the range that all have.
+    """
+    first = LAST / 10**design.decades
+    x, number = np.geomspace(first, LAST, design.rows), list(LAWS).index(law)
+    truths = []
+    for i in range(count):
+        of_family = np.random.default_rng([seed, number])
+        log_y = LAWS[law](_Near(of_family, np.random.default_rng([seed, number, i, 2]), spread))
+        noise = design.noise * np.random.default_rng([seed, number, i, 3]).standard_normal(design.rows)
+        y = np.exp(log_y(np.log(x)) + noise)
+        truths.append(Truth(law, Curve(x, y, f"{law}/{i}"), log_y))
+    return truths
+
+
+class _Near(NamedTuple):
+    """Draws what lies near the draws of a family."""
+
+    family: np.random.Generator
+    own: np.random.Generator
+    spread: float
+
+    def uniform(self, low: float, high: float) -> float:
+        share = self.family.uniform() + self.spread * self.own.standard_normal()
+        return low + (high - low) * float(np.clip(share, 0, 1))
+
+
 def _place(rng, low: float, high: float) -> float:
     """log x at a share of the way from the first decade to the last x."""
     return float(np.log(LAST) - (1 - rng.uniform(low, high)) * DECADES * np.log(10))
