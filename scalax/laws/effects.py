@@ -6,7 +6,8 @@ Of curve i, coordinates z_i [m] that are standard normal before any curve is see
     b_e ~ N(0, diag(rho_e)),  rest_i ~ N(0, diag(1 - sum of rho_e))
 
 so that a share of zero is the prior as it was, and a large one makes the curves of a group alike. What a
-curve's rows say of z_i is a normal likelihood, as precision and score (precision times place): it may be flat.
+curve's rows say of z_i is a normal likelihood, as precision and score (precision times place); it may be flat
+in some directions.
 """
 
 from typing import NamedTuple

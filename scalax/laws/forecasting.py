@@ -65,6 +65,7 @@ def forecast(
             raise UserError(f"x in `at` must be positive, got {at[~(np.isfinite(at) & (at > 0))][0]}")
     if not members:
         raise UserError("no law is named; give one or more in `members`, e.g. m4")
+    told: list[list[Flag]] = [[] for _ in curves] if pool is None else few_to_pool(curves, pool)
     laws = [lookup(member) for member in members]
     kinds = {early: [priors_of(law, early) for law in laws] for early in (False, True)}
     cleaned = [clean(curve) for curve in curves]
@@ -88,9 +89,6 @@ def forecast(
         of_law = modes(laws, [data[i] for i in alike], [[p for _, p in of] for of in own], progress)
         for i, *each in zip(alike, *of_law, strict=True):
             found[i] = each
-    told: list[list[Flag]] = [[] for _ in curves]
-    if pool is not None:
-        told = few_to_pool(curves, pool)
     if pool is not None and len(curves) >= LEAST:
         of_each = pooled(laws, data, of_curve, found, smoothed, groups_of(curves, pool))
     else:

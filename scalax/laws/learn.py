@@ -108,12 +108,18 @@ def main(argv: list[str] | None = None) -> None:
 
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m scalax.laws.learn")
     parser.add_argument("files", nargs="+")
+    parser.add_argument(
+        "--keep", type=Path, help="a file like OUT: learn the early priors alone, and keep the rest"
+    )
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(argv)
     curves = [curve for file in args.files for curve in read_curves(file)]
-    late = learn(curves)
     about = f"python -m scalax.laws.learn {' '.join(Path(f).name for f in args.files)} --out {args.out.name}"
-    data = {"learned by": about, "curves": len(curves), "priors": _json(late)}
+    if args.keep:
+        data = json.loads(args.keep.read_text())
+    else:
+        data = {"learned by": about, "curves": len(curves), "priors": _json(learn(curves))}
+    late = {name: Prior(np.array(p["mean"]), np.array(p["covariance"])) for name, p in data["priors"].items()}
     text = json.dumps(data | {"early": _json(learn_early(curves, late))}, indent=1)
     write_atomically(args.out, text + "\n")
 

@@ -70,9 +70,10 @@ def few_to_pool(curves: Sequence[Curve], columns: Sequence[str]) -> list[list[Fl
     Raises UserError for a column that names no curve.
     """
     few: list[list[Flag]] = [[] for _ in curves]
+    wanted = _named(curves, columns)
     if len(curves) < LEAST:
         return [[Flag("not_pooled", numbers={"curves": len(curves)})] for _ in curves]
-    for name in _named(curves, columns) if ALL_COLUMNS not in columns else []:
+    for name in wanted if ALL_COLUMNS not in columns else []:
         values = _values(curves, name)
         for own, value in zip(few, values, strict=True):
             if (alike := values.count(value)) < LEAST:
@@ -138,8 +139,8 @@ def pool(
 
 def _less(alone: np.ndarray, pooled: np.ndarray, chances: np.ndarray) -> float:
     """What makes log evidences [amplitudes] of a law under its general and its pooled prior sum to that under
-    the general one: a law counts as much as for the curve alone. Priors that are narrow about the best fit would
-    flatter flexible laws."""
+    the general one: a law counts as much as for the curve alone. Priors that are narrow about the best fit
+    would flatter flexible laws."""
     own, others = (np.logaddexp.reduce(_counted(each, chances)) for each in (alone, pooled))
     return float(own - np.logaddexp(own, others)) if np.isfinite(own) else 0.0
 
