@@ -10,6 +10,7 @@ from scalax.errors import UserError, suggest
 from scalax.names import printable
 
 if TYPE_CHECKING:
+    from scalax.laws.ablation import Ratio
     from scalax.laws.coverage import Score
 
 MOST = 10_000  # simulated curves of a law
@@ -39,6 +40,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with --cut: column whose values compete, e.g. Model; curves alike in all others are a group",
     )
     add_pool(parser)
+    parser.add_argument(
+        "--laws",
+        dest="families",
+        metavar="LAWS",
+        help="instead: score these laws alone, e.g. m2,m4_alpha1,m4, by domain and task",
+    )
     parser.add_argument("--count", type=int, default=60, help="simulated curves of each law and design (60)")
 
 
@@ -50,6 +57,8 @@ def run(args: argparse.Namespace) -> None:
         return _cuts(args)
     if args.rivals is not None:
         raise UserError("`rivals` is of curves that are cut; give shares in `cut`")
+    if args.families is not None:
+        return _laws(args)
     curves = curves_of(args, least=LEAST_ROWS)
     from scalax.laws import benchmark
     from scalax.report import console, law_files
@@ -81,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
 def _simulated(args: argparse.Namespace) -> None:
     if args.files:
         raise UserError("--simulated takes no files; leave one of them out")
-    refuse(args, ["published", "pool", *COLUMNS], "beside `simulated`")
+    refuse(args, ["published", "pool", "families", *COLUMNS], "beside `simulated`")
     if args.count < 1:
         raise UserError(f"--count must be at least 1, got {args.count}")
     if args.count > MOST:
@@ -111,10 +120,41 @@ def _print_design(design: str, scores: "list[Score]") -> None:
     console.print_table(f"truth inside bands, {design}", columns, shown)
 
 
+def _laws(args: argparse.Namespace) -> None:
+    refuse(args, ["published", "pool"], "beside `families`")
+    families = names(args.families)
+    if not families:
+        raise UserError("no law is named; give one or more in `families`, e.g. m2")
+    curves = curves_of(args, least=LEAST_ROWS)
+    from scalax.laws import ablation
+    from scalax.report import console, law_files
+
+    with console.LateBar("fitting", len(curves) * len(families)) as bar:
+        scores = ablation.score(curves, families, progress=bar.update)
+    groups = ablation.by_group(scores)
+    law_files.write_ablation(args.out, scores, groups)
+    print_remarks(args, curves.remarks)
+    rows = [["/".join(g.group) or "all", float(g.curves), *g.mean.values()] for g in groups]
+    console.print_table("mean held-out RMSLE", ["curves of", "curves", *families], rows)
+    columns = ["curves of", *(f"{name} over {families[-1]}" for name in families[:-1])]
+    rows = [
+        ["/".join(g.group) or "all", *(_ratio(g.over_last[name]) for name in families[:-1])]
+        for g in groups
+        if all(ratio.value == ratio.value for ratio in g.over_last.values())
+    ]
+    if rows and len(families) > 1:
+        console.print_table("geometric means of ratios; 90% of resampled curves", columns, rows)
+    print(printable(f"wrote {args.out}/laws.csv and laws.json"))
+
+
+def _ratio(ratio: "Ratio") -> str:
+    return f"{ratio.value:.2f} ({ratio.low:.2f} to {ratio.high:.2f})"
+
+
 def _cuts(args: argparse.Namespace) -> None:
+    refuse(args, ["families", "pool"], "beside `cut`")
     if args.published:
         raise UserError("`published` is of held-out rows; leave it out, or leave out `cut`")
-    refuse(args, ["pool"], "beside `cut`")
     cuts = numbers("cut", args.cut)
     if max(cuts) >= 1:
         raise UserError(f"`cut` must lie between 0 and 1, got {max(cuts):g}")

@@ -7,7 +7,11 @@ from scalax.cli._curves import add_curve_arguments, curves_of, names, print_rema
 from scalax.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scalax.laws import Curves
+    from scalax.laws.excess import Slope
+    from scalax.laws.exponents import Exponent
 
 HELP = "scaling exponents of learning curves, by law, task and model"
 
@@ -18,6 +22,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--profile",
         action="store_true",
         help="also fit M2 at many fixed exponents: the best for rows to fit, and for rows held out",
+    )
+    parser.add_argument(
+        "--excess",
+        action="store_true",
+        help="also the excess risk, y less the limit of each law, against x with its slope",
     )
     parser.add_argument("--laws", dest="families", default="m2,m4", help="laws with an exponent c (m2,m4)")
 
@@ -46,9 +55,33 @@ def run(args: argparse.Namespace) -> None:
         ratio, share = ("{:.3g} ({:.3g} to {:.3g})".format(*v) for v in (each.ratio, each.share))
         print(f"  {each.first} over {each.second}, {each.curves} curves: {ratio}, over 1 in {share} of them")
     print("ratios are medians; in brackets 90% of resampled curves")
+    if args.excess:
+        _excess(args, curves, found, short)
     if args.profile:
         _profiles(args, curves, short)
     print(f"wrote {args.out}/exponents.json, exponents.csv and exponents.png")
+
+
+def _excess(
+    args: argparse.Namespace, curves: "Curves", found: "Sequence[Exponent]", short: dict[str, str]
+) -> None:
+    from scalax.laws.excess import excess_risk
+    from scalax.report import console, excess_files
+
+    by = {curve.name: curve for curve in curves}
+    made = [excess_risk(by[each.curve], each.law, each.limit) for each in found]
+    excess_files.write(args.out, curves, made)
+    rows = [
+        [short[e.curve], e.law, e.limit, _slope(e.slope), -each.c, _slope(e.held_out), float(e.left_out)]
+        for e, each in zip(made, found, strict=True)
+    ]
+    columns = ["curve", "law", "limit", "slope of later rows (80%)", "-c", "of held-out rows", "rows below"]
+    console.print_table("excess risk, y less the limit, on log axes", columns, rows)
+    print(f"wrote {args.out}/excess.json, excess.csv and excess.png")
+
+
+def _slope(slope: "Slope") -> str:
+    return f"{slope.value:.3f} ({slope.low:.3f} to {slope.high:.3f})" if slope.value == slope.value else ""
 
 
 def _profiles(args: argparse.Namespace, curves: "Curves", short: dict[str, str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalax.laws import Curve, Fit, Forecast, Scale
+from scalax.laws.ablation import GroupScores, LawScores
 from scalax.laws.benchmark import METHODS, Bench
 from scalax.laws.coverage import Score
 from scalax.laws.curves import PLAIN
@@ -139,6 +140,19 @@ def write_bench(out: Path, result: Bench) -> None:
     write_csv(out / "bench.csv", result.rows)
     write_json(out / "bench.json", result.summary)
     law_figures.draw_bench(result.rows, METHODS, out / "figures" / "bench.png")
+
+
+def write_ablation(out: Path, scores: Sequence[LawScores], groups: Sequence[GroupScores]) -> None:
+    """laws.csv, a row a curve, and laws.json, the groups.
+
+    - out: directory to write to.
+    - scores: of each curve.
+    - groups: of curves.
+    """
+    write_csv(out / "laws.csv", [{"curve": each.curve, **each.key, **each.rmsle} for each in scores])
+    ratios = [{name: ratio._asdict() for name, ratio in each.over_last.items()} for each in groups]
+    data = [{**g._asdict(), "over_last": own} for g, own in zip(groups, ratios, strict=True)]
+    write_json(out / "laws.json", data)
 
 
 def write_simulated(out: Path, scores: Sequence[Score]) -> None:

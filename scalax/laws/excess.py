@@ -1,0 +1,81 @@
+"""Excess risk: what a law's limit leaves of y, and how steeply that falls on log axes."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from scalax.laws.curves import Curve
+
+LEVEL = 0.8  # of intervals
+LEAST = 3  # rows that a slope needs
+
+
+class Slope(NamedTuple):
+    """Of log(y - limit) against log x, with its 80% interval from the rows' scatter about the line.
+
+    - value, low, high: nan where fewer than LEAST rows are above the limit.
+    - level: of the line, log excess at log x = 0.
+    - rows: that it is of.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    rows: int
+
+
+class Excess(NamedTuple):
+    """Of one curve above one law's limit.
+
+    - curve, law: names.
+    - limit: of the law, in the units of y.
+    - x, excess: [n], of rows above the limit. fit: [n] bool, rows to fit.
+    - left_out: rows at or below the limit.
+    - slope: of the later half of the rows to fit, in log x, where a power law should hold.
+    - held_out: of the rows held out.
+    """
+
+    curve: str
+    law: str
+    limit: float
+    x: np.ndarray
+    excess: np.ndarray
+    fit: np.ndarray
+    left_out: int
+    slope: Slope
+    held_out: Slope
+
+
+def excess_risk(curve: Curve, law: str, limit: float) -> Excess:
+    """The excess of a curve's rows over a limit, and its slopes.
+
+    - curve: of one x.
+    - law: that the limit is of, by name.
+    - limit: to be subtracted, in the units of y.
+
+    Rows close to the limit count little in slopes: a relative error of y is y / (y - limit) times as large in
+    its excess.
+    """
+    usable = (curve.x > 0) & (curve.y > 0) & np.isfinite(curve.x) & np.isfinite(curve.y)
+    above = usable & (curve.y > limit)
+    x, y, fit = curve.x[above], curve.y[above], curve.fit[above]
+    log_x, log_excess, weights = np.log(x), np.log(y - limit), ((y - limit) / y) ** 2
+    fitted = np.log(curve.x[usable & curve.fit])
+    late = fit & (log_x >= (fitted.min() + fitted.max()) / 2)
+    slopes = [_slope(log_x[rows], log_excess[rows], weights[rows]) for rows in (late, ~fit)]
+    return Excess(curve.name, law, limit, x, y - limit, fit, int((usable & ~above).sum()), *slopes)
+
+
+def _slope(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray) -> Slope:
+    if len(np.unique(log_x)) < LEAST:
+        return Slope(np.nan, np.nan, np.nan, np.nan, len(log_x))
+    middle, center = np.average(log_x, weights=weights), np.average(log_y, weights=weights)
+    spread = weights @ (log_x - middle) ** 2
+    value = weights @ ((log_x - middle) * (log_y - center)) / spread
+    off = log_y - center - value * (log_x - middle)
+    free = len(log_x) - 2
+    reach = stdtrit(free, 0.5 + LEVEL / 2) * np.sqrt(weights @ off**2 / free / spread)
+    ends = float(value - reach), float(value + reach)
+    return Slope(float(value), *ends, float(center - value * middle), len(log_x))
