@@ -35,11 +35,11 @@ def config() -> BootstrappedConfig:
             ),
             model=ModelConfig(names=("V32-2",), base_patch=8, base_grid=4, head_dim=16),
             optim=OptimConfig(lr=3e-3, weight_decay=0.0, weight_decay_head=0.0, label_smoothing=0.0),
-            eval=EvalConfig(points=20, batch_size=500, probe_validation_split="validation"),
+            eval=EvalConfig(points=24, batch_size=500, probe_validation_split="validation"),
             batch_size=32,
             checkpoint_steps=5000,
         ),
-        examples=150_000,
+        examples=300_000,
     )
 
 
@@ -67,7 +67,7 @@ def quick() -> BootstrappedConfig:
         photographs,
         run=run,
         name="bootstrapped_quick",
-        shares=(1 / 64, 1 / 16, 1 / 4, 1.0),
-        examples=100_000,
+        shares=(1 / 64, 1 / 8, 1.0),
+        examples=60_000,
         metric="new/fewshot_error",
     )

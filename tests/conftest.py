@@ -32,6 +32,12 @@ LONG = {
     "test_morph.py": [],
     "test_resume.py": [],
     "test_returns.py": ["test_settings_that_make_no_study", "test_settings_of_the_run_that_do_not_apply"],
+    "test_bootstrapped.py": [
+        "test_curves_that_coincide_until_one_is_overfitted",
+        "test_curves_that_part_at_their_first_repeat",
+        "test_verdicts",
+        "test_settings_are_checked",
+    ],
     "test_published_numbers.py": [],
     "test_launch.py": [],
     "test_throughput.py": [],

@@ -1,12 +1,15 @@
 """Exponents by law and curve, peaks under noise, M4 with alpha 1, and their commands."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scalax import laws
 from scalax.cli import main
+from scalax.laws import ablation
+from scalax.laws.excess import excess_risk, steadiness
 from scalax.laws.exponents import Exponent, contrast, exponents
 from scalax.laws.profile import profile
 from tests.rejects import rejects
@@ -82,6 +85,50 @@ def test_best_fit_and_best_extrapolation():
         profile(laws.Curve(X, X**-0.3, "c"))
 
 
+def test_the_slope_of_the_excess_is_the_exponent():
+    fit = X < 1e5
+    curve = laws.Curve(X, 0.1 + 3 * X**-0.4, "c", fit)
+    made = excess_risk(curve, "m2", 0.1)
+    assert made.slope.value == pytest.approx(-0.4, abs=1e-6)
+    assert made.held_out.value == pytest.approx(-0.4, abs=1e-6)
+    assert np.exp(made.slope.level) == pytest.approx(3, rel=1e-4)
+    [steady] = steadiness([made, made])
+    assert (steady.law, steady.curves, steady.ratio[0]) == ("m2", 2, pytest.approx(1.0))
+    assert (made.left_out, made.slope.rows, made.held_out.rows) == (0, fit.sum() // 2, (~fit).sum())
+    above = excess_risk(curve, "m2", float(curve.y[-5]))
+    assert above.left_out == 5
+    assert len(above.x) == len(above.excess) == len(above.fit) == len(X) - 5
+    assert np.isnan(excess_risk(curve, "m2", float(curve.y[2])).slope.value)
+
+
+def test_intervals_of_slopes_hold_the_exponent():
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(200):
+        y = (0.1 + 3 * X**-0.4) * np.exp(0.005 * rng.standard_normal(len(X)))
+        slope = excess_risk(laws.Curve(X, y), "m2", 0.1).slope
+        inside += slope.low <= -0.4 <= slope.high
+    assert 0.7 <= inside / 200 <= 0.9
+
+
+def test_laws_by_group():
+    rows = [("a", "t", 0.2, 0.1), ("a", "u", 0.4, 0.1), ("b", "t", 0.1, 0.1)] * 3
+    scores = [
+        ablation.LawScores(f"{i}", {"Domain": d, "Task": t, "Model": f"{i}"}, {"m2": x, "m4": y})
+        for i, (d, t, x, y) in enumerate(rows)
+    ]
+    groups = {each.group: each for each in ablation.by_group(scores)}
+    assert set(groups) == {(), ("a",), ("b",), ("a", "t"), ("a", "u"), ("b", "t")}
+    assert (groups[()].curves, groups["a", "t"].curves) == (9, 3)
+    assert groups["a",].mean == pytest.approx({"m2": 0.3, "m4": 0.1})
+    assert groups[()].wins == pytest.approx({"m2": 1 / 6, "m4": 5 / 6})
+    ratio = groups[()].over_last["m2"]
+    assert ratio.value == pytest.approx(2.0)
+    assert ratio.low < 2.0 < ratio.high
+    assert np.isnan(groups["a", "t"].over_last["m2"].value)
+    with rejects("'c'", "split"):
+        ablation.score([laws.Curve(X, X**-0.3, "c")], ["m2"])
+
+
 def test_commands(tmp_path, capsys):
     lines = ["x,loss", *(f"{x},{y}" for x, y in zip(X, with_peak(0.005, 1).y, strict=True))]
     (tmp_path / "c.csv").write_text("\n".join(lines))
@@ -89,8 +136,19 @@ def test_commands(tmp_path, capsys):
     [fit] = json.loads((tmp_path / "fit.json").read_text())
     assert fit["diagnostics"]["points"] < len(X)
     assert "begins to rise" in capsys.readouterr().out
-    assert main(["exponents", "--example", "--laws", "m1,m2", "--profile", "--out", str(tmp_path / "e")]) == 0
+    asked = ["--laws", "m1,m2", "--out", str(tmp_path / "e")]
+    assert main(["exponents", "--example", *asked, "--profile", "--excess"]) == 0
     data = json.loads((tmp_path / "e" / "exponents.json").read_text())
     assert len(data["exponents"]) == 6
     assert data["contrasts"][0]["first"] == "m2"
-    assert {path.name for path in (tmp_path / "e").glob("*.png")} == {"exponents.png", "profiles.png"}
+    found = {path.name for path in (tmp_path / "e").glob("*.png")}
+    assert found == {"exponents.png", "profiles.png", "excess.png"}
+    excess = json.loads((tmp_path / "e" / "excess.json").read_text())
+    assert [each["limit"] for each in excess["excess"]] == [each["limit"] for each in data["exponents"]]
+    assert len((tmp_path / "e" / "excess.csv").read_text().splitlines()) > 6 * 10
+    source = str(Path(laws.__file__).with_name("example_curves.csv"))
+    assert main(["bench", source, "--laws", "m1,m2", "--out", str(tmp_path / "b")]) == 0
+    groups = json.loads((tmp_path / "b" / "laws.json").read_text())
+    assert groups[0]["group"] == []
+    assert set(groups[0]["mean"]) == {"m1", "m2"}
+    assert main(["bench", source, "--laws", "m1", "--cut", "0.5"]) == 2

@@ -65,18 +65,22 @@ def run(args: argparse.Namespace) -> None:
 def _excess(
     args: argparse.Namespace, curves: "Curves", found: "Sequence[Exponent]", short: dict[str, str]
 ) -> None:
-    from scalax.laws.excess import excess_risk
+    from scalax.laws.excess import excess_risk, steadiness
     from scalax.report import console, excess_files
 
     by = {curve.name: curve for curve in curves}
     made = [excess_risk(by[each.curve], each.law, each.limit) for each in found]
-    excess_files.write(args.out, curves, made)
+    steady = steadiness(made)
+    excess_files.write(args.out, curves, made, steady)
     rows = [
         [short[e.curve], e.law, e.limit, _slope(e.slope), -each.c, _slope(e.held_out), float(e.left_out)]
         for e, each in zip(made, found, strict=True)
     ]
     columns = ["curve", "law", "limit", "slope of later rows (80%)", "-c", "of held-out rows", "rows below"]
     console.print_table("excess risk, y less the limit, on log axes", columns, rows)
+    for law, count, ratio in steady:
+        held = "{:.3g} ({:.3g} to {:.3g})".format(*ratio)
+        print(f"  {law}, {count} curves: slope of held-out rows over that of later rows to fit {held}")
     print(f"wrote {args.out}/excess.json, excess.csv and excess.png")
 
 

@@ -1,5 +1,6 @@
 """Excess risk: what a law's limit leaves of y, and how steeply that falls on log axes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,10 +10,12 @@ from scalax.laws.curves import Curve
 
 LEVEL = 0.8  # of intervals
 LEAST = 3  # rows that a slope needs
+RESAMPLES = 2000  # of curves, for the interval of a median
 
 
 class Slope(NamedTuple):
-    """Of log(y - limit) against log x, with its 80% interval from the rows' scatter about the line.
+    """Of log(y - limit) against log x, with its 80% interval from the rows' scatter about the line; the limit
+    is taken for known.
 
     - value, low, high: nan where fewer than LEAST rows are above the limit.
     - level: of the line, log excess at log x = 0.
@@ -48,6 +51,15 @@ class Excess(NamedTuple):
     held_out: Slope
 
 
+class Steadiness(NamedTuple):
+    """Whether one law's excess goes on as a power of x: the slope of held-out rows over that of the later
+    rows to fit, 1 where it does. Median over the curves with both; 90% interval of resampled curves."""
+
+    law: str
+    curves: int
+    ratio: tuple[float, float, float]
+
+
 def excess_risk(curve: Curve, law: str, limit: float) -> Excess:
     """The excess of a curve's rows over a limit, and its slopes.
 
@@ -66,6 +78,23 @@ def excess_risk(curve: Curve, law: str, limit: float) -> Excess:
     late = fit & (log_x >= (fitted.min() + fitted.max()) / 2)
     slopes = [_slope(log_x[rows], log_excess[rows], weights[rows]) for rows in (late, ~fit)]
     return Excess(curve.name, law, limit, x, y - limit, fit, int((usable & ~above).sum()), *slopes)
+
+
+def steadiness(found: Sequence[Excess], seed: int = 0) -> list[Steadiness]:
+    """Of each law on the curves with both slopes; laws without such a curve are left out.
+
+    - found: of curves and laws.
+    - seed: of the resampled curves.
+    """
+    made = []
+    for law in dict.fromkeys(each.law for each in found):
+        pairs = [(each.held_out.value, each.slope.value) for each in found if each.law == law]
+        ratios = np.array([held / own for held, own in pairs if np.isfinite(held) and np.isfinite(own)])
+        if len(ratios):
+            drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+            low, high = np.quantile(np.median(ratios[drawn], 1), [0.05, 0.95])
+            made.append(Steadiness(law, len(ratios), (float(np.median(ratios)), float(low), float(high))))
+    return made
 
 
 def _slope(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray) -> Slope:

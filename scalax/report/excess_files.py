@@ -5,29 +5,33 @@ from pathlib import Path
 
 import numpy as np
 from etils import epath
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from scalax.laws import Curve
-from scalax.laws.excess import Excess
+from scalax.laws.excess import Excess, Steadiness
 from scalax.report.law_figures import colours
 from scalax.report.law_files import write_csv, write_json
 from scalax.report.style import grid, plain_ticks
 
 COLUMNS = 6
 NAME = 26  # characters
+WIDE = 30  # times the least excess, from which ticks are powers of ten alone
 
 
-def write(out: Path, curves: Sequence[Curve], found: Sequence[Excess]) -> None:
+def write(out: Path, curves: Sequence[Curve], found: Sequence[Excess], steady: Sequence[Steadiness]) -> None:
     """excess.json (limits and slopes), excess.csv (a row a curve, law and x) and excess.png.
 
     - out: directory to write to.
     - curves: that the excesses are of.
     - found: of each curve and law.
+    - steady: of each law.
     """
     arrays = ("x", "excess", "fit")
     data = [{k: v for k, v in each._asdict().items() if k not in arrays} for each in found]
     for row, each in zip(data, found, strict=True):
         row |= {"slope": each.slope._asdict(), "held_out": each.held_out._asdict()}
-    write_json(out / "excess.json", data)
+    write_json(out / "excess.json", {"excess": data, "steadiness": [each._asdict() for each in steady]})
     write_csv(
         out / "excess.csv",
         [
@@ -63,7 +67,18 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Excess]) -> None:
                     line = np.exp(each.slope.level + each.slope.value * np.log(ends))
                     axes.plot(ends, line, color=colour, lw=0.7, alpha=0.7)
             axes.set(xscale="log", yscale="log")
-            plain_ticks(axes.yaxis, *axes.get_ylim())
+            _ticks(axes)
             axes.set_title(curve.name[-NAME:], fontsize=7)
             axes.legend(fontsize=5)
         panels[0].set_ylabel("y less the law's limit")
+
+
+def _ticks(axes: Axes) -> None:
+    """Few enough for a small panel."""
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    low, high = axes.get_ylim()
+    if high < WIDE * low:
+        plain_ticks(axes.yaxis, low, high)
+        return
+    axes.yaxis.set_major_locator(LogLocator(numticks=6))
+    axes.yaxis.set_minor_formatter(NullFormatter())

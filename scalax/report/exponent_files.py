@@ -1,5 +1,6 @@
 """What `scalax exponents` leaves in a directory: JSON, CSV and a figure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Exponent]) -> None
         groups.setdefault("/".join(first), {})[curve.name] = last
     laws = list(dict.fromkeys(e.law for e in found))
     by = {(e.curve, e.law): e for e in found}
+    groups = {group: dict(sorted(own.items(), key=_place)) for group, own in groups.items()}
     most = max(len(own) for own in groups.values())
     with grid(epath.Path(path), len(groups), min(COLUMNS, len(groups)), (3.4, 0.8 + 0.3 * most)) as panels:
         for axes, (group, own) in zip(panels, groups.items(), strict=True):
@@ -57,12 +59,28 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Exponent]) -> None
                 values = np.array([[by[c, law].c, by[c, law].low, by[c, law].high] for c in own])
                 axes.hlines(at, values[:, 1], values[:, 2], color=colour, lw=1.4)
                 axes.plot(values[:, 0], at, "o", color=colour, ms=3.5, label=law)
-            axes.set_yticks(range(len(own)), [name[-11:] for name in own.values()])
+            axes.set_yticks(range(len(own)), [name[-11:] for name in own.values()], fontsize=6.5)
             axes.invert_yaxis()
             middle = np.array([e.c for e in found if e.curve in own])
             axes.set(xscale="log", title=group, xlim=(middle.min() / 2, middle.max() * 2))
             few_decades(axes, middle)
             axes.legend(fontsize=6)
+
+
+def _place(named: tuple[str, str]) -> tuple[list[tuple[bool, float, str]], str]:
+    """Where a curve stands in its panel: numbers by size, so that BiT/50 is before BiT/101, 2e8 before 1e9.
+
+    named: the curve's name, and what it is called in the panel.
+    """
+    parts = re.split(r"[/ ,_-]+|(?<=[a-zA-Z])(?=[0-9])", named[1])
+    return [(_number(part) is None, _number(part) or 0.0, part) for part in parts], named[1]
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def write_profiles(out: Path, profiles: Mapping[str, Profile]) -> None:
