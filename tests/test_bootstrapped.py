@@ -45,6 +45,8 @@ def test_curves_that_coincide_until_one_is_overfitted():
     assert [each.verdict for each in (smallest, middle, whole)] == ["coincide", "coincide", "no repeats"]
     assert abs(smallest.before.value) < 0.01
     assert smallest.after.low > 0.1
+    assert smallest.peak.x < smallest.leaves < 5 * smallest.peak.x
+    assert np.isnan([middle.leaves, whole.leaves]).all()
     assert (middle.peak_gap, middle.after, whole.before) == (None, None, None)
     seen = X[(X > 500) & (smallest.peak.x >= X)]
     assert smallest.before.evaluations == len(seen)
@@ -55,6 +57,7 @@ def test_curves_that_part_at_their_first_repeat():
     smallest, middle, _ = parts(apart=0.2)
     assert smallest.verdict == middle.verdict == "apart"
     assert middle.before.value == pytest.approx(0.2, abs=0.01)
+    assert middle.leaves == pytest.approx(X[(X > 2000).argmax()], rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ def parts(
     found = []
     for place, (count, own, above) in enumerate(zip(images, errors, upstream, strict=True)):
         peak = peak_of(x, own, f"{count} images")
-        gaps: list[Gap | None] = [None] * 3
+        gaps, leaves = [None] * 3, np.nan
         if place < len(images) - 1:
             ratio, end = np.log(own) - whole, peak.x if peak.found else np.inf
+            leaves = leaves_at(x, ratio, whole, config.tolerance)
             nearest = np.abs(np.log(x) - np.log(peak.x)) if peak.found else np.full(len(x), np.nan)
             stretches = (x > count) & (x <= end), nearest == nearest.min(), x > end
             gaps = [gap(ratio, whole, rows, config.confidence) for rows in stretches]
@@ -42,6 +43,7 @@ def parts(
                 errors=own.tolist(),
                 upstream=above.tolist(),
                 peak=peak,
+                leaves=leaves,
                 before=gaps[0],
                 peak_gap=gaps[1],
                 after=gaps[2],
@@ -60,6 +62,19 @@ def peak_of(x: np.ndarray, errors: np.ndarray, name: str) -> PeakResult:
     """
     curve = laws.Curve(np.tile(x, len(errors)), errors.ravel(), name)
     return PeakResult(*laws.until_peak(curve))
+
+
+def leaves_at(x: np.ndarray, ratio: np.ndarray, whole: np.ndarray, tolerance: float) -> float:
+    """The x from which on the mean log ratio is above what is tolerated at each evaluation; nan for none.
+
+    - x: images seen, [e].
+    - ratio, whole: as for `gap`.
+    - tolerance: share of what the largest part's log error has fallen by then.
+    """
+    level = whole.mean(0)
+    within = ratio.mean(0) <= tolerance * (level[0] - level)
+    first = len(x) - int(within[::-1].argmax()) if within.any() else 0
+    return float(x[first]) if first < len(x) else float("nan")
 
 
 def gap(ratio: np.ndarray, whole: np.ndarray, rows: np.ndarray, confidence: float) -> Gap | None:

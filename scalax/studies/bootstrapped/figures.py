@@ -44,7 +44,9 @@ def draw(result: BootstrappedResult, path: epath.Path) -> None:
         error.set_ylabel(metrics.label(result.config.metric))
         upstream.set_ylabel(f"upstream {metrics.label(UPSTREAM)}")
         for axes in (error, ratio, upstream):
-            axes.set(xscale="log", yscale="log", xlabel="images seen, repeats counted")
+            axes.set(xscale="log", xlabel="images seen, repeats counted")
+        for axes in (error, upstream):
+            axes.set_yscale("log")
             plain_ticks(axes.yaxis, *axes.get_ylim())
         error.legend(fontsize=8)
 

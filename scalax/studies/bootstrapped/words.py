@@ -7,15 +7,10 @@ from scalax.report.tables import DASH, Table
 from scalax.studies.bootstrapped.result import BootstrappedResult, Gap, PartResult, PeakResult
 
 ANSWERS = {
-    "yes": (
-        "Yes: until the error begins to rise, a model learns as much from images that it sees again as from"
-        " new ones"
-    ),
-    "partly": (
-        "Partly: until the error begins to rise, repeated images count as new ones on some parts of the set,"
-        " not on others"
-    ),
-    "no": "No: repeated images teach less than new ones even before the error begins to rise",
+    "yes": "Yes: until the error begins to rise, images that are seen again teach as much as new ones",
+    "partly": "Partly: until the error begins to rise, repeated images teach as much as new ones on some"
+    " parts of the set",
+    "no": "Not quite: repeated images teach less than new ones before the error begins to rise",
     "not determined": "Not determined: the seeds differ by more than what is asked",
     "no repeats": "Not asked: no part of the images was seen twice before the error began to rise",
 }
@@ -30,27 +25,35 @@ def answer(result: BootstrappedResult) -> str:
         return "yes"
     if found == {"apart"}:
         return "no"
-    return "not determined" if found == {"not determined"} else "partly"
+    return "partly" if "coincide" in found else "not determined"
 
 
 def lines(result: BootstrappedResult) -> list[str]:
-    """The answer with its counts, and a line for each part that has a peak, or for all that have none."""
-    asked = [part for part in result.parts[:-1] if part.verdict != "no repeats"]
-    coincide = sum(part.verdict == "coincide" for part in asked)
-    apart = sum(part.verdict == "apart" for part in asked)
-    found = [f"{ANSWERS[answer(result)]}."]
-    if asked:
-        found.append(
-            f"Of {len(asked)} parts that were seen again before that, {coincide} have the error of all"
-            f" {_images(result.parts[-1])} images to within {result.config.tolerance:.0%} of what was"
-            f" learned, {apart} are apart, {len(asked) - coincide - apart} cannot be told."
-        )
+    """The answer with its size, then a line for each part that is seen again, and one for those that have no
+    peak."""
+    whole = _images(result.parts[-1])
+    gaps = [part.before.value for part in result.parts if part.before is not None]
+    first = ANSWERS[answer(result)]
+    if gaps:
+        ends = [f"{math.expm1(end):+.1%}" for end in (min(gaps), max(gaps))]
+        first += f"; until then errors differ by {' to '.join(dict.fromkeys(ends))} from those with all {whole} images"
+    found = [f"{first}."]
     for part in result.parts:
         if part.peak.found:
             found.append(f"With {_images(part)} images the error is least after {_least(part)}.")
-    rest = [_images(part) for part in result.parts if not part.peak.found]
-    if rest:
-        found.append(f"With {' and '.join(rest)} images the error does not rise beyond noise.")
+    flat = [_images(part) for part in result.parts if not part.peak.found]
+    if flat:
+        found.append(f"With {_listed(flat)} images the error does not rise beyond noise.")
+    left = [
+        f"{part.leaves / part.images:.3g} passes over {_images(part)}"
+        for part in result.parts
+        if math.isfinite(part.leaves)
+    ]
+    if left:
+        found.append(
+            f"More than {result.config.tolerance:.0%} of what was learned is lost, in the mean over seeds,"
+            f" from {_listed(left)} on."
+        )
     return found
 
 
@@ -65,7 +68,7 @@ def what_was_done(result: BootstrappedResult) -> str:
 
 
 HOW = (
-    "A gap is the mean log ratio of a part's error to that of the largest part with the same seed; its"
+    "A gap is the mean ratio (in logs) of a part's error to that of the largest part with the same seed; its"
     " interval ({confidence:.0%}) is Student's over seeds. Before the peak it runs from the first repeated"
     " image to the peak, or to the end without one. Curves coincide where the whole interval lies within"
     " {tolerance:.0%} of what the largest part's log error has fallen; they are apart where it leaves out 0"
@@ -78,29 +81,25 @@ def table(result: BootstrappedResult) -> Table:
     """A row a part."""
     rows = [
         [
-            f"{part.images:,}",
-            f"{part.share:.3g}",
+            _images(part),
             f"{result.examples[-1] / part.images:.3g}",
-            f"{least_error(part):.4f}",
             _peak(part.peak),
-            f"{part.peak.x / part.images:.3g}" if part.peak.found else DASH,
             f"{part.peak.rise:+.1%}" if part.peak.found else DASH,
             _gap(part.before),
             f"{part.before.value / part.before.fall:+.0%}" if part.before and part.before.fall > 0 else DASH,
+            part.verdict if part is not result.parts[-1] else DASH,
             _gap(part.peak_gap),
             _gap(part.after),
-            part.verdict if part is not result.parts[-1] else DASH,
         ]
         for part in result.parts
     ]
-    heads = ["images", "share", "passes", "least error", "error rises after (80%)", "passes then"]
-    heads += ["rise", "gap before", "of what was learned", "gap at the peak", "gap after", "before the peak"]
-    return Table(heads, rows)
+    heads = ["images", "passes", "rises after (80%)", "rise", "gap before", "of what was learned"]
+    return Table([*heads, "curves", "gap at the peak", "gap after"], rows)
 
 
-def least_error(part: PartResult) -> float:
-    """The least over the evaluations of the mean over seeds."""
-    return min(sum(column) / len(column) for column in zip(*part.errors, strict=True))
+def _listed(texts: list[str]) -> str:
+    *first, last = texts
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _images(part: PartResult) -> str:
@@ -124,7 +123,8 @@ def _peak(peak: PeakResult) -> str:
 def _gap(gap: Gap | None) -> str:
     if gap is None:
         return DASH
-    return f"{gap.value:+.3f} ({gap.low:+.3f} to {gap.high:+.3f})"
+    value, low, high = (100 * math.expm1(each) for each in gap[:3])
+    return f"{value:+.1f}% ({low:+.1f} to {high:+.1f})"
 
 
 def _round(x: float) -> str:
