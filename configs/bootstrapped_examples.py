@@ -59,7 +59,7 @@ def quick() -> BootstrappedConfig:
         data=data,
         model=dataclasses.replace(photographs.run.model, names=("V16-2",), head_dim=8),
         eval=EvalConfig(
-            points=16, first_share=0.01, batch_size=500, shots=0, more=(FewShot("new", data=new),)
+            points=16, first_share=0.01, batch_size=500, shots=0, more=(FewShot("new_photographs", data=new),)
         ),
         batch_size=64,
     )
@@ -69,5 +69,5 @@ def quick() -> BootstrappedConfig:
         name="bootstrapped_quick",
         shares=(1 / 64, 1 / 8, 1.0),
         examples=60_000,
-        metric="new/fewshot_error",
+        metric="new_photographs/fewshot_error",
     )

@@ -36,7 +36,8 @@ def lines(result: BootstrappedResult) -> list[str]:
     first = ANSWERS[answer(result)]
     if gaps:
         ends = [f"{math.expm1(end):+.1%}" for end in (min(gaps), max(gaps))]
-        first += f"; until then errors differ by {' to '.join(dict.fromkeys(ends))} from those with all {whole} images"
+        by = " to ".join(dict.fromkeys(ends))
+        first += f"; until then errors differ by {by} from those with all {whole} images"
     found = [f"{first}."]
     for part in result.parts:
         if part.peak.found:
