@@ -32,7 +32,7 @@ def parts(
         gaps, leaves = [None] * 3, np.nan
         if place < len(images) - 1:
             ratio, end = np.log(own) - whole, peak.x if peak.found else np.inf
-            leaves = leaves_at(x, ratio, whole, config.tolerance)
+            leaves = leaves_at(x, ratio, whole, config)
             nearest = np.abs(np.log(x) - np.log(peak.x)) if peak.found else np.full(len(x), np.nan)
             stretches = (x > count) & (x <= end), nearest == nearest.min(), x > end
             gaps = [gap(ratio, whole, rows, config.confidence) for rows in stretches]
@@ -64,15 +64,15 @@ def peak_of(x: np.ndarray, errors: np.ndarray, name: str) -> PeakResult:
     return PeakResult(*laws.until_peak(curve))
 
 
-def leaves_at(x: np.ndarray, ratio: np.ndarray, whole: np.ndarray, tolerance: float) -> float:
-    """The x from which on the mean log ratio is above what is tolerated at each evaluation; nan for none.
+def leaves_at(x: np.ndarray, ratio: np.ndarray, whole: np.ndarray, config: BootstrappedConfig) -> float:
+    """The x from which on the interval of the log ratio is above what is tolerated; nan for none.
 
     - x: images seen, [e].
     - ratio, whole: as for `gap`.
-    - tolerance: share of what the largest part's log error has fallen by then.
+    - config: has the tolerance, a share of what the largest part's log error has fallen by then.
     """
     level = whole.mean(0)
-    within = ratio.mean(0) <= tolerance * (level[0] - level)
+    within = ratio.mean(0) - reach(ratio, config.confidence) <= config.tolerance * (level[0] - level)
     first = len(x) - int(within[::-1].argmax()) if within.any() else 0
     return float(x[first]) if first < len(x) else float("nan")
 

@@ -44,8 +44,8 @@ class PartResult(NamedTuple):
     - share, images: of the training images, and their number.
     - errors, upstream: the metric and the error on upstream validation images, [seeds][evaluations].
     - peak: of the metric.
-    - leaves: images seen from which on its error, mean over seeds, is above the largest part's by more than
-      is tolerated; nan where that is never so, and for the largest part.
+    - leaves: images seen from which on the whole interval of its error is above the largest part's by more
+      than is tolerated; nan where that is never so, and for the largest part.
     - before: from the first repeated image to the peak (to the end without one); peak_gap: at the evaluation
       nearest to the peak; after: past it. None where no evaluation is there, and for the largest part.
     - verdict: whether its curve coincides with the largest part's before the peak; no repeats where no

@@ -32,12 +32,12 @@ def lines(result: BootstrappedResult) -> list[str]:
     """The answer with its size, then a line for each part that is seen again, and one for those that have no
     peak."""
     whole = _images(result.parts[-1])
-    gaps = [part.before.value for part in result.parts if part.before is not None]
     first = ANSWERS[answer(result)]
-    if gaps:
-        ends = [f"{math.expm1(end):+.1%}" for end in (min(gaps), max(gaps))]
-        by = " to ".join(dict.fromkeys(ends))
-        first += f"; until then errors differ by {by} from those with all {whole} images"
+    if before := _range([part.before for part in result.parts]):
+        at_peak = _range([part.peak_gap for part in result.parts])
+        first += f"; until then errors differ in the mean by {before}"
+        first += f", and at the peak by {at_peak}," if at_peak else ""
+        first += f" from those with all {whole} images"
     found = [f"{first}."]
     for part in result.parts:
         if part.peak.found:
@@ -52,7 +52,7 @@ def lines(result: BootstrappedResult) -> list[str]:
     ]
     if left:
         found.append(
-            f"More than {result.config.tolerance:.0%} of what was learned is lost, in the mean over seeds,"
+            f"More than {result.config.tolerance:.0%} of what was learned is lost, beyond the noise of seeds,"
             f" from {_listed(left)} on."
         )
     return found
@@ -96,6 +96,13 @@ def table(result: BootstrappedResult) -> Table:
     ]
     heads = ["images", "passes", "rises after (80%)", "rise", "gap before", "of what was learned"]
     return Table([*heads, "curves", "gap at the peak", "gap after"], rows)
+
+
+def _range(gaps: list[Gap | None]) -> str:
+    """The least and the most of the gaps, in per cent; empty where there are none."""
+    values = [gap.value for gap in gaps if gap is not None]
+    ends = [f"{math.expm1(end):+.1%}" for end in (min(values), max(values))] if values else []
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _listed(texts: list[str]) -> str:
