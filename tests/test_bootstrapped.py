@@ -13,7 +13,7 @@ from scalax.studies.bootstrapped.result import Gap
 from tests.rejects import rejects
 
 CONFIG = Path(__file__).parents[1] / "configs" / "bootstrapped_examples.py"
-X = np.geomspace(1e2, 1e5, 24)
+X = np.geomspace(1e2, 1e5, 24).round()
 IMAGES = (500, 2000, 100_000)
 
 
@@ -34,13 +34,13 @@ def curves(apart=0.0, noise=0.004, seeds=3):
 def parts(**options):
     config = BootstrappedConfig(shares=(0.005, 0.02, 1.0))
     own = curves(**options)
-    return analysis.parts(config, [round(x) for x in X], IMAGES, own, own)
+    return analysis.parts(config, X.astype(int).tolist(), IMAGES, own, own)
 
 
 def test_curves_that_coincide_until_one_is_overfitted():
     smallest, middle, whole = parts()
     assert smallest.peak.x == pytest.approx(4000, rel=0.3)
-    assert smallest.peak.rise == pytest.approx(0.15 * np.log(1e5 / 4000), rel=0.1)
+    assert smallest.peak.rise == pytest.approx(0.15 * np.log(1e5 / 4000), rel=0.2)
     assert not middle.peak.found
     assert [each.verdict for each in (smallest, middle, whole)] == ["coincide", "coincide", "no repeats"]
     assert abs(smallest.before.value) < 0.01
