@@ -29,7 +29,8 @@ def parts(
     found = []
     for place, (count, own, above) in enumerate(zip(images, errors, upstream, strict=True)):
         peak = peak_of(x, own, f"{count} images")
-        gaps, leaves = [None] * 3, np.nan
+        gaps: list[Gap | None] = [None] * 3
+        leaves = float("nan")
         if place < len(images) - 1:
             ratio, end = np.log(own) - whole, peak.x if peak.found else np.inf
             leaves = leaves_at(x, ratio, whole, config)
