@@ -15,6 +15,8 @@ ONE_VARIABLE = (
     "repeats",
     "example",
     "until_peak",
+    "segments",
+    "choose_breaks",
 )  # flags of curves, that rows of runs have no use for
 
 
@@ -44,7 +46,7 @@ def several(args: argparse.Namespace) -> bool:
 def run(args: argparse.Namespace) -> None:
     """Fit and show."""
     for name in ONE_VARIABLE:
-        if getattr(args, name):
+        if getattr(args, name) not in (args.defaults[name], []):
             raise UserError(f"`{name}` is of curves with one x; leave it out, or name one column in `x`")
     if args.objective not in (None, "huber"):
         raise UserError("laws of several variables are fitted by Huber's loss; leave `objective` out")

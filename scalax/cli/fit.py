@@ -2,8 +2,16 @@
 
 import argparse
 
-from scalax.cli import _joint
-from scalax.cli._curves import add_curve_arguments, add_each, curves_of, flagged, names, print_remarks
+from scalax.cli import _broken, _joint
+from scalax.cli._curves import (
+    add_curve_arguments,
+    add_each,
+    check_paths,
+    curves_of,
+    flagged,
+    names,
+    print_remarks,
+)
 from scalax.errors import UserError
 from scalax.names import printable
 
@@ -27,6 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="fit rows before y begins to rise, as on a small upstream set that is overfitted",
     )
+    _broken.add_broken_arguments(parser)
     _joint.add_joint_arguments(parser)
 
 
@@ -35,10 +44,14 @@ def run(args: argparse.Namespace) -> None:
         return _joint.run(args)
     if args.without_lowest or args.resamples is not None:
         raise UserError("`without_lowest` and `resamples` are of several variables; name them in `x`")
-    curves = curves_of(args)
     families, objective = names(LAWS if args.families is None else args.families), args.objective or "sle"
+    check_paths(args)
+    _broken.check(args, families)
     from scalax import laws
-    from scalax.report import console, law_files
+    from scalax.laws import select
+    from scalax.report import console, law_files, segment_files
+
+    curves = curves_of(args, least=2 if args.choose_breaks is None else select.LEAST)
 
     peaks = {}
     if args.until_peak:
@@ -48,8 +61,12 @@ def run(args: argparse.Namespace) -> None:
 
     with console.LateBar("fitting", len(curves) * len(families)) as bar:
         fits = laws.fit(curves, families, objective=objective, progress=bar.update)
+    choices = _broken.choose(args, curves, objective)
+    for each, choice in zip(fits, choices, strict=False):
+        each[_broken.name_of(choice)] = choice.fit
     with console.LateBar("drawing", len(curves)) as bar:
         law_files.write_fits(args.out, curves, fits, args.each, bar.update)
+    segments = segment_files.write(args.out, curves, fits, args.each) if args.segments else []
     short = console.short_names([curve.name for curve in curves])
     rows, notes = [], {}
     for curve, each in zip(curves, fits, strict=True):
@@ -63,5 +80,12 @@ def run(args: argparse.Namespace) -> None:
     by = "squared log error" if objective == "sle" else f"objective {objective}"
     columns = ["curve", "law", "RMSLE", "held out", "limit", "parameters"]
     console.print_table(f"{len(curves)} curve(s), {by}", columns, rows, f"{args.out}/fit.csv")
+    if choices:
+        _broken.print_choices(curves, choices, short)
+    if segments:
+        _broken.print_segments(segments, short)
     console.print_notes(flagged(args, notes))
-    print(printable(f"wrote {args.out}/fit.json, fit.csv and figures/"))
+    files = ["fit", *(["choices"] if choices else []), *(["segments"] if segments else [])]
+    print(
+        printable(f"wrote {args.out}/{', '.join(f'{name}.json, {name}.csv' for name in files)} and figures/")
+    )

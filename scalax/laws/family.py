@@ -52,6 +52,22 @@ class ShiftedPower(NamedTuple):
     d: float = 0.0
 
 
+class Broken(NamedTuple):
+    """A law as power laws one after the other, in logs: log(y - limit) = level - exponent log x.
+
+    - log_limit: of the law.
+    - levels, exponents: [n + 1], of the segments from small x to large.
+    - log_d: [n], where the breaks between them are.
+    - log_f: [n], of how wide each is: within d 9^-f to d 9^f a break does 80% of its change of exponent.
+    """
+
+    log_limit: float
+    levels: np.ndarray
+    exponents: np.ndarray
+    log_d: np.ndarray
+    log_f: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """A law y = f(x), as log y of log x with parameters p [k], some of them logs of the natural ones.
@@ -81,6 +97,7 @@ class Family:
     - as_shifted_power: natural parameters by name -> the same law as a (C + d)^-b + c. With it a run can
       plan by the law as it goes (`plan.Online`).
     - parts: (p [k], log_x [n]) -> named curves in log y, what a law is made of, drawn in a figure of its own.
+    - segments: p [k] -> Broken, of a law that consists of power laws with breaks between them.
     - labels: heads of columns by parameter, in the order in which tables show them; `{x}` and `{y}` stand
       for the units of x and y.
     - decisive: parameters without which it is not known how the law descends; plans by it say so.
@@ -105,6 +122,7 @@ class Family:
     diagnose: Callable[[dict[str, float], tuple[float, float]], Iterable[Flag]] | None = None
     as_shifted_power: Callable[[dict[str, float]], ShiftedPower] | None = None
     parts: Callable | None = None
+    segments: Callable[[np.ndarray], Broken] | None = None
     labels: dict[str, str] = field(default_factory=dict)
     decisive: tuple[str, ...] = ()
     colour: str = ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalax.laws import Curve, Fit, Forecast, Scale
+from scalax.laws import Choice, Curve, Fit, Forecast, Scale
 from scalax.laws.ablation import GroupScores, LawScores
 from scalax.laws.benchmark import METHODS, Bench
 from scalax.laws.coverage import Score
@@ -31,16 +31,17 @@ def write_fits(
 
     - out: directory to write to.
     - curves: that were fitted.
-    - fits: of each curve, by law.
+    - fits: of each curve, by law, or by a name of its own.
     - each: a figure of each curve however many there are.
     - progress: called with the number of curves just drawn.
     """
-    named = [(curve, fit) for curve, each in zip(curves, fits, strict=True) for fit in each.values()]
-    data = [{"curve": curve.name, **_bound(curve.scale), **fit.to_json()} for curve, fit in named]
-    for row, (curve, fit) in zip(data, named, strict=True):
+    named = [(curve, *item) for curve, own in zip(curves, fits, strict=True) for item in own.items()]
+    data = [{"curve": curve.name, **_bound(curve.scale), **fit.to_json()} for curve, _, fit in named]
+    for row, (curve, name, fit) in zip(data, named, strict=True):
+        row |= {} if name == fit.family else {"name": name}
         row["limit"] = float(curve.scale.shown(fit.asymptote))
     write_json(out / "fit.json", data)
-    write_csv(out / "fit.csv", [_fit_row(curve, fit) for curve, fit in named])
+    write_csv(out / "fit.csv", [_fit_row(*each) for each in named])
     if len(curves) > law_panels.MANY and not each and all(curve.x.ndim == 1 for curve in curves):
         law_panels.draw_fits_page(curves, fits, out / "figures" / "all.png", progress)
         return
@@ -55,11 +56,32 @@ def write_fits(
             progress(1)
 
 
-def _fit_row(curve: Curve, fit: Fit) -> dict[str, Any]:
+def _fit_row(curve: Curve, name: str, fit: Fit) -> dict[str, Any]:
     scores = ("rmsle", "rsle", "rmsle_held_out", "rsle_held_out")
-    row = {"curve": curve.name, "law": fit.family, **{name: getattr(fit, name) for name in scores}}
+    row = {"curve": curve.name, "law": name, **{score: getattr(fit, score) for score in scores}}
     params = {f"param {i}": f"{k}={v:.8g}" for i, (k, v) in enumerate(fit.params.items(), 1)}
     return {**row, "limit": float(curve.scale.shown(fit.asymptote)), **params}
+
+
+def write_choices(out: Path, curves: Sequence[Curve], choices: Sequence[Choice]) -> None:
+    """choices.json, and choices.csv with a row for each alternative.
+
+    - out: directory to write to.
+    - curves: whose breaks were chosen.
+    - choices: of each curve.
+    """
+    data = [{"curve": curve.name, **made.to_json()} for curve, made in zip(curves, choices, strict=True)]
+    write_json(out / "choices.json", data)
+    rows = [
+        {"curve": each["curve"], **score, "tail_x": each["tail_x"], "chosen": int(_is_chosen(each, score))}
+        for each in data
+        for score in each["scores"]
+    ]
+    write_csv(out / "choices.csv", rows)
+
+
+def _is_chosen(choice: Mapping[str, Any], score: Mapping[str, Any]) -> bool:
+    return all(choice[name] == score[name] for name in ("breaks", "first_x"))
 
 
 def _bound(scale: Scale) -> dict[str, float]:

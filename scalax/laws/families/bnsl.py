@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalax.laws.family import TINY, Extent, Family, lerp, unpack
+from scalax.laws.family import TINY, Broken, Extent, Family, lerp, unpack
 from scalax.laws.flags import Flag
 from scalax.laws.priors import PriorCoordinates, wide_prior
 
@@ -81,14 +81,21 @@ def _starts(extent: Extent, unit):
     return np.stack(columns, -1)
 
 
-def _parts(p, log_x):
-    """The limit, and each segment as the power law it follows away from its breaks (eq. 2 ff.)."""
+def _segments(p) -> Broken:
+    """Each segment is the power law that the law follows away from its breaks (eq. 2 ff.)."""
     log_a, level, slope, breaks = _split(p)
-    segments = {"limit": np.full(np.shape(log_x), log_a), "segment 1": level - slope * log_x}
-    for c, log_d, _ in sorted(breaks, key=lambda each: each[1]):
-        level, slope = level + c * log_d, slope + c
-        segments[f"segment {len(segments)}"] = level - slope * log_x
-    return segments
+    c, log_d, log_f = np.array(sorted(breaks, key=lambda each: each[1])).reshape(-1, 3).T
+    levels, exponents = (start + np.append(0, np.cumsum(v)) for start, v in ((level, c * log_d), (slope, c)))
+    return Broken(float(log_a), levels, exponents, log_d, log_f)
+
+
+def _parts(p, log_x):
+    """The limit, and each segment."""
+    broken = _segments(p)
+    named = {"limit": np.full(np.shape(log_x), broken.log_limit)}
+    for i, (level, slope) in enumerate(zip(broken.levels, broken.exponents, strict=True), 1):
+        named[f"segment {i}"] = level - slope * log_x
+    return named
 
 
 def _diagnose(params: dict[str, float], around: tuple[float, float]) -> Iterator[Flag]:
@@ -127,6 +134,7 @@ def bnsl(breaks: int) -> Family:
         prior=PriorCoordinates(_coordinates, wide) if breaks == 1 else None,
         diagnose=_diagnose,
         parts=_parts,
+        segments=_segments,
         labels={name: "a (limit)" if name == "a" else name for name in names},
         colour="#CC79A7" if breaks == 1 else "",
     )
