@@ -7,10 +7,11 @@ import numpy as np
 from etils import epath
 from matplotlib.axes import Axes
 
-from scalax.laws import Curve, Fit
+from scalax.laws import Curve, Fit, Law
 from scalax.laws.segments import Segments, segments_of
 from scalax.names import file_name, file_names
 from scalax.report import law_panels
+from scalax.report.joint_figures import few_decades
 from scalax.report.law_files import write_csv, write_json
 from scalax.report.style import COLOURS, INK, figure, plain_ticks
 
@@ -57,13 +58,13 @@ def _rows(curve: str, law: str, made: Segments) -> list[dict[str, str | float]]:
     return rows
 
 
-def draw(path: Path, curve: Curve, fit: Fit, made: Segments) -> None:
+def draw(path: Path, curve: Curve, law: Law, made: Segments) -> None:
     """The excess over the limit on log axes, where each segment is a straight line: the rows, the law, its
     segments as dashed lines, its breaks as dotted verticals within bands as wide as they are.
 
     - path: of the PNG file.
     - curve: whose rows are drawn.
-    - fit: a law of segments.
+    - law: of segments.
     - made: its segments.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,9 +79,9 @@ def draw(path: Path, curve: Curve, fit: Fit, made: Segments) -> None:
             rows = _where(x, excess, shown & held)
             axes.plot(*rows, "o", color=INK, mfc="white", ms=4, mew=0.8, label="held out", zorder=4)
         fine = np.geomspace(first, last, 600)
-        line = fit.predict(fine) - limit
+        line = law.predict(fine) - limit
         above = line > 0
-        axes.plot(fine[above], line[above], color="#999999", lw=3, label=fit.family, zorder=2)
+        axes.plot(fine[above], line[above], color="#999999", lw=3, label=law.family, zorder=2)
         both = np.concatenate([excess[shown], line[above]])
         low, high = both.min() / 1.25, both.max() * 1.25
         _segments(axes, made, first, last)
@@ -88,6 +89,7 @@ def draw(path: Path, curve: Curve, fit: Fit, made: Segments) -> None:
         axes.set(xlabel=curve.labels[0], ylabel=_label(curve, limit))
         if high / low < 300:
             plain_ticks(axes.yaxis, low, high)
+        few_decades(axes, x)
         hidden = int((~shown).sum())
         rest = f"; {hidden} row(s) at or below the limit are not drawn" if hidden else ""
         axes.set_title(f"{curve.name[-70:]}{rest}", fontsize=9)

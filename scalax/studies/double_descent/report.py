@@ -1,0 +1,191 @@
+"""The report of double descent: the answer first, then what it rests on."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from etils import epath
+
+from scalax.records import write_atomically
+from scalax.studies.double_descent.result import (
+    AFTER_PEAK,
+    CHOSEN,
+    OVER,
+    DoubleDescentResult,
+    Interval,
+    Sweep,
+)
+
+if TYPE_CHECKING:
+    from scalax.report.tables import Table
+
+FOLLOWS = 0.1  # RMSLE below which a law is said to follow a curve
+STILL = "last value held"
+UNITS = {"width": "features", "steps": "steps"}
+
+
+def report(result: DoubleDescentResult, out: Any) -> str:
+    """Write report.html, figures (PNG) and their data (CSV) to `out`; returns the result as text."""
+    from scalax.report.page import Page
+    from scalax.report.tables import terminal_text
+    from scalax.studies.double_descent import figures
+
+    where = epath.Path(out)
+    plots = where / "figures"
+    plots.mkdir(parents=True, exist_ok=True)
+    sweeps = {"width": result.width, "steps": result.steps}
+    figures.draw_all(result, plots)
+    figures.write_data(sweeps, plots)
+    found = lines(sweeps)
+    page = Page("Double descent: which laws follow it, and what foretells it")
+    page.answer(found[0])
+    for line in found[1:]:
+        page.text(line)
+    page.figure(
+        plots / "double_descent.png",
+        f"Test error, geometric mean of {result.config.seeds} seeds with the middle 80% of them; laws fitted"
+        " to all rows",
+    )
+    for name, sweep in sweeps.items():
+        page.heading(f"Over {OVER[name]}: fitted to a part")
+        page.text(about(result, name))
+        page.figure(
+            plots / f"{name}_cuts.png",
+            "Laws fitted to the rows up to a cut (filled), and the rows after it (hollow)",
+        )
+        page.text(
+            "RMSLE, with 90% intervals over resampled seeds (whose means are noisier than that of all seeds,"
+            " so that a small error may lie below its interval): of all rows, fitted to all; then after each cut,"
+            f" fitted to the rows up to it. {CHOSEN}: breaks and first row chosen by the last fifth of the"
+            f" rows to fit. {AFTER_PEAK}: M4 fitted and scored from the peak on, where it has been seen."
+        )
+        page.table(*table(sweep, text))
+        page.figure(
+            plots / f"{name}_segments.png",
+            f"{sweep.cuts[-1].most_broken().law}, fitted to all rows, as power laws with breaks between"
+            " them. Where breaks are as wide as a segment, the curve never comes to its slope.",
+        )
+    page.heading("Settings")
+    page.code(json.dumps(dataclasses.asdict(result.config), indent=1))
+    write_atomically(where / "report.html", page.render())
+    shown = []
+    for name, sweep in sweeps.items():
+        shown += [f"\nover {OVER[name]}, RMSLE after so many {UNITS[name]}:", table(sweep, brief)]
+    return terminal_text([*found, *shown]) + f"report: {where / 'report.html'}"
+
+
+def lines(sweeps: dict[str, Sweep]) -> list[str]:
+    """What was found, the answer first."""
+    ends = {OVER[name]: sweep.cuts[-1] for name, sweep in sweeps.items()}
+    follow = [over for over, cut in ends.items() if cut.most_broken().fitted.value < FOLLOWS]
+    cannot = [over for over, cut in ends.items() if cut.best_old().fitted.value >= FOLLOWS]
+    errors = "; ".join(
+        f"over {over} the RMSLE is {text(cut.most_broken().fitted)} with {cut.most_broken().law}, and"
+        f" {text(cut.best_old().fitted)} with {cut.best_old().law}, the best of M1 to M4"
+        for over, cut in ends.items()
+    )
+    if len(follow) == len(cannot) == len(ends):
+        answer = "BNSL follows double descent, M1 to M4 cannot"
+    else:
+        answer = (
+            f"BNSL follows double descent over {' and '.join(follow) or 'neither'}, M1 to M4 cannot over"
+            f" {' and '.join(cannot) or 'neither'}"
+        )
+    made = [f"{answer}: {errors}.", *_past(sweeps)]
+    for name, sweep in sweeps.items():
+        if sweep.dip == sweep.peak:
+            made.append(f"Over {OVER[name]} the error never rises: there is no double descent here.")
+            continue
+        made += _foretold(name, sweep)
+    return made
+
+
+def _past(sweeps: dict[str, Sweep]) -> Iterator[str]:
+    """Which of the ways to go on from past the peak is best, and how often."""
+    ways = [CHOSEN, "m4", AFTER_PEAK]
+    won = dict.fromkeys([*ways, STILL], 0)
+    for sweep in sweeps.values():
+        for cut in sweep.cuts[:-1]:
+            later = {way: cut.law(way).later for way in ways if way in cut.names()} | {STILL: cut.still}
+            known = {way: each.value for way, each in later.items() if each}
+            if cut.x >= sweep.peak:
+                won[min(known, key=lambda way: known[way])] += 1
+    if total := sum(won.values()):
+        counts = ", ".join(f"{way} {count}" for way, count in won.items())
+        yield f"Of {total} extrapolations from past a peak, each of these is best so many times: {counts}."
+
+
+def _foretold(name: str, sweep: Sweep) -> Iterator[str]:
+    """How well the rows after each cut are foretold, before the peak and past it."""
+    early = [cut for cut in sweep.cuts[:-1] if cut.x < sweep.peak]
+    if early:
+        each = ", ".join(f"{text(cut.least_later())} from {cut.x:g}" for cut in early)
+        least = min(cut.least_later().value for cut in early)
+        said = "no law foretells" if least >= FOLLOWS else "a law foretells"
+        yield (
+            f"Over {OVER[name]}, {said} the peak (at {sweep.peak:g} {UNITS[name]}) from rows before it. RMSLE"
+            f" of the rows after the cut, by whatever is best: {each}."
+        )
+    for cut in sweep.cuts[:-1]:
+        if cut.x < sweep.peak or cut.still is None:
+            continue
+        rest = [cut.law(other) for other in ("m4", AFTER_PEAK) if other in cut.names()]
+        others = [f"{each.name} {text(each.later)}" for each in rest if each.later]
+        chosen, fixed = cut.law(CHOSEN), cut.most_broken()
+        yield (
+            f"From {cut.x:g} {UNITS[name]}, past the peak: {CHOSEN} {text(chosen.later)} ({chosen.law} from"
+            f" {chosen.first_x:.4g} on), {fixed.name} {text(fixed.later)}, {', '.join(others)}, {STILL}"
+            f" {text(cut.still)}."
+        )
+
+
+def about(result: DoubleDescentResult, name: str) -> str:
+    """The model of a sweep."""
+    if name == "width":
+        w = result.config.width
+        penalty = f"a ridge of {w.ridge:g}" if w.ridge else "least norm"
+        return (
+            f"Least squares with {penalty} on random ReLU features of {w.inputs} Gaussian inputs, with"
+            f" {w.examples} training examples and label noise {w.label_noise:g}. The error is least at"
+            f" {result.width.dip:g} features before it rises, and greatest at {result.width.peak:g}."
+        )
+    s = result.config.steps
+    return (
+        f"Linear regression by gradient descent with rate {s.rate:g} on {s.large} features of scale 1 and"
+        f" {s.small} of scale {s.scale:g}, with {s.examples} training examples and label noise"
+        f" {s.label_noise:g}. The error is least after {result.steps.dip:g} steps before it rises, and"
+        f" greatest after {result.steps.peak:g}."
+    )
+
+
+def table(sweep: Sweep, show: Callable[[Interval | None], str]) -> "Table":
+    """A row for each law, a column for all rows and for each cut.
+
+    - sweep: whose laws.
+    - show: the text of a cell.
+    """
+    from scalax.report.tables import DASH, Table
+
+    *cuts, whole = sweep.cuts
+    heads = [f"after {cut.x:,g}, {sweep.part(cut.x)}" for cut in cuts]
+    laws = list(dict.fromkeys(law.name for cut in sweep.cuts for law in cut.laws))
+    rows = [[STILL, DASH, *(show(cut.still) for cut in cuts)]]
+    for law in laws:
+        after = [show(cut.law(law).later) if law in cut.names() else DASH for cut in cuts]
+        rows.append([law, show(whole.law(law).fitted) if law in whole.names() else DASH, *after])
+    return Table(["law", "fitted to all", *heads], rows)
+
+
+def text(value: Interval | None) -> str:
+    if value is None:
+        return "none"
+    return "{} ({} to {})".format(*(_number(v) for v in value))
+
+
+def brief(value: Interval | None) -> str:
+    return "none" if value is None else _number(value.value)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if value >= 0.1 else f"{value:.4f}"
