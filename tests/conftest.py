@@ -83,6 +83,8 @@ LONG = {
     "test_signals.py": [],
     "test_state_files.py": [],
     "test_halfspace.py": [],
+    "test_laws_segments.py": [],
+    "test_double_descent.py": [],
     "test_launch_scripts.py": [],
     "test_jobs.py": [],
     "test_weights_files.py": [],

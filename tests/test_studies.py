@@ -179,7 +179,16 @@ def test_known_studies_need_neither_jax_nor_matplotlib():
     code += "assert not {'jax', 'matplotlib'} & set(sys.modules), sys.modules.keys()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    known = ["adaptive", "finetune", "halfspace", "returns", "scheduled", "sweep", "transfer"]
+    known = [
+        "adaptive",
+        "double_descent",
+        "finetune",
+        "halfspace",
+        "returns",
+        "scheduled",
+        "sweep",
+        "transfer",
+    ]
     assert done.stdout.split() == known
 
 

@@ -36,7 +36,7 @@ def check(args: argparse.Namespace, families: Sequence[str]) -> None:
 
     if args.choose_breaks is None:
         if not any(lookup(name).segments for name in families):
-            raise UserError("`segments` is of broken laws; name one in `laws`, e.g. bnsl")
+            raise UserError("`segments` is of broken laws; name one in `families`, e.g. bnsl")
     elif not 0 <= args.choose_breaks <= MOST_BREAKS:
         raise UserError(f"`choose_breaks` must be 0 to {MOST_BREAKS}, got {args.choose_breaks}")
 

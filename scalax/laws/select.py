@@ -134,7 +134,7 @@ def _rows(curve: Curve) -> _Rows:
     order = np.argsort(curve.x[usable], kind="stable")
     x, y = curve.x[usable][order], curve.y[usable][order]
     if len(x) < LEAST:
-        raise UserError(f"curve {curve.name!r}: choosing breaks needs ten rows to fit, got {len(x)}")
+        raise UserError(f"curve {curve.name!r}: choosing breaks needs {LEAST} rows to fit, got {len(x)}")
     # Rows of one x stay together: repeats of what is to be predicted would tell it.
     tail_x = x[len(x) - max(2, round(TAIL * len(x)))]
     head = x < tail_x

@@ -41,7 +41,7 @@ def write(
             rows += _rows(curve.name, name, made)
             if each or len(curves) <= law_panels.MANY:
                 path = out / "figures" / f"{file}-{file_name(name)}-segments.png"
-                draw(path, curve, fit, made)
+                draw(epath.Path(path), curve, fit, made)
     write_json(out / "segments.json", data)
     write_csv(out / "segments.csv", rows)
     return rows
@@ -58,7 +58,7 @@ def _rows(curve: str, law: str, made: Segments) -> list[dict[str, str | float]]:
     return rows
 
 
-def draw(path: Path, curve: Curve, law: Law, made: Segments) -> None:
+def draw(path: epath.Path, curve: Curve, law: Law, made: Segments) -> None:
     """The excess over the limit on log axes, where each segment is a straight line: the rows, the law, its
     segments as dashed lines, its breaks as dotted verticals within bands as wide as they are.
 
@@ -73,7 +73,7 @@ def draw(path: Path, curve: Curve, law: Law, made: Segments) -> None:
     x, excess = curve.x[usable], curve.y[usable] - limit
     shown, held = excess > 0, ~curve.fit[usable]
     first, last = x.min() / 1.15, x.max() * 1.15
-    with figure(epath.Path(path), (7.6, 4.6)) as axes:
+    with figure(path, (7.6, 4.6)) as axes:
         axes.plot(*_where(x, excess, shown & ~held), ".", color=INK, ms=5, label="rows to fit", zorder=4)
         if held.any():
             rows = _where(x, excess, shown & held)

@@ -55,10 +55,10 @@ def report(result: DoubleDescentResult, out: Any) -> str:
             "Laws fitted to the rows up to a cut (filled), and the rows after it (hollow)",
         )
         page.text(
-            "RMSLE, with 90% intervals over resampled seeds (whose means are noisier than that of all seeds,"
-            " so that a small error may lie below its interval): of all rows, fitted to all; then after each cut,"
-            f" fitted to the rows up to it. {CHOSEN}: breaks and first row chosen by the last fifth of the"
-            f" rows to fit. {AFTER_PEAK}: M4 fitted and scored from the peak on, where it has been seen."
+            "RMSLE, with 90% intervals over resampled seeds: of all rows, fitted to all; then after each cut,"
+            " fitted to the rows up to it. Means of resampled seeds are noisier than that of all, so a small"
+            f" error may lie below its interval. {CHOSEN}: breaks and first row chosen by the last fifth of"
+            f" the rows to fit. {AFTER_PEAK}: M4 fitted and scored from the peak on, where it has been seen."
         )
         page.table(*table(sweep, text))
         page.figure(

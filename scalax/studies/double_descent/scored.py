@@ -34,8 +34,15 @@ def sweep(
     means = np.concatenate([mean[None], logs[drawn].mean(1)])
     at = np.asarray(x, float)
     scored = _scored(at, np.exp(means), [*cuts, at[-1]], most_breaks)
-    rows = [np.exp(each).tolist() for each in (mean, low, high)]
-    return Sweep(at.tolist(), *rows, float(at[dip]), float(at[peak]), scored)
+    return Sweep(
+        x=at.tolist(),
+        error=np.exp(mean).tolist(),
+        low=np.exp(low).tolist(),
+        high=np.exp(high).tolist(),
+        dip=float(at[dip]),
+        peak=float(at[peak]),
+        cuts=scored,
+    )
 
 
 def landmarks(log_y: np.ndarray) -> tuple[int, int]:

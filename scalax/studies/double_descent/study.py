@@ -24,13 +24,21 @@ def run(
     - hooks: not called: nothing is trained by scalax.train.
     - say: told what is done next.
     """
+    seeds = range(config.seeds)
+    measured = {
+        "width": (
+            config.width.sizes(),
+            np.array([error_by_width(config.width, seed) for seed in seeds]),
+            config.width.cuts,
+        ),
+        "steps": (
+            config.steps.times(),
+            np.array([error_by_steps(config.steps, seed) for seed in seeds]),
+            config.steps.cuts,
+        ),
+    }
     made = {}
-    for name, own, at, error in (
-        ("width", config.width, config.width.sizes(), error_by_width),
-        ("steps", config.steps, config.steps.times(), error_by_steps),
-    ):
-        say(f"{name}: {len(at)} rows with {config.seeds} seeds")
-        errors = np.array([error(own, seed) for seed in range(config.seeds)])
-        say(f"{name}: fitting laws up to {len(own.cuts) + 1} cuts with {config.resamples} resamples each")
-        made[name] = sweep(at, errors, own.cuts, config.resamples, config.most_breaks)
+    for name, (x, errors, cuts) in measured.items():
+        say(f"{name}: fitting laws up to {len(cuts) + 1} cuts, with {config.resamples} resamples each")
+        made[name] = sweep(x, errors, cuts, config.resamples, config.most_breaks)
     return DoubleDescentResult(config, **made)
