@@ -13,7 +13,7 @@ from scalax.studies.double_descent.scored import landmarks
 from tests.rejects import rejects
 
 CONFIG = Path(__file__).parents[1] / "configs" / "law_double_descent.py"
-WIDTH = WidthConfig(examples=30, inputs=3, smallest=4, largest=300, per_decade=12, cuts=(26, 100))
+WIDTH = WidthConfig(examples=60, inputs=5, smallest=4, largest=500, per_decade=10, cuts=(50, 150))
 STEPS = StepsConfig(examples=60, large=40, small=4, last=500_000, per_decade=6, cuts=(500, 100_000))
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from etils import epath
 
 from scalax.records import write_atomically
@@ -12,6 +13,7 @@ from scalax.studies.double_descent.result import (
     AFTER_PEAK,
     CHOSEN,
     OVER,
+    Cut,
     DoubleDescentResult,
     Interval,
     Sweep,
@@ -80,11 +82,6 @@ def lines(sweeps: dict[str, Sweep]) -> list[str]:
     ends = {OVER[name]: sweep.cuts[-1] for name, sweep in sweeps.items()}
     follow = [over for over, cut in ends.items() if cut.most_broken().fitted.value < FOLLOWS]
     cannot = [over for over, cut in ends.items() if cut.best_old().fitted.value >= FOLLOWS]
-    errors = "; ".join(
-        f"over {over} the RMSLE is {text(cut.most_broken().fitted)} with {cut.most_broken().law}, and"
-        f" {text(cut.best_old().fitted)} with {cut.best_old().law}, the best of M1 to M4"
-        for over, cut in ends.items()
-    )
     if len(follow) == len(cannot) == len(ends):
         answer = "BNSL follows double descent, M1 to M4 cannot"
     else:
@@ -92,7 +89,20 @@ def lines(sweeps: dict[str, Sweep]) -> list[str]:
             f"BNSL follows double descent over {' and '.join(follow) or 'neither'}, M1 to M4 cannot over"
             f" {' and '.join(cannot) or 'neither'}"
         )
-    made = [f"{answer}: {errors}.", *_past(sweeps)]
+    new, others = (
+        " and ".join(f"{_percent(pick(cut).fitted)} over {over}" for over, cut in ends.items())
+        for pick in (Cut.most_broken, Cut.best_old)
+    )
+    errors = "; ".join(
+        f"over {over} " + " and ".join(f"{text(law.fitted)} with {law.law}" for law in (new, old))
+        for over, new, old in ((over, cut.most_broken(), cut.best_old()) for over, cut in ends.items())
+    )
+    made = [
+        f"{answer}: fitted to all rows, BNSL misses a typical one by {new}, the best of M1 to M4 by"
+        f" {others}.",
+        *_past(sweeps),
+        f"RMSLE of the rows fitted: {errors}.",
+    ]
     for name, sweep in sweeps.items():
         if sweep.dip == sweep.peak:
             made.append(f"Over {OVER[name]} the error never rises: there is no double descent here.")
@@ -111,32 +121,25 @@ def _past(sweeps: dict[str, Sweep]) -> Iterator[str]:
             known = {way: each.value for way, each in later.items() if each}
             if cut.x >= sweep.peak:
                 won[min(known, key=lambda way: known[way])] += 1
-    if total := sum(won.values()):
-        counts = ", ".join(f"{way} {count}" for way, count in won.items())
-        yield f"Of {total} extrapolations from past a peak, each of these is best so many times: {counts}."
+    total = sum(won.values())
+    if total and max(won.values()) == total:
+        yield f"Past a peak, {max(won, key=lambda way: won[way])} is best in all {total} extrapolations."
+    elif total:
+        order = sorted((way for way in won if won[way]), key=lambda way: -won[way])
+        counts = ", ".join(f"{way} in {won[way]}" for way in order)
+        yield f"Past a peak nothing is best throughout: of {total} extrapolations, {counts}."
 
 
 def _foretold(name: str, sweep: Sweep) -> Iterator[str]:
-    """How well the rows after each cut are foretold, before the peak and past it."""
+    """Whether the peak is foretold from rows before it."""
     early = [cut for cut in sweep.cuts[:-1] if cut.x < sweep.peak]
     if early:
-        each = ", ".join(f"{text(cut.least_later())} from {cut.x:g}" for cut in early)
+        each = ", ".join(f"{text(cut.least_later())} from {cut.x:,g}" for cut in early)
         least = min(cut.least_later().value for cut in early)
         said = "no law foretells" if least >= FOLLOWS else "a law foretells"
         yield (
-            f"Over {OVER[name]}, {said} the peak (at {sweep.peak:g} {UNITS[name]}) from rows before it. RMSLE"
-            f" of the rows after the cut, by whatever is best: {each}."
-        )
-    for cut in sweep.cuts[:-1]:
-        if cut.x < sweep.peak or cut.still is None:
-            continue
-        rest = [cut.law(other) for other in ("m4", AFTER_PEAK) if other in cut.names()]
-        others = [f"{each.name} {text(each.later)}" for each in rest if each.later]
-        chosen, fixed = cut.law(CHOSEN), cut.most_broken()
-        yield (
-            f"From {cut.x:g} {UNITS[name]}, past the peak: {CHOSEN} {text(chosen.later)} ({chosen.law} from"
-            f" {chosen.first_x:.4g} on), {fixed.name} {text(fixed.later)}, {', '.join(others)}, {STILL}"
-            f" {text(cut.still)}."
+            f"Over {OVER[name]}, {said} the peak (at {sweep.peak:,g} {UNITS[name]}) from rows before it."
+            f" RMSLE of the rows after the cut, by whatever is best: {each}."
         )
 
 
@@ -189,3 +192,7 @@ def brief(value: Interval | None) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.3g}" if value >= 0.1 else f"{value:.4f}"
+
+
+def _percent(value: Interval) -> str:
+    return f"{100 * np.expm1(value.value):.2g}%"
