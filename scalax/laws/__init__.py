@@ -12,7 +12,8 @@ from scalax.laws.peak import Peak, before_peak, until_peak
 from scalax.laws.priors import PriorCoordinates, wide_prior
 from scalax.laws.readers import Curves, Remark, as_curves, example_curves, read_curves
 from scalax.laws.registry import FAMILIES, lookup, register
-from scalax.laws.select import Choice, choose_breaks
+from scalax.laws.segments import Segments, segments_of
+from scalax.laws.select import Choice, choose_all, choose_breaks
 from scalax.laws.watch import Outlook, Watch
 
 __all__ = [
@@ -32,10 +33,12 @@ __all__ = [
     "Reach",
     "Remark",
     "Scale",
+    "Segments",
     "ShiftedPower",
     "Watch",
     "as_curves",
     "before_peak",
+    "choose_all",
     "choose_breaks",
     "example_curves",
     "fit",
@@ -45,6 +48,7 @@ __all__ = [
     "read_curves",
     "register",
     "resample_log",
+    "segments_of",
     "transforms",
     "unpack",
     "until_peak",
