@@ -24,8 +24,9 @@ class DataConfig:
       source: a kind of data: photographs (grey crops, embedded), digits (embedded, 8x8 grey), tfds (a
         dataset by name, or prepared in dir), folder (dir holds a folder of images per class), arrays (dir is
         a .npz with images and labels), text (dir is a text file or a directory of them; empty, it is the
-        source of Python's standard library), or one that is registered (data.register).
-      name: name of a TFDS dataset, e.g. cifar10.
+        source of Python's standard library), addition (drawn problems; name is their number of digits), or
+        one that is registered (data.register).
+      name: name of a TFDS dataset, e.g. cifar10; of some other kinds of data, what they say.
       dir: directory or file of the source; for tfds with a name, the data directory it was prepared in.
       image_size: side in pixels that images are resized to.
       shorter_side: pixels that the shorter side of an image is first resized to, the other in proportion; 0
@@ -274,7 +275,8 @@ class RunConfig:
     """What every run of a study shares; its schedule and seed are given apart.
 
     Attributes:
-      task: what a batch is and what is learnt from it (scalax.tasks): image_classification or next_token.
+      task: what a batch is and what is learnt from it (scalax.tasks): image_classification, next_token
+        or answer.
       batch_size: examples a step, over all devices.
       accumulate: micro-batches that each device's part of a batch is computed in, one after the other, where
         it does not fit into memory at once; the result is that of the whole.

@@ -84,6 +84,7 @@ for _metric in (
     Metric("val_error", "validation error", "share of images", counted=True),
     Metric("val_loss", "validation loss", "cross-entropy, nats"),
     Metric("val_token_error", "validation error", "share of tokens", counted=True),
+    Metric("val_answer_error", "validation error", "share of answers", counted=True),
     Metric("fewshot_error", "few-shot error", "share of images", counted=True),
     Metric(
         "fewshot_error_std",

@@ -20,10 +20,10 @@ def of_run(run: RunConfig) -> Unused:
     found: Unused = {}
     for name in {"dir", "name"} - set(KINDS.get(data.source).reads):
         found[f"data.{name}"] = f"to data.source {data.source}"
-    if run.task == "next_token":
-        found |= {f"data.{name}": "to task next_token" for name in OF_IMAGES}
-    elif run.task == "image_classification":
-        found["data.context"] = "to task image_classification"
+    if run.task in ("next_token", "answer"):
+        found |= {f"data.{name}": f"to task {run.task}" for name in OF_IMAGES}
+    if run.task in ("image_classification", "answer"):
+        found["data.context"] = f"to task {run.task}"
     if data.validation_split:
         found["data.validation_share"] = f"beside data.validation_split {data.validation_split!r}"
     if not any(getattr(data, name) for name in OF_DRAWS):

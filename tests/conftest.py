@@ -92,6 +92,8 @@ LONG = {
     "test_image_folders.py": [],
     "test_archives.py": [],
     "test_laws_commands.py": [],
+    "test_laws_limit.py": [],
+    "test_sizes.py": [],
 }
 
 

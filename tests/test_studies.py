@@ -186,6 +186,7 @@ def test_known_studies_need_neither_jax_nor_matplotlib():
         "halfspace",
         "returns",
         "scheduled",
+        "sizes",
         "sweep",
         "transfer",
     ]

@@ -27,7 +27,8 @@ class ArraySpec(NamedTuple):
 class Source:
     """A sequence of examples, each of arrays by name.
 
-    Those of images are {'image': uint8 [H, W, C], 'label': int32 []}; those of text {'tokens': int32 [T]}.
+    Those of images are {'image': uint8 [H, W, C], 'label': int32 []}; those of text {'tokens': int32 [T]};
+    those of questions {'prompt': int32 [P], 'answer': int32 [K]}.
 
     Attributes:
       name: what messages call it.

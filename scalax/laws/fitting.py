@@ -10,7 +10,7 @@ from scalax.laws.curves import Curve, clean
 from scalax.laws.family import Family
 from scalax.laws.fit_result import Fit, fit_result, with_errors
 from scalax.laws.registry import lookup
-from scalax.laws.search import OBJECTIVES, Search, search
+from scalax.laws.search import OBJECTIVES, POLISH_STEPS, Search, search
 from scalax.laws.solve import Solution
 
 
@@ -23,6 +23,7 @@ def fit(
     seed: int = 0,
     solver: str = "lm",
     progress: Callable[[float], object] | None = None,
+    steps: int = POLISH_STEPS,
 ) -> list[dict[str, Fit]]:
     """Fit each law to each curve: a list, per curve, of law name -> `Fit`.
 
@@ -36,6 +37,8 @@ def fit(
     - seed: of starts and resamples.
     - solver: "lm", or "bfgs" as an independent check.
     - progress: called with how much was just done, in fits of one law to one curve.
+    - steps: that the solver takes at most from each of the best starts. Rows without any noise may need
+      thousands, where they say little of some parameters.
 
     Raises UserError for an unknown name or a curve with nothing to fit.
 
@@ -59,7 +62,7 @@ def fit(
     points = [p for p, _ in cleaned]
     unit = {spec: unit_points(starts, len(spec.names), seed) for spec in specs}
     first = [Search(spec, p, p.weights, spec.starts(p.extent, unit[spec])) for spec in specs for p in points]
-    found = search(first, objective, solver, min(starts, max(16, starts // 4)), progress)
+    found = search(first, objective, solver, min(starts, max(16, starts // 4)), progress, steps)
     again = _resampled(first, found, objective, resamples, seed)
     bare = [
         fit_result(s.law, objective, s.points, own, ends)

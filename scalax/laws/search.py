@@ -43,15 +43,17 @@ def search(
     solver: str,
     polished: int,
     progress: Callable[[float], object] | None = None,
+    steps: int = POLISH_STEPS,
 ) -> list[Solution]:
     """The `polished` best solutions of each search, best first: fields of `Solution` with that axis in front.
 
     - progress: called with how much was just done, in searches.
+    - steps: that polishing takes at most.
     """
     if not searches:
         return []
     half = lambda done: progress(done / 2) if progress else None  # noqa: E731
-    first, then = (0, 0) if solver == "bfgs" else (SCREEN_STEPS, POLISH_STEPS)
+    first, then = (0, 0) if solver == "bfgs" else (SCREEN_STEPS, steps)
     if solver == "bfgs":
         begun = [s._replace(starts=_from_bfgs(s, objective)) for s in searches]
     else:

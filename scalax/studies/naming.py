@@ -37,6 +37,16 @@ def scheduled_run(schedule: Schedule, seed: int) -> str:
     return f"scheduled-{key(schedule.to_json())}_seed{seed}"
 
 
+def sized_run(shape: Shape, size: int, seed: int) -> str:
+    """A run on a training set of so many examples.
+
+    - shape: that is trained.
+    - size: of the training set.
+    - seed: of the run.
+    """
+    return f"{of_shape(shape)}_n{size}_seed{seed}"
+
+
 def candidate(shape: Shape, optim: OptimConfig, batch_size: int) -> str:
     """A candidate in the search for the hyper-parameters of a shape.
 

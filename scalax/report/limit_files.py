@@ -1,0 +1,87 @@
+"""What `scalax limit` leaves in a directory: JSON, CSV and a figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from scalax.laws import Curve
+from scalax.laws.limit import Extrapolations, Limit
+from scalax.report.joint_figures import few_decades
+from scalax.report.law_files import write_csv, write_json
+from scalax.report.style import COLOURS, INK, grid
+
+COLUMNS = 4
+LEAST_DRAWN = 1e-5  # of errors; those of exact rows are rounding
+LOOKS = (("rows", INK, "o-"), ("noiseless", COLOURS[0], "-"))
+
+
+def write(out: Path, curves: Sequence[Curve], found: Sequence[Limit]) -> None:
+    """limit.json; limit.csv, a row a curve; cuts.csv, a row a fit; limit.png.
+
+    - out: directory to write to.
+    - curves: of which the limits are.
+    - found: the limit of each.
+    """
+    write_json(out / "limit.json", [each.to_json() for each in found])
+    write_csv(out / "limit.csv", [_row(each) for each in found])
+    cuts = [row for each in found for name, _, _ in LOOKS for row in _cuts(each, name)]
+    write_csv(out / "cuts.csv", cuts)
+    draw(out / "limit.png", curves, found)
+
+
+def _row(limit: Limit) -> dict[str, Any]:
+    breaks = {f"break {i}": x for i, x in enumerate(limit.breaks, 1)}
+    thresholds = {
+        name: "" if x is None else x
+        for name, x in (
+            ("threshold", limit.threshold),
+            ("threshold_noiseless", limit.threshold_noiseless),
+        )
+    }
+    named = {"curve": limit.curve, **limit.key, "law": limit.fit.family, "tolerance": limit.tolerance}
+    return {**named, **thresholds, "rmsle": limit.fit.rmsle, **breaks}
+
+
+def _cuts(limit: Limit, name: str) -> list[dict[str, Any]]:
+    found: Extrapolations = getattr(limit, name)
+    return [
+        {"curve": limit.curve, "of": name, "x": float(x), "fitted": int(count), "error": float(error)}
+        for x, count, error in zip(found.x, found.fitted, found.error, strict=True)
+    ]
+
+
+def draw(path: Path, curves: Sequence[Curve], found: Sequence[Limit]) -> None:
+    """Extrapolation error against the largest x to fit, a panel a curve: of its rows, and without noise.
+
+    - path: of the PNG file.
+    - curves: of which the limits are.
+    - found: the limit of each.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = (5.4, 3.4) if len(found) == 1 else (3.0, 2.2)
+    with grid(epath.Path(path), len(found), min(COLUMNS, len(found)), size) as panels:
+        for axes, curve, limit in zip(panels, curves, found, strict=True):
+            _panel(axes, limit)
+            axes.set_title(limit.curve[-40:])
+            axes.set_xlabel(f"largest {curve.labels[0]} fitted")
+        panels[0].set_ylabel(f"RMSLE of {found[0].fit.family} on rows to the right")
+        panels[0].legend(fontsize=6.5, loc="lower left")
+
+
+def _panel(axes, limit: Limit) -> None:
+    for name, colour, look in LOOKS:
+        extrapolations: Extrapolations = getattr(limit, name)
+        error = np.maximum(extrapolations.error, LEAST_DRAWN)
+        axes.plot(extrapolations.x, error, look, color=colour, lw=1.2, ms=3, label=name)
+        if (threshold := extrapolations.threshold(limit.tolerance)) is not None:
+            label = f"{name}: from {threshold:.4g}"
+            axes.axvline(threshold, color=colour, lw=0.9, ls="--", label=label)
+    for i, x in enumerate(limit.breaks):
+        axes.axvline(x, color=COLOURS[5], lw=0.9, ls=":", label=None if i else "break of the fit to all")
+    axes.axhline(limit.tolerance, color=COLOURS[3], lw=0.9, label=f"tolerance {limit.tolerance:g}")
+    ends = np.concatenate([limit.rows.x, limit.noiseless.x])
+    axes.set(xscale="log", yscale="log", xlim=(ends.min() / 1.03, ends.max() * 1.03))
+    few_decades(axes, ends)
