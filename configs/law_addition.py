@@ -25,13 +25,13 @@ def config() -> SizesConfig:
                 weight_decay_head=0.1,
                 label_smoothing=0.0,
             ),
-            eval=EvalConfig(points=40, first_share=0.02, batch_size=512, shots=0),
+            eval=EvalConfig(points=60, first_share=0.02, batch_size=512, shots=0),
             population="always",
         ),
         name="law_addition",
-        sizes=(160, 224, 288, 352, 416, 480, 512, 544, 576, 608, 640, 672, 736, 800, 864, 928),
+        sizes=(160, 256, 352, 448, 512, 544, 576, 608, 640, 672, 736, 800, 864, 928),
         fit_until=736,
-        steps=300,
+        steps=250,
         seeds=(0, 1, 2),
     )
 
@@ -43,7 +43,6 @@ def paper() -> SizesConfig:
         own.run,
         model=ModelConfig(names=("D128-1",), head_dim=64),
         optim=dataclasses.replace(own.run.optim, lr=1e-4),
-        eval=dataclasses.replace(own.run.eval, points=60),
     )
     return dataclasses.replace(
         own,

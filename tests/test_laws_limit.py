@@ -40,7 +40,8 @@ def test_power_laws_are_foretold_from_the_first_rows_on():
     noisy = y * np.exp(0.3 * np.random.default_rng(0).standard_normal(len(X)))
     plain, other = limits([laws.Curve(X, y, "plain"), laws.Curve(X, noisy, "noisy")], "m2", 0.01, cuts=6)
     assert plain.threshold == pytest.approx(X[2])
-    assert plain.rows.fitted.tolist() == [3, 4, 5, 6, 8, 11] or plain.rows.fitted[0] == 3
+    assert (plain.rows.fitted[0], plain.rows.fitted[-1]) == (3, 11)
+    assert len(plain.rows.x) <= 6
     assert other.threshold is None or other.threshold > X[2]
     assert other.threshold_noiseless is not None
     assert plain.breaks == ()
@@ -59,6 +60,7 @@ def test_all_rows_count_in_whatever_order_and_split():
 def test_without_noise_a_break_is_known_before_it():
     [found] = limits([sharp()], cuts=20)
     assert found.breaks == pytest.approx([600], rel=1e-3)
+    assert found.threshold_noiseless is not None
     assert found.threshold_noiseless < 550
     assert found.noiseless.error[-1] < 1e-9
 
@@ -99,6 +101,7 @@ def test_command_on_several_curves(tmp_path, capsys):
         (["--law", "bnls"], ["'bnls'"]),
         (["--tolerance", "0"], ["--tolerance"]),
         (["--law", "bnsl4"], ["--law"]),
+        (["--split", "loss"], ["--split"]),
     ):
         assert main([*arguments, *bad]) == 2
         error = capsys.readouterr().err.strip()
@@ -107,6 +110,10 @@ def test_command_on_several_curves(tmp_path, capsys):
 
 
 def test_help_needs_no_jax():
+    from scalax.cli import limit
+    from scalax.laws.limit import CUTS, TOLERANCE
+
+    assert (limit.TOLERANCE, limit.CUTS) == (TOLERANCE, CUTS)
     code = "import sys\nfrom scalax.cli import main\ntry: main(['limit', '--help'])\n"
     code += "finally: assert 'jax' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -119,5 +126,5 @@ def test_four_digit_addition():
     """'Broken Neural Scaling Laws' finds 415 without noise, and 720 for real."""
     [found] = limits(laws.read_curves([str(PUBLISHED)]))
     assert found.threshold == 736
-    assert 390 < found.threshold_noiseless < 450
+    assert found.threshold_noiseless == pytest.approx(415, rel=0.08)
     assert found.breaks == pytest.approx([612.6], rel=0.02)

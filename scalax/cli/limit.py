@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from scalax.cli._curves import add_curve_arguments, curves_of, print_remarks
+from scalax.cli._given import refuse
 from scalax.errors import UserError
 from scalax.names import printable
 
@@ -38,6 +39,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"`tolerance` must be positive, got {args.tolerance:g}")
     if args.cuts < 2:
         raise UserError(f"`cuts` must be at least 2, got {args.cuts}")
+    refuse(args, ["split"], "to a limit, for which all rows count")
     curves = curves_of(args)
     from scalax.laws.limit import different_x, least_rows, limits
     from scalax.report import console, limit_files

@@ -92,8 +92,8 @@ def _open(config: RunConfig, splits: Splits) -> Answer:
         )
     if config.optim.loss != "softmax":
         raise UserError(f"optim.loss {config.optim.loss} does not apply to task answer; leave it out")
-    lengths = [example[name].shape[0] for name in ("prompt", "answer")]
-    return Answer(*lengths, splits.outputs, config.optim.label_smoothing)
+    prompt, answer = (example[name].shape[0] for name in ("prompt", "answer"))
+    return Answer(prompt, answer, splits.outputs, config.optim.label_smoothing)
 
 
 TASK = TaskKind("answer", _open)
