@@ -29,7 +29,7 @@ def config() -> SizesConfig:
             population="always",
         ),
         name="law_addition",
-        sizes=(160, 256, 352, 448, 512, 544, 576, 608, 640, 672, 736, 800, 864, 928),
+        train_sizes=(160, 256, 352, 448, 512, 544, 576, 608, 640, 672, 736, 800, 864, 928),
         fit_until=736,
         steps=250,
         seeds=(0, 1, 2),
@@ -48,7 +48,7 @@ def paper() -> SizesConfig:
         own,
         run=run,
         name="law_addition_paper",
-        sizes=tuple(range(144, 1009, 48)),
+        train_sizes=tuple(range(144, 1009, 48)),
         fit_until=720,
         steps=3000,
         seeds=(0, 1, 2, 3, 4),
@@ -58,7 +58,7 @@ def paper() -> SizesConfig:
 def quick() -> SizesConfig:
     own = config()
     run = dataclasses.replace(own.run, data=dataclasses.replace(own.run.data, name="2"))
-    sizes = (64, 128, 192, 256, 320, 384, 448, 512)
+    few = (64, 128, 192, 256, 320, 384, 448, 512)
     return dataclasses.replace(
-        own, run=run, name="law_addition_quick", sizes=sizes, fit_until=448, steps=150, seeds=(0,)
+        own, run=run, name="law_addition_quick", train_sizes=few, fit_until=448, steps=150, seeds=(0,)
     )

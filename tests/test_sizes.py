@@ -28,7 +28,7 @@ RUN = RunConfig(
     eval=EvalConfig(points=3, batch_size=32, shots=0),
     population="always",
 )
-TOY = SizesConfig(run=RUN, sizes=(4, 6, 8, 12, 16), fit_until=12, steps=3, seeds=(0, 1))
+TOY = SizesConfig(run=RUN, train_sizes=(4, 6, 8, 12, 16), fit_until=12, steps=3, seeds=(0, 1))
 
 
 def number(digits) -> int:
@@ -110,10 +110,10 @@ def test_answers_need_prompts():
 
 def test_the_study_trains_seeds_together_and_reports(tmp_path):
     made = studies.run(TOY, tmp_path)
-    assert len(list((tmp_path / "runs").glob(".group-*"))) == len(TOY.sizes)
+    assert len(list((tmp_path / "runs").glob(".group-*"))) == len(TOY.train_sizes)
     study, found = studies.load(tmp_path)
     assert (study.name, found) == ("sizes", made)
-    assert [each.size for each in found.sizes] == list(TOY.sizes)
+    assert [each.size for each in found.sizes] == list(TOY.train_sizes)
     assert all(
         least <= last for each in found.sizes for least, last in zip(each.best, each.last, strict=True)
     )
@@ -126,7 +126,7 @@ def test_the_study_trains_seeds_together_and_reports(tmp_path):
         assert (tmp_path / name).exists()
     rows = (tmp_path / "figures" / "curve.csv").read_text().splitlines()
     assert rows[0].startswith("examples,val_loss,stderr,fit")
-    assert len(rows) == 1 + len(TOY.sizes)
+    assert len(rows) == 1 + len(TOY.train_sizes)
 
 
 def test_sharp_falls_are_told_from_power_laws():
@@ -135,7 +135,7 @@ def test_sharp_falls_are_told_from_power_laws():
     sizes = np.geomspace(100, 1000, 14).round()
 
     def result(y) -> SizesResult:
-        config = SizesConfig(sizes=tuple(map(int, sizes)), fit_until=700)
+        config = SizesConfig(train_sizes=tuple(map(int, sizes)), fit_until=700)
         runs = [SizeResult(int(n), [v], [1], [v], 1.0) for n, v in zip(sizes, y, strict=True)]
         every = np.ones(len(sizes), bool)
         return SizesResult(config, None, {}, 0.0, runs, {}, fitted(sizes, y, every))  # type: ignore[arg-type]
@@ -150,7 +150,7 @@ def test_sharp_falls_are_told_from_power_laws():
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        ({"sizes": (4, 4, 8, 16, 32)}, ["sizes", "rise"]),
+        ({"train_sizes": (4, 4, 8, 16, 32)}, ["train_sizes", "rise"]),
         ({"fit_until": 16}, ["fit_until", 16]),
         ({"fit_until": 4}, ["fit_until", 4]),
         ({"steps": 0}, ["steps", 0]),
@@ -165,8 +165,8 @@ def test_settings_are_checked(changes, names):
 
 def test_more_examples_than_there_are_is_one_line(tmp_path):
     few = dataclasses.replace(RUN, data=dataclasses.replace(ADDITION, name="1"))
-    with rejects("sizes", 100):
-        studies.run(dataclasses.replace(TOY, run=few, sizes=(4, 6, 8, 12, 100)), tmp_path)
+    with rejects("train_sizes", 100):
+        studies.run(dataclasses.replace(TOY, run=few, train_sizes=(4, 6, 8, 12, 100)), tmp_path)
 
 
 def test_the_papers_setting():
@@ -180,4 +180,4 @@ def test_the_papers_setting():
     assert (optim.b1, optim.b2, optim.lr, optim.clip_norm) == (0.9, 0.95, 1e-4, 1.0)
     assert (optim.weight_decay, optim.weight_decay_head) == (0.1, 0.1)
     assert run.data.name == "4"
-    assert (paper.sizes[0], paper.sizes[-1], paper.full_batch) == (144, 1008, True)
+    assert (paper.train_sizes[0], paper.train_sizes[-1], paper.full_batch) == (144, 1008, True)

@@ -17,7 +17,7 @@ class SizesConfig:
     Attributes:
       run: what all runs share.
       name: names the default output directory, runs/NAME.
-      sizes: examples of each training set, in rising order.
+      train_sizes: examples of each training set, in rising order.
       fit_until: laws are fitted to the sizes up to this, and held against the others.
       steps: of each run.
       full_batch: a batch is the whole training set; without it, run.batch_size examples.
@@ -28,7 +28,7 @@ class SizesConfig:
 
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
     name: str = "sizes"
-    sizes: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    train_sizes: tuple[int, ...] = (64, 128, 256, 512, 1024)
     fit_until: int = 256
     steps: int = 1000
     full_batch: bool = True
@@ -38,14 +38,14 @@ class SizesConfig:
 
     def __post_init__(self):
         bounds.numbers(self)
-        for size in self.sizes:
-            at_least("sizes", size, 1)
-        if list(self.sizes) != sorted(set(self.sizes)):
-            raise UserError(f"sizes must rise, got {', '.join(map(str, self.sizes))}")
-        fitted = sum(size <= self.fit_until for size in self.sizes)
-        if fitted < LEAST_SIZES - 1 or fitted == len(self.sizes):
+        for size in self.train_sizes:
+            at_least("train_sizes", size, 1)
+        if list(self.train_sizes) != sorted(set(self.train_sizes)):
+            raise UserError(f"train_sizes must rise, got {', '.join(map(str, self.train_sizes))}")
+        fitted = sum(size <= self.fit_until for size in self.train_sizes)
+        if fitted < LEAST_SIZES - 1 or fitted == len(self.train_sizes):
             raise UserError(
-                f"fit_until {self.fit_until} leaves {fitted} of {len(self.sizes)} sizes to fit; want"
+                f"fit_until {self.fit_until} leaves {fitted} of {len(self.train_sizes)} sizes to fit; want"
                 f" {LEAST_SIZES - 1} or more to fit, and one or more beyond"
             )
         at_least("steps", self.steps, 1)
@@ -69,7 +69,11 @@ def unused(config: SizesConfig) -> dict[str, str]:
     """Settings without effect (see Study.unused)."""
     from scalax.unused import of_constant_shape
 
-    found = {**of_constant_shape(), "budget_flops": "beside steps", "data.max_train_images": "beside sizes"}
+    found = {
+        **of_constant_shape(),
+        "budget_flops": "beside steps",
+        "data.max_train_images": "beside train_sizes",
+    }
     if config.full_batch:
         found["batch_size"] = "beside full_batch"
     return found

@@ -37,7 +37,7 @@ def report(result: SizesResult, out: Any) -> str:
     )
     batch = "a batch is the training set" if config.full_batch else f"batches of {config.run.batch_size}"
     page.text(
-        f"{config.shape()} trained for {config.steps:,} steps on each of {len(config.sizes)} training sets"
+        f"{config.shape()} trained for {config.steps:,} steps on each of {len(result.sizes)} training sets"
         f" ({batch}), {len(config.seeds)} seed(s); {seconds_text(result.train_s)} of training on"
         f" {result.device.count} x {result.device.kind}. Each training set is the first examples of the next"
         " larger one, the same for all seeds. The least loss along a run is found on the validation examples"
@@ -59,7 +59,7 @@ def curve(result: SizesResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     best = np.array([each.best for each in result.sizes])
     count = best.shape[1]
     spread = best.std(1, ddof=1) / np.sqrt(count) if count > 1 else np.full(len(best), np.nan)
-    return np.array(result.config.sizes, float), best.mean(1), spread
+    return np.array(result.config.train_sizes, float), best.mean(1), spread
 
 
 def is_sharp(result: SizesResult) -> bool:
@@ -67,7 +67,7 @@ def is_sharp(result: SizesResult) -> bool:
     lies among them, is STEEPER, and whose error is BETTER than that of every law without one."""
     bnsl = result.whole["bnsl"]
     before, after = slopes(bnsl)
-    sizes = result.config.sizes
+    sizes = result.config.train_sizes
     inside = sizes[0] < bnsl.params["d1"] < sizes[-1]
     others = [law.rmsle for name, law in result.whole.items() if name != "bnsl"]
     return bool(inside and after > STEEPER * max(before, 0) and min(others) > BETTER * bnsl.rmsle)

@@ -32,18 +32,18 @@ def run(
     - say: shows a line of text.
     """
     whole = data.open_whole(config.run.data)
-    opened = {size: data.load(_run(config, size).data, whole) for size in config.sizes}
+    opened = {size: data.load(_run(config, size).data, whole) for size in config.train_sizes}
     for size, splits in opened.items():
         if len(splits.train) < size:
             raise UserError(
-                f"sizes: {splits.train.source.name} has {len(splits.train)} training examples, fewer than"
-                f" {size}; leave that size out"
+                f"train_sizes: {splits.train.source.name} has {len(splits.train)} training examples, fewer"
+                f" than {size}; leave that size out"
             )
-    if line := opened[config.sizes[-1]].said():
+    if line := opened[config.train_sizes[-1]].said():
         say(line)
     made = [_trained(config, size, splits, out, hooks, say) for size, splits in opened.items()]
     sizes = [each for each, _ in made]
-    x, y = np.array(config.sizes, float), np.array([np.mean(each.best) for each in sizes])
+    x, y = np.array(config.train_sizes, float), np.array([np.mean(each.best) for each in sizes])
     return SizesResult(
         config=config,
         device=Device(**train.device()),
