@@ -181,6 +181,7 @@ def test_known_studies_need_neither_jax_nor_matplotlib():
     assert done.returncode == 0, done.stderr
     known = [
         "adaptive",
+        "bootstrapped",
         "double_descent",
         "finetune",
         "halfspace",
