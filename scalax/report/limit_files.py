@@ -9,9 +9,8 @@ from etils import epath
 
 from scalax.laws import Curve
 from scalax.laws.limit import Extrapolations, Limit
-from scalax.report.joint_figures import few_decades
 from scalax.report.law_files import write_csv, write_json
-from scalax.report.style import COLOURS, INK, grid
+from scalax.report.style import COLOURS, INK, grid, plain_ticks
 
 COLUMNS = 4
 LEAST_DRAWN = 1e-5  # of errors; those of exact rows are rounding
@@ -84,4 +83,5 @@ def _panel(axes, limit: Limit) -> None:
     axes.axhline(limit.tolerance, color=COLOURS[3], lw=0.9, label=f"tolerance {limit.tolerance:g}")
     ends = np.concatenate([limit.rows.x, limit.noiseless.x])
     axes.set(xscale="log", yscale="log", xlim=(ends.min() / 1.03, ends.max() * 1.03))
-    few_decades(axes, ends)
+    if ends.max() < 100 * ends.min():
+        plain_ticks(axes.xaxis, ends.min(), ends.max())
