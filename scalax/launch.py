@@ -39,7 +39,7 @@ from scalax.compilation import keep_programs
 from scalax.errors import UserError
 from scalax.names import printable
 from scalax.overrides import RUN, flag_of, flags, key_of, keys, load, override
-from scalax.places import existing, make_directory
+from scalax.places import existing, make_directory, remove_empty
 from scalax.schedule import Schedule
 from scalax.terminal import ended_quietly, print_error, warn_of_other_package
 
@@ -142,21 +142,24 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
     from scalax.train.monitors import monitors
 
     distributed.start(options.coordinator, options.processes, options.process)
-    make_directory(out, FLAGS["out"])
+    made = make_directory(out, FLAGS["out"])
     first = distributed.is_primary()  # of several processes: it alone reports, all are traced
-    extra = monitors(
-        out,
-        profile=options.profile or "",
-        tensorboard=options.tensorboard and first,
-        wandb=options.wandb and first,
-    )
     try:
+        extra = monitors(
+            out,
+            profile=options.profile or "",
+            tensorboard=options.tensorboard and first,
+            wandb=options.wandb and first,
+        )
         with Display() as display:
             shown, say = ([display], display.say) if first else ([], lambda line: None)
             studies.run(config, out, [*shown, *extra], say)
             if first:
                 settled.keep(config, out)
             text = studies.report(out) if first else ""
+    except UserError:
+        remove_empty(made)  # what is refused leaves nothing behind
+        raise
     except preempt.Preempted:
         signals.say()
         return signals.exit_code()

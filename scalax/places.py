@@ -1,6 +1,9 @@
 """Paths that users name, local or in an object store."""
 
+import contextlib
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from etils import epath
@@ -43,14 +46,18 @@ def existing(path: Any, what: str) -> epath.Path:
     return found
 
 
-def make_directory(path: Any, what: str) -> None:
+def make_directory(path: Any, what: str) -> list[Path]:
     """Make a directory. Raises UserError where it cannot be made.
 
     - path: of the directory.
     - what: names it in errors.
+
+    Returns the directories that were not there before, the innermost first; none in an object store.
     """
     where = place(path, what)
+    local = [] if "://" in str(path) else [Path(path), *Path(path).parents]
     try:
+        missing = [each for each in local if not each.exists()]
         where.mkdir(parents=True, exist_ok=True)
     except ImportError as e:
         raise UserError(f"{what} {path}: {e} ({install('gcs')})") from None
@@ -62,6 +69,14 @@ def make_directory(path: Any, what: str) -> None:
         # What an object store's client raises depends on the store.
         line = f"{type(e).__name__}: {e}".splitlines()[0]
         raise UserError(f"{what} {path}: cannot make it ({line}); choose another") from None
+    return missing
+
+
+def remove_empty(directories: Iterable[Path]) -> None:
+    """Remove those of the directories that hold nothing, in their order."""
+    for each in directories:
+        with contextlib.suppress(OSError):  # it holds something, or another process was faster
+            each.rmdir()
 
 
 def no_directory(path: epath.Path) -> str:

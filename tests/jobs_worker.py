@@ -1,9 +1,10 @@
-"""Processes for tests/test_jobs.py: python -m tests.jobs_worker drain OUT JOBS SLEEP_S [STALE_S]
+"""Processes for tests of jobs: python -m tests.jobs_worker drain OUT JOBS SLEEP_S [STALE_S]
                                       python -m tests.jobs_worker hold DIRECTORY [unlocked]
                                       python -m tests.jobs_worker contend DIRECTORY MACHINE
 
 `drain` prints 'ready', waits for a line, and works on JOBS tiny jobs: each appends a line when it starts and
-one when it ends. `hold` prints 'held' or why not, and keeps the directory until its standard input closes;
+one when it ends. Where it is asked to end (scalax.signals), it ends the job that it is at, as a run saves.
+`hold` prints 'held' or why not, and keeps the directory until its standard input closes;
 `unlocked`: as on a file system without locks.
 `contend` claims it again and again until it is killed, a line at entering and leaving each; with MACHINE as
 if on a machine of that name, without locks.
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from scalax import jobs
+from scalax import jobs, signals
 from scalax.errors import UserError
 from scalax.jobs import claims, holders
 
@@ -41,7 +42,10 @@ def append(path: Path, line: str) -> None:
 
 
 def drain(out: str, count: str, sleep_s: str, stale_s: str = "120") -> None:
+    signals.listen("jobs_worker")
+
     def work(job: Tiny, claim: jobs.Claim) -> None:
+        signals.hold()
         append(job.directory / "log", "start")
         time.sleep(float(sleep_s))
         if (job.directory / "broken").exists():
@@ -49,6 +53,10 @@ def drain(out: str, count: str, sleep_s: str, stale_s: str = "120") -> None:
         claim.check()
         append(job.directory / "log", "end")
         (job.directory / "done").touch()
+        signals.release()
+        if signals.asked():
+            signals.say()
+            os._exit(signals.exit_code())
 
     print("ready", flush=True)
     sys.stdin.readline()

@@ -2,22 +2,16 @@
 
 import io
 import os
-import struct
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from scalax import archive, data
 from scalax.archive import Archive
 from scalax.config import DataConfig
-from scalax.errors import UserError
-from tests.damage import DAMAGE, damaged
-from tests.rejects import check_line, rejects
+from tests.bad_inputs import HEADER, npy, zipped
+from tests.rejects import rejects
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 4, 4, 3), np.uint8)
 LABELS = np.arange(12) % 3
@@ -25,23 +19,6 @@ LABELS = np.arange(12) % 3
 
 def config(path, **fields) -> DataConfig:
     return DataConfig(**{"source": "arrays", "dir": str(path), "image_size": 4, **fields})
-
-
-def npy(header: bytes, content: bytes = b"", version: bytes = b"\1\0") -> bytes:
-    return (
-        b"\x93NUMPY"
-        + version
-        + struct.pack("<H" if version == b"\1\0" else "<I", len(header))
-        + header
-        + content
-    )
-
-
-def zipped(path, members: dict[str, bytes], **options):
-    with zipfile.ZipFile(path, "w", **options) as file:
-        for name, content in members.items():
-            file.writestr(name, content)
-    return path
 
 
 def saved(array) -> bytes:
@@ -127,37 +104,7 @@ def test_a_file_that_becomes_shorter_while_it_is_read(tmp_path, large):
         splits.train.read(np.arange(9))
 
 
-@pytest.mark.slow
-def test_a_file_larger_than_its_memory_is_streamed(tmp_path):
-    """1.1 GB in a process of less than 600 MB, JAX and all."""
-    path = tmp_path / "set.npz"
-    with zipfile.ZipFile(path, "w") as file, file.open("images.npy", "w", force_zip64=True) as member:
-        count = 1_100_000_000 // (64 * 64 * 3)
-        header = {"descr": "|u1", "fortran_order": False, "shape": (count, 64, 64, 3)}
-        np.lib.format.write_array_header_1_0(member, header)
-        part = np.random.default_rng(0).integers(0, 256, (1000, 64, 64, 3), np.uint8)
-        for start in range(0, count, 1000):
-            member.write(part[: count - start].tobytes())
-    with zipfile.ZipFile(path, "a") as file:
-        file.writestr("labels.npy", saved(np.arange(count) % 7))
-    code = (
-        "import resource, sys, numpy as np, jax; from scalax import data\n"
-        "from scalax.config import DataConfig\n"
-        "splits = data.load(DataConfig('arrays', dir=sys.argv[1], image_size=32, device_gib=0.1,"
-        " max_validation_images=500))\n"
-        "feed = data.feed(splits.train, 256, 0)\n"
-        "for _ in range(60): batch = next(feed)\n"
-        "assert batch['image'].shape == (256, 32, 32, 3)\n"
-        "splits.train.read(np.arange(0, len(splits.train), 3))\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
-    )
-    found = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
-    assert int(found.stdout) < 600
-
-
 # Damaged, and made to do harm
-
-HEADER = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }"
 
 
 def claims(dtype: str, shape: str) -> bytes:
@@ -298,69 +245,3 @@ def test_names_are_shown_escaped(tmp_path):
     zipped(tmp_path / "set.npz", {"\x1b[2J\n.npy": saved(LABELS)})
     with rejects("set.npz", r"\x1b[2J\n"):
         data.load(config(tmp_path / "set.npz"))
-
-
-# Any damage
-
-
-def whole_archives() -> list[bytes]:
-    found = []
-    for save in (np.savez, np.savez_compressed):
-        buffer = io.BytesIO()
-        save(buffer, images=IMAGES[:, :, :, 0], labels=LABELS)
-        found.append(buffer.getvalue())
-    return found
-
-
-WHOLE = whole_archives()
-
-
-def any_damage(tmp_path_factory, compressed, damage):
-    """No damage changes an image or a label in silence."""
-    path = tmp_path_factory.getbasetemp() / "damaged.npz"
-    path.write_bytes(damaged(WHOLE[compressed], damage))
-    try:
-        splits = data.load(config(path))
-    except UserError as e:
-        check_line(str(e))
-        return
-    for found in (splits.train, splits.validation):
-        np.testing.assert_array_equal(found.arrays["image"][..., 0], IMAGES[found.source.rows, ..., 0])
-        np.testing.assert_array_equal(found.labels(), LABELS[found.source.rows])
-
-
-@settings(deadline=10_000, max_examples=150)
-@given(compressed=st.booleans(), damage=DAMAGE)
-def test_any_damage(tmp_path_factory, compressed, damage):
-    any_damage(tmp_path_factory, compressed, damage)
-
-
-@pytest.mark.slow
-@settings(deadline=10_000, max_examples=10_000)
-@given(compressed=st.booleans(), damage=DAMAGE)
-def test_much_damage(tmp_path_factory, compressed, damage):
-    any_damage(tmp_path_factory, compressed, damage)
-
-
-HEADERS = st.tuples(
-    st.sampled_from(["|u1", "<f4", "|O", "<U3", "|V2", "<i8", "|b1", "<M8[s]", "x", "<u9", "(2,)u1", "|S0"]),
-    st.one_of(
-        st.lists(st.integers(-3, 2**70), max_size=5).map(tuple),
-        st.lists(st.sampled_from([0, 1, 4, 12]), max_size=4).map(tuple),
-        st.sampled_from(["None", "'a'", "[12, 4]", "12", "(12.0,)", "()"]),
-    ).map(str),
-)
-
-
-@settings(deadline=10_000, max_examples=100)
-@given(header=HEADERS, content=st.binary(max_size=200), stored=st.booleans())
-def test_any_claim_is_checked(tmp_path_factory, header, content, stored):
-    path = tmp_path_factory.getbasetemp() / "claims.npz"
-    method = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
-    text = (HEADER % header).encode()
-    zipped(path, {"x.npy": npy(text, content)}, compression=method)
-    try:
-        with Archive(path, "claims") as opened:
-            assert opened.read("x").tobytes() == content
-    except UserError as e:
-        check_line(str(e), "claims")

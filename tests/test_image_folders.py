@@ -5,18 +5,13 @@ import socket
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 from scalax import data
 from scalax.config import DataConfig
 from scalax.data.kinds.folder import KIND
 from scalax.data.listing import DEEPEST
-from scalax.errors import UserError
+from tests.bad_inputs import DOT
 from tests.rejects import check_line, rejects
-
-DOT = Image.new("RGB", (4, 4), (9, 8, 7))
 
 
 def made(root, *names):
@@ -185,75 +180,6 @@ def test_a_file_that_is_too_large_for_an_image(tmp_path):
 def test_addresses_that_are_not_read(address, source):
     with rejects("data.dir"):
         data.load(DataConfig(source=source, dir=address))
-
-
-# Any tree
-
-NAMES = st.sampled_from(
-    ["a", "b", "train", ".x", "1.png", "2.jpg", "x.txt", "y.tif", "@eaDir", "n\n.png", "é.png"]
-)
-TREES = st.recursive(
-    st.sampled_from(["image", "text", "empty", "fifo", "up", "self", "root", "nothing", "zero"]),
-    lambda inside: st.dictionaries(NAMES, inside, max_size=4),
-    max_leaves=12,
-)
-
-
-def grown(path, tree, root):
-    """Makes the tree at a path."""
-    if isinstance(tree, dict):
-        path.mkdir()
-        for name, inside in tree.items():
-            grown(path / name, inside, root)
-    elif tree == "image":
-        DOT.save(path, "PNG")
-    elif tree in ("text", "empty"):
-        path.write_bytes(b"text" if tree == "text" else b"")
-    elif tree == "fifo":
-        os.mkfifo(path)
-    else:
-        path.symlink_to({"up": "..", "self": ".", "root": root, "nothing": "none", "zero": "/dev/zero"}[tree])
-
-
-def any_tree(tmp_path_factory, tree, validation_split, allow):
-    """It is read, each regular file at most once, or refused in one line; and it ends."""
-    root = tmp_path_factory.mktemp("tree") / "root"
-    grown(root, tree, root)
-    fields = {"validation_split": validation_split, "allow_empty_classes": allow}
-    try:
-        source = KIND.open(config(root, **fields), "train")
-    except UserError as e:
-        check_line(str(e))
-        return
-    real = [os.path.realpath(path) for path, _ in source.records]
-    assert len(real) == len(set(real))
-    assert all(os.path.isfile(path) for path in real)
-    for row in range(len(source)):
-        try:
-            assert source[row]["image"].shape == (4, 4, 3)
-        except UserError as e:
-            check_line(str(e))
-
-
-TREE_ARGUMENTS = {
-    "tree": st.dictionaries(NAMES, TREES, min_size=1, max_size=4),
-    "validation_split": st.sampled_from(["", "b"]),
-    "allow": st.booleans(),
-}
-UNCHECKED = [HealthCheck.too_slow, HealthCheck.data_too_large]
-
-
-@settings(deadline=10_000, max_examples=60, suppress_health_check=UNCHECKED)
-@given(**TREE_ARGUMENTS)
-def test_any_tree(tmp_path_factory, tree, validation_split, allow):
-    any_tree(tmp_path_factory, tree, validation_split, allow)
-
-
-@pytest.mark.slow
-@settings(deadline=10_000, max_examples=2000, suppress_health_check=UNCHECKED)
-@given(**TREE_ARGUMENTS)
-def test_many_trees(tmp_path_factory, tree, validation_split, allow):
-    any_tree(tmp_path_factory, tree, validation_split, allow)
 
 
 def test_the_order_is_that_of_paths(tmp_path):

@@ -1,87 +1,75 @@
-"""Real processes killed at random moments, in runs of several kinds and in cold compiles: the same end."""
+"""Real processes killed at chosen and random moments, in studies of several kinds: the same end, bit for bit.
+
+A start ends itself in a place that is drawn (tests/killed_launch.py) by SIGKILL, SIGTERM or Ctrl-C. The same
+command goes on, and may be killed again; its end is that of a study that nothing interrupted. SCALAX_KILLS
+in the environment says how many kills there are in all.
+"""
 
 import json
+import math
 import os
 import random
-import re
 import shutil
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+from collections import Counter
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-TINY = ["--model.names", "V8-1", "--batch-size", "8", "--checkpoint-steps", "10", "--budget-flops", "1.5e8"]
-SWEEP = ["configs/sweep.py", *TINY, "--eval.points", "8", "--seeds", "0", "1"]
-# What is trained, and whether each start begins without what was compiled before.
-STUDIES = {
-    "alone": ([*SWEEP, "--population", "never"], False),
-    "together": ([*SWEEP, "--population", "always"], False),
-    "cold": ([*SWEEP, "--population", "never"], True),
-    "lower rate": ([*SWEEP, "--optim.on-nonfinite", "lower_rate"], False),
+from tests.killed import CODES, Kind, assert_same, end, results_of, start
+
+KILLS = int(os.environ.get("SCALAX_KILLS", "28"))
+IN_A_ROW = 3  # kills of one study before it is left to its end
+TINY = ["--model.names", "V8-1", "--batch-size", "8", "--population", "never"]
+SWEEP = ["configs/sweep.py", *TINY, "--budget-flops", "7e7", "--eval.points", "6", "--seeds", "0", "1"]
+SWEEP += ["--checkpoint-steps", "10", "--lrs", "3e-3"]
+ADAPTIVE = ["tests/digits.py", *TINY, "--budget-flops", "1e8", "--eval.points", "12", "--patches", "4", "2"]
+ADAPTIVE += ["--tune.share", "0.2", "--tune.lrs", "1e-2", "--online", "--checkpoint-steps", "40"]
+
+KINDS = {  # of studies: share of all kills, and how they are launched
+    "alone": (0.14, Kind(SWEEP)),
+    "together": (0.12, Kind([*SWEEP, "--population", "always"])),
+    "cold": (0.1, Kind(SWEEP, cold=True)),
+    "lower rate": (0.12, Kind([*SWEEP, "--optim.on-nonfinite", "lower_rate"], wild=True)),
+    "adaptive": (0.28, Kind(ADAPTIVE)),
+    "two workers": (0.12, Kind([*SWEEP, "--seeds", "0", "1", "2"], workers=2)),
+    "six workers": (0.12, Kind([*SWEEP, "--seeds", "0", "1", "2", "3"], workers=6)),
 }
 
 
-def start(out: Path, arguments: list[str], cache: str | None = None) -> subprocess.Popen:
-    environment = dict(os.environ) if cache is None else {**os.environ, "JAX_COMPILATION_CACHE_DIR": cache}
-    return subprocess.Popen(
-        [sys.executable, "-m", "scalax.launch", *arguments, "--out", str(out)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
-
-
-def end(process: subprocess.Popen) -> None:
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err[-3000:]
-
-
-def until_it_listens(process: subprocess.Popen) -> None:
-    """Return once the first line of the program has run: before that, the system ends it on SIGTERM."""
-    caught = 0
-    while not caught >> (signal.SIGTERM - 1) & 1:
-        assert process.poll() is None
-        status = Path(f"/proc/{process.pid}/status").read_text()
-        caught = int(re.findall(r"SigCgt:\s*(\w+)", status)[0], 16)
-
-
-def results_of(out: Path) -> dict[str, list[dict]]:
-    """Every record of every run, without how long it took."""
-    found = {}
-    for path in sorted(out.glob("runs/*/metrics.jsonl")):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        found[path.parent.name] = [{k: v for k, v in line.items() if k != "wall_s"} for line in lines]
-        assert json.loads((path.parent / "run.json").read_text())["finished"]
-    return found
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STUDIES)
-def test_killed_at_random_moments(tmp_path, name):
-    """By the system, a cluster or Ctrl-C, in turn; each of them may come before there is anything to save."""
-    arguments, cold = STUDIES[name]
-    began = time.monotonic()
-    end(start(tmp_path / "whole", arguments))
-    whole_s = time.monotonic() - began
+@pytest.mark.parametrize("name", KINDS)
+def test_killed_anywhere(tmp_path, name):
+    share, kind = KINDS[name]
+    _, printed = end(start(tmp_path / "whole", kind))
+    entered = {"start": 1, **json.loads(printed)}
     whole = results_of(tmp_path / "whole")
     chance = random.Random(name)
-    for trial in range(7):
-        if trial in (0, 4):
-            shutil.rmtree(tmp_path / "out", ignore_errors=True)  # from its beginning again
-        number = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT][trial % 3]
-        process = start(tmp_path / "out", arguments, str(tmp_path / f"cache{trial}") if cold else None)
-        until_it_listens(process)
-        time.sleep(chance.uniform(0, whole_s))
-        process.send_signal(number)
-        _, err = process.communicate(timeout=60)
-        codes = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 75, signal.SIGINT: 130}
-        assert process.returncode in (0, codes[number]), (process.returncode, err[-3000:])
-        assert "Traceback" not in err
-    end(start(tmp_path / "out", arguments))
-    assert results_of(tmp_path / "out") == whole
+    left = math.ceil(share * KILLS)
+    killed: Counter[str] = Counter()
+    places = list(entered)
+    out, in_a_row, compared = tmp_path / "out", 0, 0
+    while left > 0 or in_a_row:
+        victims = min(left, 1 if kind.workers < 3 else chance.randint(1, 3)) if in_a_row < IN_A_ROW else 0
+        workers = []
+        for i in range(kind.workers):
+            if i >= victims:
+                workers.append((start(out, kind), "", 0))
+                continue
+            where, number = chance.choice(places), chance.choice(list(CODES))
+            count = chance.randint(1, max(1, entered[where] // (1 + in_a_row) // kind.workers))
+            delay_s = chance.uniform(0, 2) if where == "start" else chance.choice([0, chance.uniform(0, 0.1)])
+            workers.append((start(out, kind, where, count, delay_s, number), where, number))
+        ended = []
+        for process, where, number in workers:
+            code, _ = end(process, *([CODES[number]] if number else []))
+            ended.append(code == 0)
+            if code:
+                killed[f"{where} {signal.Signals(number).name}"] += 1
+                left -= 1
+        in_a_row += 1
+        if any(ended):
+            assert_same(out, whole)
+            compared += 1
+            shutil.rmtree(out)
+            in_a_row = 0
+    print(f"\n{name}: {killed.total()} kills, {compared} ends compared: {dict(sorted(killed.items()))}")

@@ -395,8 +395,19 @@ LIBRARIES = [
         "TMP/c.csv, row 2, column 'y': 'two' is not a number",
     ),
     (
-        lambda tmp: laws.read_curves(write(tmp / "c.csv", "a,b\n1,2\n")),
+        lambda tmp: laws.read_curves(write(tmp / "c.csv", "a,b\n1,2\n3,4\n")),
         "TMP/c.csv, row 1: say which columns to use, e.g. `x`='a' `y`='b'; the file has 'a', 'b'",
+    ),
+    *(
+        (lambda tmp, text=text: laws.read_curves(write(tmp / "c.csv", text)), line)
+        for text, line in (
+            ("a,b\n1,2\n", "TMP/c.csv: it has one row, and a curve needs more; add rows"),
+            (
+                "flops,val_error\n1e9,0.5\n",
+                "TMP/c.csv, column 'val_error': no curve has 2 usable rows to fit with different x, the"
+                " longest has 1; add rows",
+            ),
+        )
     ),
     (
         lambda tmp: laws.read_curves(write(tmp / "c.csv", b"x,y\n1,\x002\n")),

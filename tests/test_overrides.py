@@ -6,13 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
 from scalax import cli, launch, overrides
 from scalax.config import DataConfig, ModelConfig, OptimConfig, RunConfig
-from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies import naming
 from scalax.studies.adaptive import AdaptiveConfig
@@ -72,40 +69,6 @@ def test_lists_of_words_take_commas_and_quotes():
     assert settled("sweep", "--seeds=0,1", "--data.dir", "a,b").run.data.dir == "a,b"
 
 
-def numeric(name: str) -> list[str]:
-    """Keys of a config that hold one number, or numbers."""
-    kinds = overrides.keys(overrides.load(CONFIGS[name]))
-    of = {key: (kind, *typing.get_args(kind)) for key, kind in kinds.items()}
-    return [key for key, found in of.items() if {int, float} & set(found)]
-
-
-NUMBERS = st.sampled_from(["nan", "inf", "-inf", "1e300", "-1e300", "1" + "0" * 400, "1e400", "x", ""])
-
-
-def refused(name: str, key: str, value: str) -> None:
-    with pytest.raises(UserError) as caught:
-        settled(name, overrides.flag_of(key), value)
-    check_line(str(caught.value))
-    assert key.rpartition(".")[2] in str(caught.value).replace("-", "_")
-
-
-def test_absurd_numbers_are_refused():
-    @given(st.sampled_from(sorted(CONFIGS.keys() - {"adaptive_imagenet21k"})), NUMBERS, st.data())
-    @settings(max_examples=60, deadline=None, derandomize=True)
-    def check(name, value, data):
-        refused(name, data.draw(st.sampled_from(numeric(name))), value)
-
-    check()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(CONFIGS))
-def test_every_number_has_an_end(name):
-    for key in numeric(name):
-        for value in ("nan", "inf", "1e300", "1" + "0" * 400):
-            refused(name, key, value)
-
-
 @pytest.mark.parametrize(
     ("words", "names"),
     [
@@ -149,7 +112,7 @@ def test_bad_options_are_one_line(tmp_path, monkeypatch, capsys, words, names):
     out = [] if {"--out", "--name", "--plan-only"} & set(words) else ["--out", "out"]
     assert launch.main([SWEEP, *words, *out]) == 2
     rejected(capsys, *names)
-    assert not list(tmp_path.rglob("*.json*"))
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("words", [["--lrs", "1e-3"], ["--patches", "2"], ["--budget-flops", "5"]])

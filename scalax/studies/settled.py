@@ -10,7 +10,9 @@ from typing import Any
 from etils import epath
 
 import scalax
-from scalax import records, studies, typed
+from scalax import records, studies, typed, untrusted
+from scalax.errors import UserError
+from scalax.records.record import MOST_BYTES
 
 MARK = ".settled.json"
 
@@ -30,12 +32,14 @@ def runs_of(config: Any, out: Any) -> int | None:
     None where the study is to be done, again or for the first time: the config, a record of a run, a file of
     scalax or a file of the user that was loaded is another than it was then.
     """
-    path = epath.Path(out) / MARK
     try:
-        kept = json.loads(path.read_text())
-    except (OSError, ValueError):
+        kept = records.read_json(epath.Path(out) / MARK, "")
+        return kept["runs"] if kept is not None and kept == _mark(config, out) else None
+    except (
+        OSError,
+        UserError,
+    ):  # damaged: who does the study says so
         return None
-    return kept["runs"] if kept == _mark(config, out) else None
 
 
 def _mark(config: Any, out: Any) -> dict[str, Any] | None:
@@ -51,11 +55,14 @@ def _mark(config: Any, out: Any) -> dict[str, Any] | None:
     return {
         "config": _digest([json.dumps(typed.to_json(config)).encode()]),
         "code": _digest(_code()),
-        "result": _digest([result.read_bytes()]),
+        "result": _digest([untrusted.read_bytes(result, studies.MOST_BYTES)]),
         "records": _digest(
             part
             for run in found
-            for part in (str(run.relative_to(where)).encode(), (run / records.METRICS_FILE).read_bytes())
+            for part in (
+                str(run.relative_to(where)).encode(),
+                untrusted.read_bytes(run / records.METRICS_FILE, MOST_BYTES),
+            )
         ),
         "runs": len(found),
     }

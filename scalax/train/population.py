@@ -92,6 +92,8 @@ def _holds(path: epath.Path) -> bool:
         return path.stat().length > 0
     except FileNotFoundError:
         return False
+    except OSError:
+        return True  # and says what is wrong when it is read
 
 
 def trial(experiment: Experiment, work: Work, members: int) -> dict:

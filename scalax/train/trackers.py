@@ -47,6 +47,18 @@ class TensorBoard(Hook):
             writer.close()
 
 
+def id_in(file: Path) -> str:
+    """The id of a W&B run that a file holds. Raises UserError where it holds none."""
+    remedy = "remove it, and a new one is begun"
+    try:
+        found = untrusted.read_bytes(file).decode("latin1").strip()
+    except OSError as e:
+        raise UserError(f"{file}: cannot read it ({e.strerror or e}); {remedy}") from None
+    if not re.fullmatch(r"\w{1,64}", found, re.ASCII):
+        raise UserError(f"{file}: holds no id of a W&B run; {remedy}")
+    return found
+
+
 class Wandb(Hook):
     """A W&B run for each run, in project WANDB_PROJECT or `scalax`, grouped by the study's directory.
 
@@ -71,9 +83,7 @@ class Wandb(Hook):
         file = Path(directory) / "wandb_id"
         if not file.exists():
             records.write_atomically(file, uuid.uuid4().hex[:12])
-        number = untrusted.read_bytes(file).decode("latin1").strip()
-        if not re.fullmatch(r"\w{1,64}", number, re.ASCII):
-            raise UserError(f"{file}: holds no id of a W&B run; remove it, and a new one is begun")
+        number = id_in(file)
         try:
             started = wandb.init(
                 project=os.environ.get("WANDB_PROJECT", "scalax"),

@@ -1,12 +1,12 @@
 """The whole analysis of a table of models, as one typed result that reads itself back."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.records import read_json
 from scalax.transfer.between import Overlay, Reversal, overlay, reversals, spearman
 from scalax.transfer.fits import TaskFit, fit_tasks
 from scalax.transfer.given import GroupEffect, SizeEffect, group_effects, size_effects
@@ -121,10 +121,9 @@ def analyse(
 
 def read_result(path: str | Path) -> TransferResult:
     """A result from the transfer.json of a report. Raises UserError for a file of another kind or version."""
-    try:
-        data = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as e:
-        raise UserError(f"{path}: {e}; give a transfer.json") from None
+    data = read_json(path, "give a transfer.json")
+    if data is None:
+        raise UserError(f"{path}: no such file; give a transfer.json")
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise UserError(f"{path}: is not of version {VERSION}; make it again with scalax transfer")
     return from_json(TransferResult, data, str(path))

@@ -238,7 +238,8 @@ def _guess_x(table: Table, free: Sequence[str], y: str) -> tuple[str, list[Remar
         cells = [table.columns[name][row] for row in beside]
         values = np.array([_rough(cell) for cell in cells], float)
         values = values[np.isfinite(values)]
-        if len(values) > 0.5 * len(beside) and len(np.unique(values)) > 1:
+        one = len(beside) == 1  # then the curve is too short, whatever its columns
+        if len(values) > 0.5 * len(beside) and (len(np.unique(values)) > 1 or one):
             drops[name] = int((np.diff(values) < 0).sum())
     if drops:
         best = next(iter(drops))
@@ -284,6 +285,8 @@ def _guess_by(table: Table, used: set[str | None]) -> tuple[str, ...]:
 
 def _ask(table: Table, free: Sequence[str], x: str | None, y: str | None, alike: Sequence[str]) -> UserError:
     """An error with a command that is ready to use."""
+    if len(table.lines) < 2:
+        return UserError(f"{table.source}: it has one row, and a curve needs more; add rows")
     if not free:
         return UserError(
             f"{table.source}, row 1: no column of numbers; the file has {listed(list(table.columns))}"

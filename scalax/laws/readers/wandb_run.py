@@ -118,7 +118,7 @@ def _history(message: bytes) -> dict:
 def _value(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
