@@ -68,12 +68,16 @@ def ran(main: Callable[[list[str]], int], arguments: Sequence[object]) -> tuple[
     """
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), in_time():
-        code = main([str(word) for word in arguments])
+        try:
+            code = main([str(word) for word in arguments])
+        except SystemExit as e:  # of argparse
+            code = e.code
     for line in [*out.getvalue().split("\n"), *err.getvalue().split("\n")]:
         assert line.isprintable(), repr(line)
     errors = [line for line in err.getvalue().split("\n") if ": error: " in line]
     assert code in (0, 2)
     assert len(errors) <= 1, errors
+    assert isinstance(code, int)
     return code, out.getvalue(), err.getvalue()
 
 
@@ -217,7 +221,16 @@ HEADERS = st.tuples(
         st.sampled_from(["None", "'a'", "[12, 4]", "12", "(12.0,)", "()"]),
     ).map(str),
 )
-MEMBERS = ["x.npy", "../../x.npy", "/etc/x.npy", "a\n\x1b[2J.npy", "\u202e.npy", "x" * 300 + ".npy", "x/", ""]
+MEMBERS = [
+    "x.npy",
+    "../../x.npy",
+    "/etc/x.npy",
+    "a\n\x1b[2J.npy",
+    "\u202e.npy",
+    "x" * 300 + ".npy",
+    "x/",
+    ".npy",
+]
 ENTRIES = st.fixed_dictionaries(
     {},
     optional={

@@ -185,7 +185,7 @@ LIBRARIES = [
     (
         lambda tmp: records.read_scores(tmp, 7),
         (
-            "TMP/scores/00000007.npz: cannot read the scores of this evaluation (No such file or directory);"
+            "TMP/scores/00000007.npz: cannot read it (No such file or directory);"
             " remove the run's directory and make the run again"
         ),
     ),

@@ -1,19 +1,17 @@
 """What was measured of each validation example: a file an evaluation, beside the records of the run."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from etils import epath
 
-from scalax import untrusted
+from scalax.archive import Archive
 from scalax.errors import UserError
 from scalax.files import write_atomically
 
 SCORES = "scores"
-MOST_BYTES = 2**30  # of one evaluation
 
 
 def write_scores(directory: Any, step: int, scores: Mapping[str, np.ndarray]) -> None:
@@ -35,15 +33,7 @@ def read_scores(directory: Any, step: int) -> dict[str, np.ndarray]:
     """What `write_scores` kept. Raises UserError where it did not, or the file is damaged."""
     path = epath.Path(directory) / SCORES / f"{step:08d}.npz"
     try:
-        content = io.BytesIO(untrusted.read_bytes(path, MOST_BYTES))
-        with zipfile.ZipFile(content) as members:
-            if sum(member.file_size for member in members.infolist()) > MOST_BYTES:
-                raise ValueError(f"it would take more than {MOST_BYTES:,} bytes of memory")
-        with np.load(content, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except Exception as e:  # a damaged archive fails in any layer of the reader
-        reason = untrusted.shown(str(getattr(e, "strerror", None) or e or type(e).__name__), most=100)
-        raise UserError(
-            f"{path}: cannot read the scores of this evaluation ({reason}); remove the run's directory"
-            " and make the run again"
-        ) from None
+        with Archive(path, str(path)) as archive:
+            return {name: archive.read(name) for name in archive.names}
+    except UserError as e:
+        raise UserError(f"{e}; remove the run's directory and make the run again") from None
