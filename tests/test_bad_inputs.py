@@ -33,6 +33,7 @@ from scalax.train import group, population, saved, trackers
 from scalax.transfer.read import read_models
 from tests import bad_inputs as bad
 from tests.bad_inputs import counts, draw, ran, read_or_refused
+from tests.curve_files import offline_run, tensor_events
 from tests.small_study import KINDS, config_of_study, small_study
 from tests.test_convert import write_safetensors
 
@@ -341,6 +342,8 @@ CURVES = {
     "a.csv": table_of(","),
     "a.tsv": table_of("\t"),
     "a.jsonl": b"\n".join(b'{"step": %d, "loss": %f}' % (i, 3 / i) for i in range(1, 13)),
+    "a.tfevents.1": tensor_events([3 / i for i in range(1, 13)]),
+    "a.wandb": offline_run([{"_step": i, "loss": 3 / i} for i in range(1, 13)]),
     "a.json": json.dumps({"log_history": [{"step": i, "loss": 3 / i} for i in range(1, 13)]}).encode(),
 }
 

@@ -14,6 +14,7 @@ from scalax import laws
 from scalax.errors import UserError
 from scalax.laws.readers import events, formats, numbers
 from scalax.laws.readers.files import labels
+from tests.curve_files import tensor_events
 from tests.rejects import rejects
 
 STEPS = np.arange(100, 2500, 100)
@@ -246,22 +247,7 @@ def test_events_of_tensorboardx(tmp_path):
 
 def test_events_that_hold_tensors():
     """What TensorFlow 2 writes: a TensorProto of one float in place of a simple value."""
-    import struct
-
-    def field(number, payload):
-        return bytes([number << 3 | 2, len(payload)]) + payload
-
-    def event(step, value):
-        tensor = b"\x08\x01" + field(5, struct.pack("<f", value))  # dtype 1, float_val packed
-        summary = field(1, field(1, b"loss") + field(8, tensor))
-        return b"\x09" + struct.pack("<d", 1e9) + b"\x10" + bytes([step]) + field(5, summary)
-
-    raw = b""
-    for step in range(1, 100):
-        data = event(step, 2 / step)
-        length = struct.pack("<Q", len(data))
-        raw += length + struct.pack("<I", int(events._masked_crc([length])[0]))
-        raw += data + struct.pack("<I", int(events._masked_crc([data])[0]))
+    raw = tensor_events([2 / step for step in range(1, 100)])
     [table] = events.read(Path("events"), raw)
     assert table.columns["step"] == list(range(1, 100))
     np.testing.assert_allclose(np.array(table.columns["loss"], float), 2 / np.arange(1, 100), rtol=1e-6)

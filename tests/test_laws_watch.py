@@ -1,7 +1,6 @@
 """Watching runs: outlooks, the callback, the command, offline runs of W&B, and what it is worth."""
 
 import json
-import struct
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from scalax.laws.curves import Scale
 from scalax.laws.pruning import measure
 from scalax.laws.readers import wandb_run
 from scalax.laws.watch import GO_ON, STOP, WAIT, Watch, chance, outlooks
+from tests.curve_files import offline_run
 from tests.rejects import rejected, rejects
 
 X = np.arange(100.0, 10001, 100)
@@ -155,44 +155,6 @@ def test_what_the_command_rejects(words, names, tmp_path, capsys):
     words = [path if word == "FILE" else word for word in words]
     assert main(["watch", *words, "--once", "--out", str(tmp_path / "o")]) == 2
     rejected(capsys, *names)
-
-
-def offline_run(rows):
-    """The bytes of an offline run of Weights & Biases, in blocks as LevelDB lays them out."""
-
-    def varint(value):
-        out = b""
-        while value > 127:
-            out, value = out + bytes([value & 127 | 128]), value >> 7
-        return out + bytes([value])
-
-    def message(field, body):
-        return varint(field << 3 | 2) + varint(len(body)) + body
-
-    records = [message(17, message(1, b"id1") + message(8, b"first"))]
-    for row in rows:
-        items = b""
-        for key, value in row.items():
-            keys = b"".join(message(2, part.encode()) for part in key.split("/"))
-            items += message(1, keys + message(16, json.dumps(value).encode()))
-        records.append(
-            varint(1 << 3) + varint(7) + message(2, items + message(2, varint(1 << 3) + varint(3)))
-        )
-    out = bytearray(b":W&B\xe1\xbe\x00")
-    for record in records:
-        first = True
-        while True:
-            left = 32768 - len(out) % 32768
-            if left < 7:
-                out += bytes(left)
-                continue
-            part, record = record[: left - 7], record[left - 7 :]
-            kind = (1 if not record else 2) if first else (4 if not record else 3)
-            out += bytes(4) + struct.pack("<HB", len(part), kind) + part
-            first = False
-            if not record:
-                break
-    return bytes(out)
 
 
 def test_offline_runs_of_weights_and_biases(tmp_path):

@@ -9,6 +9,7 @@ import urllib.request
 import jax
 from jax.experimental import multihost_utils
 
+from scalax import signals
 from scalax.errors import UserError
 
 HOW = "give `coordinator` HOST:PORT, `processes` N and `process` I"
@@ -87,6 +88,7 @@ def _initialize(**arguments) -> None:
     except Exception as e:  # from a port in use to a host that never came, in whatever layer it shows
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise UserError(f"cannot join the other processes ({reason}); check that all run, or {HOW}") from e
+    signals.hold()  # from here on all end together, at a step (preempt)
 
 
 def _slurm_devices() -> list[int] | None:

@@ -18,17 +18,22 @@ class Preempted(BaseException):
 
 @contextlib.contextmanager
 def saved_before() -> Iterator[None]:
-    """A run. Once it holds work (signals.hold), the end waits until the code asks `asked` and has saved."""
+    """A run. Once it holds work (signals.hold), the end waits until the code asks `asked` and has saved.
+
+    To be passed through by all processes alike. Several processes hold on from the beginning to the end: one
+    that ended by itself between two runs would leave the others to wait for it.
+    """
     try:
         yield
     finally:
-        signals.release()
-    if signals.asked():
+        if not jax.distributed.is_initialized():
+            signals.release()
+    if asked():
         raise Preempted
 
 
 def asked() -> bool:
-    """Whether to save now and end. To be called after every step, by all processes alike."""
+    """Whether to save now and end. To be called after every step and every run, by all processes alike."""
     global _calls
     if jax.distributed.is_initialized():
         _calls += 1
