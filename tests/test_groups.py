@@ -9,9 +9,9 @@ import pytest
 from scalax import jobs, train
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Stage
-from scalax.train import RunSpec, execute
+from scalax.train import RunSpec, execute, preempt
 from scalax.train.monitors import monitors
-from scalax.train.rates import hyperparams
+from scalax.train.rates import SpanRates, hyperparams
 from tests.rejects import check_line, rejects
 from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_group, two_stages, with_config
 
@@ -161,6 +161,34 @@ def test_going_back_lowers_the_rate_and_the_run_ends(
     check_line(line, 0.5)
     assert result.info.finished
     assert [r.step for r in result.records] == sorted({r.step for r in result.records})
+
+
+def test_going_back_does_not_depend_on_when_a_run_was_asked_to_end(experiment, tmp_path, monkeypatch):
+    """It saves when it is asked; a run that goes back later goes to a checkpoint that it has without."""
+    at = SpanRates.at
+
+    def wild(rates, step, factor):
+        return at(rates, step, np.inf if step >= 10 and factor == 1 else factor)
+
+    monkeypatch.setattr(SpanRates, "at", wild)
+    optim = dataclasses.replace(CONFIG.optim, on_nonfinite="lower_rate")
+    lowering = with_config(experiment, optim=optim, checkpoint_steps=3)
+    schedule = Schedule((Stage(LARGE, 20.5 * experiment.cost(LARGE).step.flops),))
+    whole = train_group(lowering, schedule, [train.Member(tmp_path / "whole" / "run", 0)])
+    member = train.Member(tmp_path / "asked" / "run", 0)
+    begun = []
+
+    class Counts(train.Hook):
+        def step(self, run, step):
+            begun.append(step + 1)
+
+    for end in (7, 8):  # between the checkpoints of 6 and 9; two are kept besides
+        monkeypatch.setattr(preempt, "asked", lambda end=end: begun[-1:] == [end])
+        with pytest.raises(preempt.Preempted):
+            train_group(lowering, schedule, [member], [Counts()])
+    monkeypatch.setattr(preempt, "asked", lambda: False)
+    again = train_group(lowering, schedule, [member])
+    assert plain(again) == plain(whole)
 
 
 def test_hooks_are_called_for_each_member(experiment, tmp_path):

@@ -30,9 +30,9 @@ KINDS = {  # of studies: share of all kills, and how they are launched
     "together": (0.12, Kind([*SWEEP, "--population", "always"])),
     "cold": (0.1, Kind(SWEEP, cold=True)),
     "lower rate": (0.12, Kind([*SWEEP, "--optim.on-nonfinite", "lower_rate"], wild=True)),
-    "adaptive": (0.28, Kind(ADAPTIVE)),
-    "two workers": (0.12, Kind([*SWEEP, "--seeds", "0", "1", "2"], workers=2)),
-    "six workers": (0.12, Kind([*SWEEP, "--seeds", "0", "1", "2", "3"], workers=6)),
+    "adaptive": (0.2, Kind(ADAPTIVE)),
+    "two workers": (0.16, Kind([*SWEEP, "--seeds", "0", "1", "2"], workers=2)),
+    "six workers": (0.16, Kind([*SWEEP, "--seeds", "0", "1", "2", "3"], workers=6)),
 }
 
 

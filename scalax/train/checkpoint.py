@@ -5,8 +5,8 @@ import functools
 import sys
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, cast
 
 import jax
@@ -21,8 +21,25 @@ from scalax.train.complete import LostRecords
 from scalax.train.state import TrainState
 
 KEPT = 2
+DUE = "due"  # beside what a run says of its progress
 METADATA = "_CHECKPOINT_METADATA"  # Orbax's file of what was saved beside the state
 _REPORT = asyncio.BaseEventLoop.call_soon_threadsafe.__code__
+
+
+class Kept:
+    """Which checkpoints stay: the last KEPT, and the last that was due.
+
+    extra: steps of those that were not due, but made because the process was asked to end.
+    """
+
+    def __init__(self):
+        self.extra: set[int] = set()
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        steps = [checkpoint.step for checkpoint in checkpoints]
+        due = [step for step in steps if step not in self.extra]
+        kept = {*steps[-KEPT:], *due[-1:]}
+        return [step in kept for step in steps]
 
 
 class Checkpoints:
@@ -30,7 +47,7 @@ class Checkpoints:
 
     def __init__(self, directory: Any):
         every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
-        last: Any = ocp.training.preservation_policies.LatestN(KEPT)
+        self._kept: Any = Kept()
         self._directory = directory = _absolute(directory)
         _ignore_late_writes()
         if distributed.is_primary():
@@ -38,42 +55,57 @@ class Checkpoints:
         distributed.barrier("checkpoints")
         with self._errors("open"):
             self._checkpointer = ocp.training.Checkpointer(
-                directory, save_decision_policy=every, preservation_policy=last, cleanup_tmp_directories=True
+                directory,
+                save_decision_policy=every,
+                preservation_policy=self._kept,
+                cleanup_tmp_directories=True,
             )
+        for checkpoint in self._checkpointer.checkpoints:
+            with suppress(Exception):  # a damaged one is passed over when it is to be restored
+                if self._progress(checkpoint.step).get(DUE) is False:
+                    self._kept.extra.add(checkpoint.step)
 
-    def save(self, step: int, state: TrainState, progress: dict) -> None:
+    def save(self, step: int, state: TrainState, progress: dict, due: bool = True) -> None:
         """Start a save and return; the one before is waited for.
 
         - step: updates made so far.
         - state: after these.
         - progress: JSON, kept with the state.
+        - due: whether it is made at this step in every case, and not only because the process is to end.
         """
+        (self._kept.extra.discard if due else self._kept.extra.add)(step)
         if jax.default_backend() == "cpu":
             state = jax.tree.map(jnp.copy, state)  # the next step writes into the donated buffers
         with self._errors("save a checkpoint in"):
             self._checkpointer.save_checkpointables_async(
-                step, {"state": state}, force=True, overwrite=True, custom_metadata=progress
+                step, {"state": state}, force=True, overwrite=True, custom_metadata={**progress, DUE: due}
             )
 
-    def restore(self, abstract: Callable[[int, dict], TrainState]) -> tuple[int, TrainState, dict] | None:
+    def restore(
+        self, abstract: Callable[[int, dict], TrainState], due: bool = False
+    ) -> tuple[int, TrainState, dict] | None:
         """(step, state, progress) of the newest checkpoint that can be read, None where there is none.
 
-        abstract: from a step and progress to the state as jax.ShapeDtypeStruct with shardings; it raises
-        where the progress is not one to go on from. A checkpoint that cannot be gone on from is passed over
-        with a warning.
+        - abstract: from a step and progress to the state as jax.ShapeDtypeStruct with shardings; it raises
+          where the progress is not one to go on from. A checkpoint that cannot be gone on from is passed over
+          with a warning.
+        - due: pass over those that were not due.
 
-        Raises LostRecords where none is left, and that was the reason for one of them: the run's past cannot
-        be had back by going on.
+        Raises UserError where none is left, and one that was due lacked records (LostRecords): the run's past
+        cannot be had back by going on.
         """
         lost: LostRecords | None = None
         for checkpoint in sorted(self._checkpointer.checkpoints, key=lambda c: c.step, reverse=True):
+            is_extra = checkpoint.step in self._kept.extra
+            if due and is_extra:
+                continue
             try:
-                progress = self._checkpointer.checkpointables_metadata(checkpoint.step).custom_metadata
+                progress = self._progress(checkpoint.step)
                 wanted = {"state": abstract(checkpoint.step, cast(dict, progress))}
                 loaded = self._checkpointer.load_checkpointables(checkpoint.step, wanted)
             except Exception as e:  # a torn file can fail in any layer of the reader
-                lost = e if isinstance(e, LostRecords) else lost
-                what = f"cannot be gone on from ({_line(e)})" if lost is e else f"cannot be read ({_line(e)})"
+                lost = e if isinstance(e, LostRecords) and not is_extra else lost
+                what = f"cannot be {'gone on from' if isinstance(e, LostRecords) else 'read'} ({_line(e)})"
                 warnings.warn(
                     f"checkpoint {checkpoint.path} {what}; going back to the one before", stacklevel=2
                 )
@@ -85,6 +117,10 @@ class Checkpoints:
                 " the run begins again"
             )
         return None
+
+    def _progress(self, step: int) -> Any:
+        """What was saved beside the state."""
+        return self._checkpointer.checkpointables_metadata(step).custom_metadata
 
     def newest_step(self) -> int | None:
         """Step of the newest finished checkpoint."""

@@ -151,20 +151,22 @@ class Loop:
             raise Diverged(self.health.message())
 
     def _train_until_healthy(self) -> None:
-        lowered = 0
+        back = False
         while True:
             try:
-                return self._train()
+                return self._train(back)
             except Diverged as e:
-                if self.health.policy != "lower_rate" or lowered == LOWERED:
+                if self.health.policy != "lower_rate" or self.rate_factor <= FACTOR**LOWERED:
                     raise
-                lowered += 1
+                back = True
                 self.rate_factor *= FACTOR
                 line = f"{e}; going back, at {self.rate_factor:g} times the rate"
                 print(printable(line), file=sys.stderr, flush=True)
 
-    def _train(self) -> None:
-        step, state = self._restore()
+    def _train(self, back: bool) -> None:
+        """From the last checkpoint on; back: from the last that was due, so that a run which was asked to end
+        meanwhile goes back to where it would have gone without."""
+        step, state = self._restore(back)
         while step < self.course.timeline.steps:
             span, after = self.course.timeline.around(step)
             rates = self._rates(span)
@@ -178,8 +180,8 @@ class Loop:
                 self._inspect(span, step - AHEAD)
                 self.reporter.step(step, span, self.course)
                 evaluates, asked = step in self.course.timeline.evals, preempt.asked()
-                saves = self._saves(step, span) or asked
-                if not (evaluates or saves):
+                due = self._saves(step, span)
+                if not (evaluates or asked or due):
                     continue
                 self._inspect(span, step)
                 self.clock.stop()
@@ -190,8 +192,9 @@ class Loop:
                         rates = self._rates(span)  # they know the timeline
                 if step == span.last and after:
                     state = self._change(step, state, span, after)
-                if saves or step == span.last:
-                    self._save(step, after if step == span.last and after else span, state)
+                due = due or step == span.last  # of the span as it is by now
+                if due or asked:
+                    self._save(step, after if step == span.last and after else span, state, due)
                 if asked:
                     self.checkpoints.wait()
                     raise preempt.Preempted
@@ -223,10 +226,10 @@ class Loop:
             self._record(step, after, new)  # what the change itself does
         return new
 
-    def _restore(self) -> tuple[int, TrainState]:
-        """(updates made, state) of the last checkpoint, or of the start."""
+    def _restore(self, back: bool) -> tuple[int, TrainState]:
+        """(updates made, state) of the last checkpoint (`back`: that was due), or of the start."""
         self.checkpoints.wait()
-        found = self.checkpoints.restore(self._abstract_state)
+        found = self.checkpoints.restore(self._abstract_state, due=back)
         if found:
             step, state, progress = found
             saved = read_saved(progress, self.group.size)
@@ -258,7 +261,7 @@ class Loop:
         self.feed.set_state(saved.feed)
         return self.programs.abstract_state(span.shape, self.group.axis)
 
-    def _save(self, step: int, span: Span, state: TrainState) -> None:
+    def _save(self, step: int, span: Span, state: TrainState, due: bool) -> None:
         # The step's own metrics were taken before its update.
         norm = np.asarray((_norms if self.group.axis else _norm)(state.params))
         self.health.check_all("norm of the parameters", norm, span.shape, step)
@@ -270,7 +273,7 @@ class Loop:
             wall_s=self.clock.wall_s,
             timing=self.clock.timing,
         )
-        self.checkpoints.save(step, state, self.health.saved(saved).to_json())
+        self.checkpoints.save(step, state, self.health.saved(saved).to_json(), due)
 
     def _saves(self, step: int, span: Span) -> bool:
         return step % self.experiment.config.checkpoint_steps == 0 or step == span.last
