@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from scalax import morph
+from scalax.compilation import give_back_memory
 from scalax.config import RunConfig
 from scalax.schedule import Shape
 from scalax.tasks import Task
@@ -56,7 +57,9 @@ class Programs:
             transform, shardings = self._optimizer.transform, self.shardings(shape, members)
             return states.creator(self.build(shape), transform, self._task.input, members, shardings)
 
-        return self._once(("new", shape, members), creator)(seed)
+        state = self._once(("new", shape, members), creator)(seed)
+        give_back_memory()
+        return state
 
     def abstract_state(self, shape: Shape, members: int | None = None) -> TrainState:
         """Shapes, types and shardings of `new_state`."""
@@ -89,12 +92,14 @@ class Programs:
             jitted = make_train_step(
                 self.build(shape), self._optimizer, self._task, config, self._mesh, members, skip_nonfinite
             )
-            return jitted.lower(
-                self.abstract_state(shape, members),
-                self._batches.abstract_dataset(),
-                self._batches.abstract_batch(batch_size, members),
-                Hyperparams(*[number] * len(Hyperparams._fields)),
-            ).compile()
+            return _compiled(
+                jitted.lower(
+                    self.abstract_state(shape, members),
+                    self._batches.abstract_dataset(),
+                    self._batches.abstract_batch(batch_size, members),
+                    Hyperparams(*[number] * len(Hyperparams._fields)),
+                )
+            )
 
         return self._once(("step", shape, batch_size, members, skip_nonfinite), compiled)
 
@@ -115,7 +120,7 @@ class Programs:
             return lambda state: state
 
         def compiled():
-            return self._traced_change(before, after, members).lower().compile()
+            return _compiled(self._traced_change(before, after, members).lower())
 
         return self._once(("change", before, after, members), compiled)
 
@@ -155,7 +160,7 @@ class Programs:
 
         def compiled():
             jitted = make_predict(self.build(shape), self._task, self._mesh, layers)
-            return jitted.lower(*self._abstract_evaluation(shape, batch_size)).compile()
+            return _compiled(jitted.lower(*self._abstract_evaluation(shape, batch_size)))
 
         return self._once(("predict", shape, batch_size, layers), compiled)
 
@@ -189,3 +194,9 @@ class Programs:
             (state.params, state.model_state),
         )
         return *variables, self._batches.abstract_raw((batch_size,), batched)
+
+
+def _compiled(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    program = lowered.compile()
+    give_back_memory()
+    return program
