@@ -6,7 +6,6 @@ from scalax import bounds, metrics
 from scalax.config import RunConfig, at_least, inside, positive
 from scalax.errors import UserError
 from scalax.schedule import Shape
-from scalax.unused import of_constant_shape
 
 LEAST_POINTS = 8  # of a curve, that laws.until_peak needs
 
@@ -72,4 +71,6 @@ class BootstrappedConfig:
 
 def unused(config: BootstrappedConfig) -> dict[str, str]:
     """Settings without effect (see Study.unused)."""
+    from scalax.unused import of_constant_shape
+
     return {**of_constant_shape(), "budget_flops": "to a study of repeated examples: its runs have examples"}
