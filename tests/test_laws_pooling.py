@@ -131,6 +131,6 @@ def test_the_best_so_far_is_smoothed_however_few_the_rows_are():
 
 
 def test_few_rows_widen_bands():
-    widths = [fewness(clean(curve(y=(0.1 + 40 * X**-0.3)[:rows]))[0]) for rows in (5, 8, 12)]
+    widths = [fewness(clean(curve(y=(0.1 + 40 * X**-0.3)[:rows]))[0]) for rows in (5, 6, 12)]
     assert widths == sorted(widths, reverse=True)
     assert widths[0] == pytest.approx(2.4, abs=0.01)

@@ -53,9 +53,10 @@ def noise_behind(points: Points) -> float:
 
 
 def fewness(points: Points) -> float:
-    """How many times wider than a normal's the 80% band of so few rows is: Student's, as their noise, and with
-    it what laws they allow, is judged from the rows themselves. 2.4 for five rows of different x, 1.2 for six,
-    1.01 for twelve; with a degree of freedom for each row beyond four, those of twelve held too much."""
+    """How many times wider than a normal's the 80% band of so few rows is: Student's, as their noise, and
+    with it what laws they allow, is judged from the rows themselves. 2.4 for five rows of different x, 1.2
+    for six, 1.01 for twelve; with a degree of freedom for each row beyond four, those of twelve held too
+    much."""
     different = len(np.unique(points.log_x))
     spare = len(points.log_x) - different
     return float(stdtrit(max(different - 4, 1) ** 2 + spare, 0.9) / ndtri(0.9))
