@@ -124,7 +124,7 @@ def test_help_needs_no_jax():
 @pytest.mark.skipif(not PUBLISHED.exists(), reason="needs ../shared/data/curves/addition4.csv")
 def test_four_digit_addition():
     """'Broken Neural Scaling Laws' finds 415 without noise, and 720 for real."""
-    [found] = limits(laws.read_curves([str(PUBLISHED)]))
+    [found] = limits(laws.read_curves([str(PUBLISHED)]), cuts=12)
     assert found.threshold == 736
     assert found.threshold_noiseless == pytest.approx(415, rel=0.08)
     assert found.breaks == pytest.approx([612.6], rel=0.02)
