@@ -57,7 +57,7 @@ COMMANDS = {
 }
 
 
-@counts(8, 600)
+@counts(5, 600)
 @pytest.mark.parametrize("kind", KINDS)
 def test_commands_on_damaged_state_files(study, tmp_path, kind, count):
     """Other runs are shown as they are, and only the results of the commands are written."""
@@ -279,7 +279,7 @@ def test_any_header_of_weights(tmp_path, count):
 # Folders and images
 
 
-@counts(80, 2000)
+@counts(60, 2000)
 def test_trees_of_folders(tmp_path, count):
     """Each regular file is read once at most."""
     places = iter(tmp_path / str(i) for i in range(10**6))
@@ -377,7 +377,7 @@ def test_damaged_tables_of_models(tmp_path, count):
 # Command lines
 
 
-@counts(40, 5000)
+@counts(25, 5000)
 def test_words_for_settings(count):
     """Any word for any setting of any config is taken, or refused in one line."""
     loaded = {name: overrides.load(path) for name, path in CONFIGS.items()}
@@ -397,7 +397,7 @@ def numeric(config) -> list[str]:
     return [key for key, found in of.items() if {int, float} & set(found)]
 
 
-@counts(40, 2000)
+@counts(25, 2000)
 def test_absurd_numbers_for_settings(count):
     loaded = {name: overrides.load(path) for name, path in CONFIGS.items() if "imagenet21k" not in name}
     keys = [(name, key) for name, config in loaded.items() for key in numeric(config)]
@@ -410,7 +410,7 @@ def test_absurd_numbers_for_settings(count):
     draw(count, check, key=st.sampled_from(keys), number=st.sampled_from(bad.NUMBERS))
 
 
-@counts(60, 2000)
+@counts(40, 2000)
 def test_words_for_commands(tmp_path, monkeypatch, count):
     """Nothing is trained: what is asked for is refused before."""
     monkeypatch.chdir(tmp_path)

@@ -22,8 +22,7 @@ SWEEP = ["configs/sweep.py", *TINY, "--lrs", "1e-3", "--seeds", "0", "1", "--pop
 SHORT = [*SWEEP, "--budget-flops", "1e8"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_workers_of_one_list_end_and_others_go_on(tmp_path, number):
+def test_workers_of_one_list_end_and_others_go_on(tmp_path):
     """Each ends with the job that it is at, and no job is done twice or lost."""
 
     def workers(count: int, sleep_s: float) -> list[subprocess.Popen]:
@@ -41,9 +40,10 @@ def test_workers_of_one_list_end_and_others_go_on(tmp_path, number):
     first = workers(3, 0.3)
     while not (tmp_path / "job00" / "done").exists():
         time.sleep(0.005)
-    for worker in first:
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGTERM]
+    for worker, number in zip(first, numbers, strict=True):
         worker.send_signal(number)
-    for worker in first:
+    for worker, number in zip(first, numbers, strict=True):
         _, err = worker.communicate(timeout=30)
         assert worker.returncode == CODES[number], err
         assert err.startswith("jobs_worker: stopped")
