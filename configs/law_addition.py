@@ -1,8 +1,11 @@
 """A loss that falls sharply as the training set grows: addition, learnt by a small decoder.
 
-python -m scalax.launch configs/law_addition.py
-python -m scalax.launch configs/law_addition.py:paper
-python -m scalax.launch configs/law_addition.py:quick
+    python -m scalax.launch configs/law_addition.py
+    python -m scalax.launch configs/law_addition.py:paper
+    python -m scalax.launch configs/law_addition.py:quick
+
+The first is half as wide as the paper's decoder, with ten times its rate, for 16 minutes of CPU time. Expect a test
+loss of 2.1 to 2.0 up to 512 problems, and .6 with 928; the seeds fall at sizes of their own.
 """
 
 import dataclasses
@@ -29,7 +32,7 @@ def config() -> SizesConfig:
             population="always",
         ),
         name="law_addition",
-        train_sizes=(160, 256, 352, 448, 512, 544, 576, 608, 640, 672, 736, 800, 864, 928),
+        train_sizes=(160, 256, 352, 448, 512, 544, 608, 672, 736, 800, 928),
         fit_until=736,
         steps=250,
         seeds=(0, 1, 2),
@@ -56,9 +59,15 @@ def paper() -> SizesConfig:
 
 
 def quick() -> SizesConfig:
+    """Three digits, one seed."""
     own = config()
-    run = dataclasses.replace(own.run, data=dataclasses.replace(own.run.data, name="2"))
-    few = (64, 128, 192, 256, 320, 384, 448, 512)
+    run = dataclasses.replace(own.run, data=dataclasses.replace(own.run.data, name="3"))
     return dataclasses.replace(
-        own, run=run, name="law_addition_quick", train_sizes=few, fit_until=448, steps=150, seeds=(0,)
+        own,
+        run=run,
+        name="law_addition_quick",
+        train_sizes=(128, 192, 256, 320, 384, 448, 512, 640),
+        fit_until=512,
+        steps=200,
+        seeds=(0,),
     )

@@ -15,7 +15,8 @@ from scalax.studies.sizes.result import FittedLaw, SizesResult
 from scalax.units import flops_text, seconds_text
 
 STEEPER = 2.0  # slopes after the break over those before it, from which on a fall is a sharp one
-BETTER = 2.0  # errors of laws without breaks over that of BNSL, on all sizes, that show a break to be needed
+BETTER = 2.0  # errors of one power over that of BNSL, on all sizes, that show a break to be needed
+ONE_POWER = ("m1", "m2", "m3")  # M4, with its plateau, has a bend of its own
 
 
 def report(result: SizesResult, out: Any) -> str:
@@ -63,14 +64,14 @@ def curve(result: SizesResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def is_sharp(result: SizesResult) -> bool:
-    """Whether the curve needs a break, and falls faster from it on: by BNSL fitted to all sizes, whose break
-    lies among them, is STEEPER, and whose error is BETTER than that of every law without one."""
+    """Whether the curve falls sharply: by BNSL fitted to all sizes, whose break lies among them, is STEEPER
+    after it, and whose error is BETTER than that of each law of one power."""
     bnsl = result.whole["bnsl"]
     before, after = slopes(bnsl)
     sizes = result.config.train_sizes
     inside = sizes[0] < bnsl.params["d1"] < sizes[-1]
-    others = [law.rmsle for name, law in result.whole.items() if name != "bnsl"]
-    return bool(inside and after > STEEPER * max(before, 0) and min(others) > BETTER * bnsl.rmsle)
+    least = min(result.whole[name].rmsle for name in ONE_POWER)
+    return bool(inside and after > STEEPER * max(before, 0) and least > BETTER * bnsl.rmsle)
 
 
 def slopes(bnsl: FittedLaw) -> tuple[float, float]:
@@ -83,13 +84,12 @@ def break_text(result: SizesResult) -> str:
     """Whether the curve has a sharp fall, and where."""
     bnsl, metric = result.whole["bnsl"], result.config.metric
     before, after = slopes(bnsl)
-    others = {name: law for name, law in result.whole.items() if name != "bnsl"}
-    best = min(others, key=lambda name: others[name].rmsle)
-    errors = f"BNSL misses all sizes by {bnsl.rmsle:.3g} (RMSLE), {best.upper()} by {others[best].rmsle:.3g}"
+    others = [f"{name.upper()} {law.rmsle:.3g}" for name, law in result.whole.items() if name != "bnsl"]
+    errors = f"Fitted to all sizes, BNSL misses them by {bnsl.rmsle:.3g} (RMSLE); {', '.join(others)}"
     if is_sharp(result):
         return (
-            f"{metric} falls sharply from {bnsl.params['d1']:.0f} examples on: it falls as n^-{before:.2f}"
-            f" before and as n^-{after:.2f} after. {errors}."
+            f"{metric} falls sharply from {bnsl.params['d1']:.0f} examples on: as n^-{before:.2f} before, as"
+            f" n^-{after:.2f} after. {errors}."
         )
     return f"No sharp fall of {metric} is shown on these sizes. {errors}."
 
