@@ -4,8 +4,8 @@
     python -m scalax.launch configs/law_addition.py:paper
     python -m scalax.launch configs/law_addition.py:quick
 
-The first is half as wide as the paper's decoder, with ten times its rate, for 16 minutes of CPU time. Expect a test
-loss of 2.1 to 2.0 up to 512 problems, and .6 with 928; the seeds fall at sizes of their own.
+The first is half as wide as the paper's decoder, with ten times its rate: 16 minutes of CPU time. Expect a
+test loss of 2.1 to 2.0 up to 512 problems, and .6 with 928; the seeds fall at sizes of their own.
 """
 
 import dataclasses
