@@ -145,7 +145,7 @@ def test_a_decay_that_is_not_named_is_noticed(words, falls):
     noise = np.exp(0.003 * np.random.default_rng(0).standard_normal(len(x)))
     [forecast] = laws.forecast([laws.Curve(x, loss(words, x, c=1.5e-4) * noise)])
     assert [flag.kind for flag in forecast.flags] == ["falls_faster"] * falls
-    assert (forecast.inflation == 2) == falls
+    assert (forecast.inflation >= 2) == falls
 
 
 def test_odd_rows_and_columns(few_draws):

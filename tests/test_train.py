@@ -338,7 +338,7 @@ def test_saves_go_on_below_a_checkpoint_that_cannot_be_read(experiment, tmp_path
     checkpoints.close()
     with pytest.warns(UserWarning, match=newest):
         at, _, place = Checkpoints(tmp_path).restore(lambda step, place: abstract)
-    assert (at, place) == (15, {"at": 15})
+    assert (at, place) == (15, {"at": 15, "due": True})
 
 
 def test_counts_that_disagree_reject_the_run(experiment, monkeypatch):
