@@ -31,9 +31,11 @@ def with_flags(message: str, flags: Mapping[str, str]) -> str:
 
 
 def suggest(name: str, choices: Iterable[object]) -> str:
-    """' (did you mean ...?)' for the nearest of `choices`, else ' (one of ...)'."""
+    """' (did you mean ...?)' for the nearest of `choices`, else ' (one of ...)', or ' (there is none)'."""
     import difflib
 
     choices = [str(choice) for choice in choices]
+    if not choices:
+        return " (there is none)"
     near = difflib.get_close_matches(str(name), choices, n=1)
     return f" (did you mean {near[0]!r}?)" if near else f" (one of {', '.join(choices)})"

@@ -85,6 +85,9 @@ def _check(coordinator: str | None, processes: int | None, process: int | None) 
 def _initialize(**arguments) -> None:
     try:
         jax.distributed.initialize(**arguments)
+        # Processes connect at the first program that they share, and give up after half a minute: do it
+        # now that all are here, not when one may still be compiling.
+        barrier("start")
     except Exception as e:  # from a port in use to a host that never came, in whatever layer it shows
         reason = str(e).splitlines()[0] if str(e) else type(e).__name__
         raise UserError(f"cannot join the other processes ({reason}); check that all run, or {HOW}") from e
