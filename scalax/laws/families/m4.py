@@ -13,16 +13,17 @@ from scalax.laws.priors import PriorCoordinates, wide_prior
 def solve_bend(level: jax.Array, a: jax.Array) -> jax.Array:
     """The w where w + (a - 1) softplus(w) = level, for a > 0; arrays broadcast.
 
-    The left side is increasing, and convex or concave by the sign of a - 1. Newton's method starts on
-    the side from which it approaches the root without overshooting: at the root for w far from zero.
+    The left side f is increasing, and convex or concave by the sign of a - 1. Halley's method starts at the
+    root for w far from zero; five steps bring it within 3e-13 of |w| or 1, for log a from -7 to 4.
     """
 
-    def newton(_: int, w: jax.Array) -> jax.Array:
+    def halley(_: int, w: jax.Array) -> jax.Array:
         tail = jnp.exp(-jnp.abs(w))  # softplus and sigmoid by one exponential: this loop is most of a fit
         softplus, sigmoid = jnp.maximum(w, 0) + jnp.log(1 + tail), jnp.where(w > 0, 1.0, tail) / (1 + tail)
-        return w - (w + (a - 1) * softplus - level) / (1 + (a - 1) * sigmoid)
+        f, slope = w + (a - 1) * softplus - level, 1 + (a - 1) * sigmoid
+        return w - 2 * f * slope / (2 * slope**2 - f * (slope - 1) * (1 - sigmoid))
 
-    return jax.lax.fori_loop(0, 8, newton, jnp.where(level < 0, level, level / a))
+    return jax.lax.fori_loop(0, 5, halley, jnp.where(level < 0, level, level / a))
 
 
 @solve_bend.defjvp
