@@ -15,6 +15,7 @@ import pytest
 
 from scalax import laws
 from scalax.cli import main
+from scalax.laws import growth
 from scalax.report import law_files, law_panels
 from tests.rejects import rejected
 
@@ -32,6 +33,24 @@ def test_fit_writes_table_json_csv_and_figures(tmp_path, capsys):
     with open(tmp_path / "o" / "fit.csv") as file:
         assert len(list(csv.DictReader(file))) == 6
     assert len(list((tmp_path / "o" / "figures").glob("*.png"))) == 6
+
+
+def test_growth_is_timed_over_curves_and_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(growth, "COUNTS", (1, 3))
+    monkeypatch.setattr(growth, "ROWS", (30, 60))
+    assert main(["bench", "--growth", "--out", str(tmp_path)]) == 0
+    with open(tmp_path / "growth.csv") as file:
+        rows = list(csv.DictReader(file))
+    sizes = [(row["what"], row["curves"], row["rows"]) for row in rows]
+    of_curves = [(what, count, "30") for what in ("five laws", "forecast") for count in ("1", "3")]
+    assert sizes == [*of_curves, ("m2", "1", "30"), ("m2", "1", "60")]
+    assert all(float(row["wall_s"]) > 0 and float(row["cpu_s"]) > 0 for row in rows)
+    assert (tmp_path / "figures" / "growth.png").exists()
+
+
+def test_the_power_of_growth_is_that_between_the_largest():
+    sizes = [growth.Timing("m2", 1, rows, 0.5 + rows / 1000, 0) for rows in (10, 10**6, 10**7)]
+    assert growth.power(sizes, "rows") == pytest.approx(1, abs=1e-3)
 
 
 def test_many_curves_share_a_page(tmp_path):

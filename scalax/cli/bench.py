@@ -46,6 +46,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="LAWS",
         help="instead: score these laws alone, e.g. m2,m4_alpha1,m4, by domain and task",
     )
+    parser.add_argument(
+        "--growth",
+        action="store_true",
+        help="instead: time fits and forecasts as curves and rows grow",
+    )
     parser.add_argument("--count", type=int, default=60, help="simulated curves of each law and design (60)")
 
 
@@ -53,6 +58,8 @@ def run(args: argparse.Namespace) -> None:
     if args.simulated:
         return _simulated(args)
     refuse(args, ["count"], "without `simulated`")
+    if args.growth:
+        return _growth(args)
     if args.cut:
         return _cuts(args)
     if args.rivals is not None:
@@ -90,7 +97,7 @@ def run(args: argparse.Namespace) -> None:
 def _simulated(args: argparse.Namespace) -> None:
     if args.files:
         raise UserError("--simulated takes no files; leave one of them out")
-    refuse(args, ["published", "pool", "families", *COLUMNS], "beside `simulated`")
+    refuse(args, ["published", "pool", "families", "growth", *COLUMNS], "beside `simulated`")
     if args.count < 1:
         raise UserError(f"--count must be at least 1, got {args.count}")
     if args.count > MOST:
@@ -105,6 +112,23 @@ def _simulated(args: argparse.Namespace) -> None:
     for design in simulated.DESIGNS:
         _print_design(design, [score for score in scores if score.design == design])
     print(printable(f"wrote {args.out}/simulated.csv and figures/simulated.png"))
+
+
+def _growth(args: argparse.Namespace) -> None:
+    if args.files:
+        raise UserError("--growth takes no files; leave one of them out")
+    refuse(args, ["published", "pool", "families", "cut", "rivals", *COLUMNS], "beside `growth`")
+    from scalax.laws import growth
+    from scalax.report import console, law_files
+
+    with console.LateBar("timing", 2 * len(growth.COUNTS) + len(growth.ROWS)) as bar:
+        timings = growth.growth(progress=bar.update)
+    law_files.write_growth(args.out, timings)
+    console.print_table("seconds, compiled before", ["what", "curves", "rows", "wall", "CPU"], timings)
+    for what, by in (("five laws", "curves"), ("forecast", "curves"), ("m2", "rows")):
+        own = [timing for timing in timings if timing.what == what]
+        print(f"{what}: wall time as {by}^{growth.power(own, by):.2f} between the two largest")
+    print(printable(f"wrote {args.out}/growth.csv and figures/growth.png"))
 
 
 def _print_design(design: str, scores: "list[Score]") -> None:

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from scalax.files import replacing
 from scalax.laws import FAMILIES, Curve, Fit, Forecast
 from scalax.laws.coverage import ALL, Score
+from scalax.laws.growth import Timing
 from scalax.report.figure_text import as_written
 
 # Okabe and Ito's colours, told apart by the colour-blind too. A law that declares one has it in every figure.
@@ -152,6 +153,28 @@ def draw_simulated(scores: Sequence[Score], path: Path) -> None:
     for part, name in zip(axes[:, 0], names, strict=True):
         part.set_ylabel(name)
     axes[0, 0].legend(fontsize=6)
+    _save(figure, path)
+
+
+def draw_growth(timings: Sequence[Timing], path: Path) -> None:
+    """Wall time by curves and by rows, on log axes, beside lines of slope one.
+
+    - timings: of laws.growth.
+    - path: of the PNG file.
+    """
+    figure, both = plt.subplots(1, 2, figsize=(8, 3.6), sharey=True)
+    for axes, by, names in zip(both, ("curves", "rows"), (("five laws", "forecast"), ("m2",)), strict=True):
+        for name, colour in zip(names, COLOURS, strict=False):
+            own = [timing for timing in timings if timing.what == name]
+            size, wall = np.array([(getattr(t, by), t.wall_s) for t in own]).T
+            axes.plot(size, wall, marker=".", color=colour, label=name)
+            axes.plot(size, wall[-1] * size / size[-1], color=colour, ls=":", lw=0.9)
+        axes.set(xscale="log", yscale="log", xlabel=by)
+        axes.grid(alpha=0.2, which="both")
+        axes.legend(fontsize=8)
+    both[0].set_ylabel("seconds (dotted: in proportion)")
+    both[0].set_title("curves of 30 rows", fontsize=9)
+    both[1].set_title("one curve", fontsize=9)
     _save(figure, path)
 
 

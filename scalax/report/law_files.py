@@ -11,6 +11,7 @@ from scalax.laws.ablation import GroupScores, LawScores
 from scalax.laws.benchmark import METHODS, Bench
 from scalax.laws.coverage import Score
 from scalax.laws.curves import PLAIN
+from scalax.laws.growth import Timing
 from scalax.names import file_name, file_names
 from scalax.records import dumps, write_atomically
 from scalax.report import law_figures, law_panels
@@ -175,6 +176,12 @@ def write_ablation(out: Path, scores: Sequence[LawScores], groups: Sequence[Grou
     ratios = [{name: ratio._asdict() for name, ratio in each.over_last.items()} for each in groups]
     data = [{**g._asdict(), "over_last": own} for g, own in zip(groups, ratios, strict=True)]
     write_json(out / "laws.json", data)
+
+
+def write_growth(out: Path, timings: Sequence[Timing]) -> None:
+    """growth.csv and a figure."""
+    write_csv(out / "growth.csv", [timing._asdict() for timing in timings])
+    law_figures.draw_growth(timings, out / "figures" / "growth.png")
 
 
 def write_simulated(out: Path, scores: Sequence[Score]) -> None:
