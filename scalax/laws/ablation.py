@@ -8,10 +8,9 @@ import numpy as np
 from scalax.errors import UserError
 from scalax.laws.curves import Curve
 from scalax.laws.fitting import fit
+from scalax.laws.resampled import ends, resampled
 
 LEAST = 5  # curves that an interval needs
-RESAMPLES = 2000
-LEVEL = 0.9
 
 
 class LawScores(NamedTuple):
@@ -109,6 +108,4 @@ def _summary(group: tuple[str, ...], scores: Sequence[LawScores], seed: int) -> 
 def _ratio(logs: np.ndarray, seed: int) -> Ratio:
     if len(logs) < LEAST or not np.isfinite(logs).all():
         return Ratio(np.nan, np.nan, np.nan)
-    drawn = np.random.default_rng(seed).integers(0, len(logs), (RESAMPLES, len(logs)))
-    low, high = np.quantile(logs[drawn].mean(1), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Ratio(*(float(np.exp(each)) for each in (logs.mean(), low, high)))
+    return Ratio(*(float(np.exp(each)) for each in (logs.mean(), *ends(resampled(logs, seed).mean(1)))))

@@ -57,7 +57,7 @@ def bench(
     forecasts = forecast(curves, progress=progress, pool=pool)
     rows = []
     for curve, laws, auto in zip(curves, fits, forecasts, strict=True):
-        held = ~curve.fit & (curve.x > 0) & (curve.y > 0) & np.isfinite(curve.x) & np.isfinite(curve.y)
+        held = ~curve.fit & curve.usable
         x, y = curve.x[held], curve.y[held]
         domain, task, model = ([*curve.name.split("/", 2), "", ""])[:3]
         row = {"Domain": domain, "Task": task, "Model": model}

@@ -82,6 +82,12 @@ class Curve:
             shapes = f"{self.x.shape}, {self.y.shape}, {self.fit.shape}"
             raise UserError(f"curve {name!r}: x, y and fit must have one row each a point, got {shapes}")
 
+    @property
+    def usable(self) -> np.ndarray:
+        """[n] bool: rows whose x and y have logs."""
+        positive = np.isfinite(self.x) & (self.x > 0)
+        return (positive if self.x.ndim == 1 else positive.all(1)) & np.isfinite(self.y) & (self.y > 0)
+
     def __repr__(self) -> str:
         held = int((~self.fit).sum())
         return f"Curve({self.name!r}, {self.fit.sum()} to fit, {held} held out)"
@@ -117,7 +123,7 @@ def clean(curve: Curve) -> tuple[Points, list[str]]:
     notes = list(curve.notes)
     x, y = curve.x[curve.fit], curve.y[curve.fit]
     flat = x.reshape(len(x), x.shape[1] if x.ndim == 2 else 1)
-    usable = np.isfinite(y) & (y > 0) & np.all(np.isfinite(flat) & (flat > 0), 1)
+    usable = curve.usable[curve.fit]
     if not usable.all():
         notes.append(f"{(~usable).sum()} rows with a non-positive or non-finite value left out")
         flat, y = flat[usable], y[usable]

@@ -7,10 +7,10 @@ import numpy as np
 from scipy.special import stdtrit
 
 from scalax.laws.curves import Curve
+from scalax.laws.resampled import ends, resampled
 
 LEVEL = 0.8  # of intervals
 LEAST = 3  # rows that a slope needs
-RESAMPLES = 2000  # of curves, for the interval of a median
 
 
 class Slope(NamedTuple):
@@ -70,7 +70,7 @@ def excess_risk(curve: Curve, law: str, limit: float) -> Excess:
     Rows close to the limit count little in slopes: a relative error of y is y / (y - limit) times as large in
     its excess.
     """
-    usable = (curve.x > 0) & (curve.y > 0) & np.isfinite(curve.x) & np.isfinite(curve.y)
+    usable = curve.usable
     above = usable & (curve.y > limit)
     x, y, fit = curve.x[above], curve.y[above], curve.fit[above]
     log_x, log_excess, weights = np.log(x), np.log(y - limit), ((y - limit) / y) ** 2
@@ -91,9 +91,8 @@ def steadiness(found: Sequence[Excess], seed: int = 0) -> list[Steadiness]:
         pairs = [(each.held_out.value, each.slope.value) for each in found if each.law == law]
         ratios = np.array([held / own for held, own in pairs if np.isfinite(held) and np.isfinite(own)])
         if len(ratios):
-            drawn = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
-            low, high = np.quantile(np.median(ratios[drawn], 1), [0.05, 0.95])
-            made.append(Steadiness(law, len(ratios), (float(np.median(ratios)), float(low), float(high))))
+            interval = ends(np.median(resampled(ratios, seed), 1))
+            made.append(Steadiness(law, len(ratios), (float(np.median(ratios)), *interval)))
     return made
 
 
@@ -106,5 +105,5 @@ def _slope(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray) -> Slope:
     off = log_y - center - value * (log_x - middle)
     free = len(log_x) - 2
     reach = stdtrit(free, 0.5 + LEVEL / 2) * np.sqrt(weights @ off**2 / free / spread)
-    ends = float(value - reach), float(value + reach)
-    return Slope(float(value), *ends, float(center - value * middle), len(log_x))
+    interval = float(value - reach), float(value + reach)
+    return Slope(float(value), *interval, float(center - value * middle), len(log_x))

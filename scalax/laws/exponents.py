@@ -10,10 +10,10 @@ from scalax.errors import UserError
 from scalax.laws.curves import Curve
 from scalax.laws.fitting import fit
 from scalax.laws.registry import lookup
+from scalax.laws.resampled import ends, resampled
 
 LEVEL = 0.8  # of intervals
 FAMILIES = ("m2", "m4")
-RESAMPLES = 2000  # of curves, for the interval of a share or a median
 
 
 class Exponent(NamedTuple):
@@ -69,8 +69,8 @@ def exponents(
             c = abs(own.params["c"])
             spread = float(np.exp(ndtri(0.5 + LEVEL / 2) * own.stderr["c"] / c)) if c > 0 else np.nan
             trusted = own.converged and not own.flags
-            ends = c / spread, c * spread
-            found.append(Exponent(curve.name, curve.key, name, c, *ends, own.asymptote, trusted))
+            interval = c / spread, c * spread
+            found.append(Exponent(curve.name, curve.key, name, c, *interval, own.asymptote, trusted))
     return found
 
 
@@ -84,12 +84,7 @@ def contrast(found: Sequence[Exponent], first: str, second: str, seed: int = 0) 
     by = {(each.curve, each.law): each.c for each in found}
     both = [curve for curve, law in by if law == first and (curve, second) in by]
     logs = np.log([by[curve, first] / by[curve, second] for curve in both])
-    drawn = np.random.default_rng(seed).integers(0, len(logs), (RESAMPLES, len(logs)))
-    medians, shares = np.exp(np.median(logs[drawn], 1)), (logs[drawn] > 0).mean(1)
-
-    def ends(values: np.ndarray, middle: float) -> tuple[float, float, float]:
-        low, high = np.quantile(values, [0.05, 0.95])
-        return float(middle), float(low), float(high)
-
-    ratio = ends(medians, np.exp(np.median(logs)))
-    return Contrast(first, second, len(logs), ratio, ends(shares, (logs > 0).mean()))
+    drawn = resampled(logs, seed)
+    ratio = float(np.exp(np.median(logs))), *ends(np.exp(np.median(drawn, 1)))
+    share = float((logs > 0).mean()), *ends((drawn > 0).mean(1))
+    return Contrast(first, second, len(logs), ratio, share)

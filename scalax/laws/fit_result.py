@@ -154,10 +154,7 @@ def with_errors(fits: Sequence[Fit], curves: Sequence[Curve], notes: Sequence[Se
     - curves: whose rows each is compared with.
     - notes: about the rows of each.
     """
-    usable = []
-    for curve in curves:
-        positive = np.isfinite(curve.x) & (curve.x > 0)
-        usable.append(np.isfinite(curve.y) & (curve.y > 0) & np.all(np.atleast_2d(positive.T), 0))
+    usable = [curve.usable for curve in curves]
     log_x = [np.log(curve.x[rows]) for curve, rows in zip(curves, usable, strict=True)]
     predicted = evaluate_each([fit.family_spec for fit in fits], [fit.p for fit in fits], log_x)
     made = []

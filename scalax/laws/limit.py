@@ -1,7 +1,6 @@
 """From how large an x on a law foretells the rest of a curve ('Broken Neural Scaling Laws', section 6)."""
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -70,8 +69,9 @@ class Limit:
 
     @property
     def breaks(self) -> tuple[float, ...]:
-        """x of the breaks of BNSL, in the fit of all rows; of other laws none."""
-        return tuple(value for name, value in self.fit.params.items() if re.fullmatch(r"d\d+", name))
+        """x of the breaks of a broken law in the fit of all rows, in rising order; of other laws none."""
+        taken_apart = self.fit.family_spec.segments
+        return tuple(np.exp(taken_apart(self.fit.p).log_d).tolist()) if taken_apart else ()
 
     def to_json(self) -> dict[str, Any]:
         """All of it, `fit` as `Fit.to_json` has it."""
@@ -100,7 +100,7 @@ def least_rows(family: str | Family) -> int:
 
 def different_x(curve: Curve) -> int:
     """Of its usable rows, whether to fit or held out."""
-    return len(np.unique(curve.x[_usable(curve)]))
+    return len(np.unique(curve.x[curve.usable]))
 
 
 def limits(
@@ -164,14 +164,9 @@ def _whole(curve: Curve, least: int) -> Curve:
             f"curve {curve.name!r}: has {count} different x, and its limit needs {least}; take a law of fewer"
             " parameters, or leave the curve out"
         )
-    usable = _usable(curve)
-    x, y = curve.x[usable], curve.y[usable]
+    x, y = curve.x[curve.usable], curve.y[curve.usable]
     order = np.argsort(x, kind="stable")
     return Curve(x[order], y[order], curve.name)
-
-
-def _usable(curve: Curve) -> np.ndarray:
-    return np.isfinite(curve.y) & (curve.y > 0) & np.isfinite(curve.x) & (curve.x > 0)
 
 
 def _parts(whole: Curve, least: int, cuts: int) -> list[Curve]:

@@ -48,7 +48,7 @@ def profile(curve: Curve, count: int = COUNT) -> Profile:
 
     Raises UserError where no row is held out.
     """
-    held = ~curve.fit & np.isfinite(curve.y) & (curve.y > 0) & (curve.x > 0)
+    held = ~curve.fit & curve.usable
     if not held.any():
         raise UserError(f"curve {curve.name!r}: has no rows held out; name their column in `split`")
     points, _ = clean(curve)

@@ -130,7 +130,7 @@ def choose_all(
 
 
 def _rows(curve: Curve) -> _Rows:
-    usable = curve.fit & np.isfinite(curve.y) & (curve.y > 0) & np.isfinite(curve.x) & (curve.x > 0)
+    usable = curve.fit & curve.usable
     order = np.argsort(curve.x[usable], kind="stable")
     x, y = curve.x[usable][order], curve.y[usable][order]
     if len(x) < LEAST:
