@@ -35,10 +35,7 @@ def runs_of(config: Any, out: Any) -> int | None:
     try:
         kept = records.read_json(epath.Path(out) / MARK, "")
         return kept["runs"] if kept is not None and kept == _mark(config, out) else None
-    except (
-        OSError,
-        UserError,
-    ):  # damaged: who does the study says so
+    except (OSError, UserError):  # damaged: whoever does the study says so
         return None
 
 
