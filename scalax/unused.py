@@ -28,7 +28,7 @@ def of_run(run: RunConfig) -> Unused:
         found["data.validation_share"] = f"beside data.validation_split {data.validation_split!r}"
     if not any(getattr(data, name) for name in OF_DRAWS):
         found["data.class_seed"] = f"without {' or '.join(f'data.{name}' for name in OF_DRAWS)}"
-    if optim.schedule != "rsqrt":
+    if optim.schedule not in ("wsd", "rsqrt"):
         found["optim.cooldown_share"] = f"to optim.schedule {optim.schedule}"
     if not evaluation.shots:
         names = ("draws", "ridge", "probe_name", "probe_dir", "probe_validation_split")

@@ -19,6 +19,13 @@ GROUP = re.compile(r"\.group-[0-9a-f]{12}")  # directory of a group; no name may
 REMEDY = "restore the file, or move {directory} away and make the run again"
 
 
+class Trunk(NamedTuple):
+    """What a run branched off: the other run's name, and the updates that were taken over from it."""
+
+    run: str
+    step: int
+
+
 @dataclasses.dataclass(frozen=True)
 class RunInfo:
     """What run.json holds.
@@ -30,6 +37,7 @@ class RunInfo:
     - device, versions: what the numbers depend on besides.
     - group: directory of the checkpoints of a run that trains with others; member: its number among them.
     - timing: seconds of compilation, changes of shape and idle devices, once it is finished.
+    - trunk: what the run branched off; its own records begin there.
     """
 
     config: dict[str, Any]
@@ -45,6 +53,7 @@ class RunInfo:
     group: str | None = None
     member: int | None = None
     timing: dict[str, float] | None = None
+    trunk: Trunk | None = None
     version: int = 1
 
     def to_json(self) -> dict:

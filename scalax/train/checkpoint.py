@@ -1,4 +1,5 @@
-"""The last two states of a run, or of a group of runs, and how far it was, saved in the background."""
+"""The last two states of a run, or of a group of runs, and how far it was, saved in the background; and those
+that other runs branch off."""
 
 import asyncio
 import functools
@@ -21,24 +22,26 @@ from scalax.train.complete import LostRecords
 from scalax.train.state import TrainState
 
 KEPT = 2
-DUE = "due"  # beside what a run says of its progress
+DUE, FOR_GOOD = "due", "for_good"  # beside what a run says of its progress
 METADATA = "_CHECKPOINT_METADATA"  # Orbax's file of what was saved beside the state
 _REPORT = asyncio.BaseEventLoop.call_soon_threadsafe.__code__
 
 
 class Kept:
-    """Which checkpoints stay: the last KEPT, and the last that was due.
+    """Which checkpoints stay: the last KEPT, the last that was due, and those that are kept for good.
 
-    extra: steps of those that were not due, but made because the process was asked to end.
+    - extra: steps of those that were not due, but made because the process was asked to end.
+    - for_good: steps of those that always stay.
     """
 
     def __init__(self):
         self.extra: set[int] = set()
+        self.for_good: set[int] = set()
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         steps = [checkpoint.step for checkpoint in checkpoints]
         due = [step for step in steps if step not in self.extra]
-        kept = {*steps[-KEPT:], *due[-1:]}
+        kept = {*steps[-KEPT:], *due[-1:], *self.for_good}
         return [step in kept for step in steps]
 
 
@@ -62,23 +65,31 @@ class Checkpoints:
             )
         for checkpoint in self._checkpointer.checkpoints:
             with suppress(Exception):  # a damaged one is passed over when it is to be restored
-                if self._progress(checkpoint.step).get(DUE) is False:
+                progress = self._progress(checkpoint.step)
+                if progress.get(DUE) is False:
                     self._kept.extra.add(checkpoint.step)
+                if progress.get(FOR_GOOD) is True:
+                    self._kept.for_good.add(checkpoint.step)
 
-    def save(self, step: int, state: TrainState, progress: dict, due: bool = True) -> None:
+    def save(
+        self, step: int, state: TrainState, progress: dict, due: bool = True, for_good: bool = False
+    ) -> None:
         """Start a save and return; the one before is waited for.
 
         - step: updates made so far.
         - state: after these.
         - progress: JSON, kept with the state.
         - due: whether it is made at this step in every case, and not only because the process is to end.
+        - for_good: whether it stays when newer ones are made.
         """
         (self._kept.extra.discard if due else self._kept.extra.add)(step)
+        (self._kept.for_good.add if for_good else self._kept.for_good.discard)(step)
+        progress = {**progress, DUE: due, **({FOR_GOOD: True} if for_good else {})}
         if jax.default_backend() == "cpu":
             state = jax.tree.map(jnp.copy, state)  # the next step writes into the donated buffers
         with self._errors("save a checkpoint in"):
             self._checkpointer.save_checkpointables_async(
-                step, {"state": state}, force=True, overwrite=True, custom_metadata={**progress, DUE: due}
+                step, {"state": state}, force=True, overwrite=True, custom_metadata=progress
             )
 
     def restore(
@@ -191,6 +202,28 @@ def read_as_saved(directory: Any) -> dict[str, Any] | None:
     saved: Any = ocp.checkpointables_metadata(newest).metadata["state"]
     wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), saved)
     return ocp.load_checkpointables(newest, {"state": wanted})["state"]
+
+
+def read_step(
+    directory: Any, step: int, abstract: Callable[[int | None], TrainState]
+) -> tuple[TrainState, dict, int | None]:
+    """(state, progress, members) of the checkpoint of a step; members is None of a run alone.
+
+    - directory: of the checkpoints. Nothing there is written or removed.
+    - step: updates made when it was saved.
+    - abstract: from the number of members to the state as jax.ShapeDtypeStruct with shardings.
+
+    Raises UserError where it cannot be read.
+    """
+    path = _absolute(directory) / str(step)
+    try:
+        saved: Any = ocp.checkpointables_metadata(path)
+        lead = saved.metadata["state"]["step"].shape
+        members = lead[0] if lead else None
+        loaded = ocp.load_checkpointables(path, {"state": abstract(members)})
+    except Exception as e:  # a damaged file can fail in any layer of the reader
+        raise UserError(f"checkpoint {path} cannot be read ({_line(e)})") from e
+    return loaded["state"], cast(dict, saved.custom_metadata), members
 
 
 @functools.cache

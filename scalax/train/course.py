@@ -1,7 +1,7 @@
 """Which way a run goes: its schedule in steps, and how it plans anew as it goes, if it does."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from scalax import data, records
@@ -37,11 +37,21 @@ class Course:
     - experiment: that the run is of.
     - schedule: that it begins with.
     - replan: asked after each evaluation, where the run plans as it goes.
+    - begins: updates that were taken over from another run (Timeline.begins).
+    - keep: FLOPs at which checkpoints stay for good.
     """
 
-    def __init__(self, experiment: Experiment, schedule: Schedule, replan: Replan | None):
+    def __init__(
+        self,
+        experiment: Experiment,
+        schedule: Schedule,
+        replan: Replan | None = None,
+        begins: int = 0,
+        keep: Sequence[float] = (),
+    ):
         self._experiment, self._first, self._replan = experiment, schedule, replan
-        self.schedule, self.timeline = schedule, check(experiment, schedule)
+        self._begins, self._keep = begins, keep
+        self._follow(schedule)
 
     @property
     def budget_flops(self) -> float:
@@ -82,5 +92,7 @@ class Course:
         return sum(each < step for each in self.timeline.evals), step == self.timeline.steps
 
     def _follow(self, schedule: Schedule) -> bool:
-        self.schedule, self.timeline = schedule, check(self._experiment, schedule)
+        self.schedule = schedule
+        self.timeline = check(self._experiment, schedule)._replace(begins=self._begins)
+        self.kept_steps = frozenset(map(self.timeline.last_before, self._keep))
         return True

@@ -15,6 +15,7 @@ from scalax.records import METRICS_FILE, Found, Run
 from scalax.records.record import AGAIN
 from scalax.schedule import Schedule
 from scalax.train import loop, rundir
+from scalax.train.branch import begins
 from scalax.train.complete import check_records, followed
 from scalax.train.course import Replan, check
 from scalax.train.experiment import Experiment
@@ -30,6 +31,9 @@ class RunSpec(NamedTuple):
     """A run to make.
 
     - name: of its directory. optim: None takes the experiment's. replan: for a run that plans as it goes.
+    - keep: FLOPs; of each, the state that a run which cools down from there begins with stays for good.
+    - trunk: directory of a finished run, from which this one, whose schedule has a cooldown, is the same until
+      that begins: it takes over the state from there. Where none was kept, it trains from the start.
     """
 
     name: str
@@ -37,6 +41,8 @@ class RunSpec(NamedTuple):
     seed: int
     optim: OptimConfig | None = None
     replan: Replan | None = None
+    keep: tuple[float, ...] = ()
+    trunk: str | None = None
 
 
 class GroupJob(NamedTuple):
@@ -45,6 +51,7 @@ class GroupJob(NamedTuple):
     schedule: Schedule
     members: tuple[Member, ...]
     replan: Replan | None = None
+    keep: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
@@ -80,13 +87,16 @@ def execute(
     - lenient: leave out runs that diverged, rather than raise. What failed for another reason (a disk, a
       file) is no result, and raises all the same.
 
-    Runs of one schedule train as a population where that is faster (population.pays). Raises jobs.Failed,
+    Runs of one schedule train as a population where that is faster (population.pays), if they all begin
+    where they branch off another run, or all at the start. Raises jobs.Failed,
     when all others are done, where some failed, and UserError where a run's files are damaged.
     """
-    by_schedule: dict[Schedule, list[RunSpec]] = {}
+    schedules = dict.fromkeys(spec.schedule for spec in specs)
+    timelines = {schedule: check(experiment, schedule) for schedule in schedules}
+    members = {spec.name: _member(experiment, spec, directory, timelines[spec.schedule]) for spec in specs}
+    alike: dict[tuple[Schedule, int], list[RunSpec]] = {}
     for spec in specs:
-        by_schedule.setdefault(spec.schedule, []).append(spec)
-    timelines = {schedule: check(experiment, schedule) for schedule in by_schedule}
+        alike.setdefault((spec.schedule, members[spec.name].begins), []).append(spec)
 
     def finished(spec: RunSpec) -> bool:
         return records.is_finished(epath.Path(directory) / spec.name)
@@ -98,8 +108,13 @@ def execute(
     early = [spec for spec in specs if finished(spec)] if jax.process_count() == 1 else []
     runs = {spec.name: found(spec) for spec in early}  # a damaged one is found before anything is trained
     todo = [
-        GroupJob(schedule, tuple(_member(spec, directory) for spec in group), group[0].replan)
-        for schedule, together in by_schedule.items()
+        GroupJob(
+            schedule,
+            tuple(members[spec.name] for spec in group),
+            group[0].replan,
+            tuple(sorted({flops for spec in group for flops in spec.keep})),
+        )
+        for (schedule, _), together in alike.items()
         for group in _groups(experiment, together, directory, runs)
     ]
 
@@ -107,12 +122,19 @@ def execute(
         return experiment.evaluator
 
     def work(job: GroupJob, claim: Claim | None = None) -> None:
-        loop.run(experiment, job.schedule, job.members, evaluator, hooks, claim, job.replan)
+        loop.run(experiment, job.schedule, job.members, evaluator, hooks, claim, job.replan, job.keep)
 
     left = [job for job in todo if not (job.names() <= runs.keys() or job.finished())]
     if left:
         evaluator()  # what cannot be evaluated is found before anything is trained
-    missing = sum(len(job.members) * job.schedule.budget_flops for job in left)
+    missing = sum(
+        job.schedule.budget_flops - float(timelines[job.schedule].flops(member.begins))
+        for job in left
+        for member in job.members
+    )
+    whole = sum(spec.trunk is not None and not members[spec.name].begins for spec in specs)
+    if left and whole:
+        say(f"{whole} runs train from the start: the runs that they branch off kept no state there")
     for hook in hooks:
         hook.expect(missing)
     try:
@@ -137,7 +159,8 @@ def read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeli
 
     Raises UserError where the directory belongs to another run, or is damaged.
     """
-    member, timeline = _member(spec, directory), timeline or check(experiment, spec.schedule)
+    timeline = timeline or check(experiment, spec.schedule)
+    member = _member(experiment, spec, directory, timeline)
     rundir.optimizers(experiment.config, [member])
     described = rundir.describe(experiment, spec.schedule, member, timeline, bool(spec.replan))
     run = records.read_run(member.path, rundir.open_directory(member.path, described))
@@ -145,6 +168,7 @@ def read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeli
         path = member.path / METRICS_FILE
         if spec.replan:
             timeline = check(experiment, followed(spec.schedule, run.records))
+        timeline = timeline._replace(begins=member.begins)
         try:
             check_records(path, Found(run.records, None, False), timeline, timeline.steps)
         except UserError as e:
@@ -164,8 +188,14 @@ def _side_by_side(todo: Sequence[GroupJob], work: Callable[[GroupJob], None]) ->
         raise Failed(failed, len(todo))
 
 
-def _member(spec: RunSpec, directory: Any) -> Member:
-    return Member(epath.Path(directory) / spec.name, spec.seed, spec.optim)
+def _member(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeline) -> Member:
+    path = epath.Path(directory) / spec.name
+    member = Member(path, spec.seed, spec.optim)
+    if spec.trunk is None:
+        return member
+    optim, budget_flops = spec.optim or experiment.config.optim, spec.schedule.budget_flops
+    step = begins(path, spec.trunk, optim, budget_flops, timeline)
+    return member._replace(trunk=epath.Path(spec.trunk), begins=step) if step else member
 
 
 def _groups(

@@ -34,12 +34,15 @@ _FILE = StateFile(
 class Member(NamedTuple):
     """One run of a group that trains together: its directory, seed, and optimiser (None: the experiment's).
 
-    The optimisers of a group may differ in lr, lr_head, weight_decay and weight_decay_head.
+    The optimisers of a group may differ in lr, lr_head, weight_decay and weight_decay_head. trunk: directory
+    of the run that it branches off after `begins` updates, the same for the group (train.branch).
     """
 
     directory: str | epath.Path
     seed: int
     optim: OptimConfig | None = None
+    trunk: epath.Path | None = None
+    begins: int = 0
 
     @property
     def path(self) -> epath.Path:

@@ -22,6 +22,7 @@ from scalax.names import printable
 from scalax.records import METRICS_FILE
 from scalax.schedule import Schedule
 from scalax.train import distributed, preempt, rundir
+from scalax.train.branch import take_over
 from scalax.train.checkpoint import Checkpoints
 from scalax.train.clock import Clock
 from scalax.train.course import Course, Replan
@@ -52,6 +53,7 @@ def run(
     hooks: Sequence[Hook] = (),
     group_claim: Claim | None = None,
     replan: Replan | None = None,
+    keep: Sequence[float] = (),
 ) -> None:
     """Train each member by `schedule` in its directory, from the last checkpoint if there is one.
 
@@ -63,6 +65,7 @@ def run(
     - group_claim: a claim that the caller already has on the group's directory.
     - replan: asked after each evaluation of a single run, from its records and schedule to the schedule to go
       on with, which may differ from there on.
+    - keep: FLOPs; the last checkpoint before each stays for good, for runs that branch off there.
 
     Raises UserError where a directory belongs to another config, the budget buys no step, or a member's loss
     is no longer finite (the others end first; its records and last good checkpoint stay), and
@@ -70,7 +73,8 @@ def run(
     """
     if replan and len(members) > 1:
         raise ValueError("runs that plan as they go train alone")
-    course = Course(experiment, schedule, replan)
+    (begins,) = {member.begins for member in members}  # of a group, all branch off at one step
+    course = Course(experiment, schedule, replan, begins, keep)
     optims = rundir.optimizers(experiment.config, members)
     todo = []
     for member, optim in zip(members, optims, strict=True):
@@ -192,7 +196,7 @@ class Loop:
                         rates = self._rates(span)  # they know the timeline
                 if step == span.last and after:
                     state = self._change(step, state, span, after)
-                due = due or step == span.last  # of the span as it is by now
+                due = due or self._saves(step, span)  # of the span as it is by now
                 if due or asked:
                     self._save(step, after if step == span.last and after else span, state, due)
                 if asked:
@@ -227,18 +231,22 @@ class Loop:
         return new
 
     def _restore(self, back: bool) -> tuple[int, TrainState]:
-        """(updates made, state) of the last checkpoint (`back`: that was due), or of the start."""
+        """(updates made, state) of the last checkpoint (`back`: that was due), or of where the run begins."""
         self.checkpoints.wait()
         found = self.checkpoints.restore(self._abstract_state, due=back)
         if found:
             step, state, progress = found
             saved = read_saved(progress, self.group.size)
         else:
-            step, saved = 0, Saved({})
             self.course.restart()
-            first = self.course.timeline.spans[0]
+            step = self.course.timeline.begins
+            first, _ = self.course.timeline.around(step)
             self.feed = self._feed(first)
-            state = self.experiment.first_state(first.shape, self.group.seed)
+            if step:
+                state, saved = take_over(self.experiment, self.group.members, first.shape)
+            else:
+                state = self.experiment.first_state(first.shape, self.group.seed)
+                saved = Saved({})
         self.health.restore(saved)
         self.clock.restore(saved)
         self.rate_factor = min(self.rate_factor, saved.rate_factor)
@@ -273,10 +281,12 @@ class Loop:
             wall_s=self.clock.wall_s,
             timing=self.clock.timing,
         )
-        self.checkpoints.save(step, state, self.health.saved(saved).to_json(), due)
+        progress = self.health.saved(saved).to_json()
+        self.checkpoints.save(step, state, progress, due, step in self.course.kept_steps)
 
     def _saves(self, step: int, span: Span) -> bool:
-        return step % self.experiment.config.checkpoint_steps == 0 or step == span.last
+        every = self.experiment.config.checkpoint_steps
+        return step % every == 0 or step == span.last or step in self.course.kept_steps
 
     def _programs(self, span: Span) -> dict[Work, Callable]:
         axis, skips = self.group.axis, self.health.skips
@@ -294,8 +304,9 @@ class Loop:
         return SpanRates(config, course.timeline, span, group.optims, population, course.budget_flops)
 
     def _feed(self, span: Span):
-        """Of the span's batches: they go on where those before it ended."""
-        first = int(self.course.timeline.examples[span.first])
+        """Of the span's batches: they go on where those before it, or of the run's trunk, ended."""
+        timeline = self.course.timeline
+        first = int(timeline.examples[max(span.first, timeline.begins)])
         return self.batches.feed(self.group.seed, span.batch_size, first)
 
     def _record(self, step: int, span: Span, state: TrainState) -> None:

@@ -37,6 +37,15 @@ def learning_rate(config: OptimConfig, step: int, progress: float, since_change:
             return rate * math.sqrt(warmup / max(warmup, step + 1)) * cooldown
 
 
+def cooldown_begins(config: OptimConfig, budget_flops: float) -> float:
+    """FLOPs until which the cooldown of wsd and rsqrt leaves the learning rate as it is.
+
+    - config: of the optimiser.
+    - budget_flops: at which the rate is zero.
+    """
+    return budget_flops * (1 - config.cooldown_share)
+
+
 def settling_rate(rates: Sequence[float], starts: Sequence[float], flops: float, settle: float) -> float:
     """The learning rate of a run whose stages have rates of their own.
 

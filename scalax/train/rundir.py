@@ -16,7 +16,7 @@ from scalax import records
 from scalax.config import OptimConfig, RunConfig
 from scalax.distribution import VERSION as RELEASE
 from scalax.errors import UserError
-from scalax.records import RunInfo
+from scalax.records import RunInfo, Trunk
 from scalax.records.run import VERSION
 from scalax.schedule import Schedule
 from scalax.settings import differences, run_settings, upgraded
@@ -65,6 +65,7 @@ def describe(
         costs={_name(work, config): experiment.cost(*work).to_json() for work in timeline.costs},
         device=device(),
         versions=versions(),
+        trunk=Trunk(member.trunk.name, member.begins) if member.trunk else None,
         version=VERSION,
     )
 

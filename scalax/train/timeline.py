@@ -51,13 +51,15 @@ class Span(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """spent: FLOPs [steps + 1, 2] after so many updates, by both counts. examples: those seen [steps + 1]."""
+    """spent: FLOPs [steps + 1, 2] after so many updates, by both counts. examples: those seen [steps + 1].
+    begins: updates that a run which branched off another took over from it."""
 
     spans: tuple[Span, ...]
     costs: dict[Work, StepCost]
     evals: frozenset[int]
     spent: np.ndarray
     examples: np.ndarray
+    begins: int = 0
 
     @property
     def steps(self) -> int:
@@ -67,15 +69,19 @@ class Timeline(NamedTuple):
         """Training FLOPs spent after `step` updates (a number or an array of them)."""
         return self.spent[step, int(matmul)]
 
+    def last_before(self, flops: float) -> int:
+        """Updates made when `flops` were spent: the last number of them that takes no more."""
+        return int(np.searchsorted(self.spent[:, 0], flops, side="right")) - 1
+
     def due(self, until: int) -> list[tuple[int, Shape]]:
         """(step, shape) of each record that a run has after `until` updates, in order: of its evaluations,
-        and of what a change of shape does."""
+        and of what a change of shape does. Those until `begins` are another run's."""
         found = []
         for span, after in itertools.zip_longest(self.spans, self.spans[1:]):
             found += [(step, span.shape) for step in sorted(self.evals) if span.first < step <= span.last]
             if after is not None and after.shape != span.shape:
                 found.append((span.last, after.shape))
-        return [(step, shape) for step, shape in found if step <= until]
+        return [(step, shape) for step, shape in found if self.begins < step <= until]
 
     def around(self, step: int) -> tuple[Span, Span | None]:
         """The span that the state after `step` updates is for (at a change, the new one), and the next."""
