@@ -229,10 +229,13 @@ def check_used(config: Any, study: Any, given: list[str]) -> None:
     from scalax import unused
 
     run = getattr(config, RUN, None)
-    found: Mapping[str, str] = {**(unused.of_run(run) if run is not None else {}), **study.unused(config)}
+    found: Mapping[str, str | None] = {
+        **(unused.of_run(run) if run is not None else {}),
+        **study.unused(config),
+    }
     for key in given:
         for name, why in found.items():
-            if key == name or key.startswith(f"{name}."):
+            if why is not None and (key == name or key.startswith(f"{name}.")):
                 refuse([key], why)
 
 

@@ -9,14 +9,12 @@ import pytest
 
 from scalax import records, train
 from scalax.config import OptimConfig
-from scalax.errors import UserError
-from scalax.schedule import Schedule, Stage
+from scalax.schedule import Schedule
 from scalax.train import RunSpec, execute
 from scalax.train.branch import cooled
 from scalax.train.checkpoint import read_as_saved
 from scalax.train.rates import cooldown_begins
-from tests.rejects import check_line, rejects
-from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, two_stages, with_config
+from tests.toy import CONFIG, toy_experiment, two_stages
 
 SHARES = (0.4, 0.8, 1.0)
 

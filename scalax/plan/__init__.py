@@ -8,6 +8,7 @@ from scalax.plan.compare import (
     flops_to_reach,
     mean_so_far,
     target_values,
+    targets_from,
     trajectory_of,
 )
 from scalax.plan.effects import Effect, Effects, ErrorLaw, grows, no_effect
@@ -86,6 +87,7 @@ __all__ = [
     "spread",
     "steepest_descent",
     "target_values",
+    "targets_from",
     "trajectory_of",
     "truncated",
     "values_at",

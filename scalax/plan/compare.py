@@ -76,6 +76,15 @@ def target_values(seeds: Sequence[Mapping[Any, Trajectory]], count: int, first_s
         return float(np.min(values[flops <= max(first_share * flops[-1], flops[0])]))
 
     start = min(early(*run) for runs in seeds for run in runs.values())
+    return targets_from(start, seeds, count)
+
+
+def targets_from(start: float, seeds: Sequence[Mapping[Any, Trajectory]], count: int) -> np.ndarray:
+    """The same, from `start` on.
+
+    - start: the value that the targets begin below.
+    - seeds, count: as of `target_values`.
+    """
     end = max(min(float(np.min(values)) for _, values in runs.values()) for runs in seeds)
     if start <= end:
         return np.array([end])

@@ -94,6 +94,17 @@ def ladder_run(
     return f"{file_name(ladder)}_{method}{replanned}{_unless_plain(schedule)}_seed{seed}"
 
 
+def cooled_run(schedule: Schedule, share: float, seed: int) -> str:
+    """A run that cools down, which is the same whichever run it branches off.
+
+    - schedule: of the run.
+    - share: of the study's budget at which it ends.
+    - seed: of the run.
+    """
+    last = of_shape(schedule.stages[-1].shape)
+    return f"{last}_cooled{number_text(share)}-{key(schedule.to_json())}_seed{seed}"
+
+
 def _unless_plain(schedule: Schedule) -> str:
     """The key of the schedule; nothing for one stage without settings of its own."""
     (*_, last) = schedule.stages

@@ -24,7 +24,7 @@ class Study:
       cannot say.
     - unused: config -> names of settings, or of groups of them, that have no effect in such a study beside
       the config's others, each with why: 'beside lrs'. A command line that sets one is refused
-      (scalax.unused has those of any run).
+      (scalax.unused has those of any run; None for one that has an effect in this study all the same).
     """
 
     name: str
@@ -35,7 +35,7 @@ class Study:
     version: int = 1
     directories: tuple[str, ...] = ("runs",)
     plan: Callable[[Any], str] | None = None
-    unused: Callable[[Any], Mapping[str, str]] = lambda config: {}
+    unused: Callable[[Any], Mapping[str, str | None]] = lambda config: {}
 
 
 def deferred(module: str, function: str) -> Callable[..., Any]:

@@ -5,6 +5,8 @@ and hands them to the compiled step (`programs`, `step`), in which the task prep
 loss. At an evaluation the `recorder` measures the state and appends to metrics.jsonl.
 """
 
+from scalax.train.branch import cooled as cooled
+from scalax.train.complete import followed as followed
 from scalax.train.course import Replan as Replan
 from scalax.train.course import check as check
 from scalax.train.execute import RunSpec as RunSpec
@@ -19,5 +21,6 @@ from scalax.train.group import Member as Member
 from scalax.train.hooks import Hook as Hook
 from scalax.train.hooks import Progress as Progress
 from scalax.train.loop import run as run
+from scalax.train.rates import cooldown_begins as cooldown_begins
 from scalax.train.rundir import device as device
 from scalax.train.rundir import versions as versions

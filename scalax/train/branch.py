@@ -40,13 +40,15 @@ def cooled(experiment: Experiment, trunk: Schedule, optim: OptimConfig, budget_f
     timeline = check(experiment, trunk)
     step = timeline.last_before(cooldown_begins(optim, budget_flops))
     now, _ = timeline.around(step)
-    stages = [span.stage for span in timeline.spans[: timeline.spans.index(now)]]
-    if stages and stages[-1].until_flops >= budget_flops:
+    before = [span.stage for span in timeline.spans[: timeline.spans.index(now)]]
+    schedule = Schedule((*before, now.stage._replace(until_flops=budget_flops)))
+    ends = [stage.until_flops for stage in schedule.stages]
+    if ends != sorted(set(ends)) or check(experiment, schedule).steps <= step:
         raise UserError(
-            f"a budget of {budget_flops:.3g} FLOPs leaves no step for the cooldown; raise it, or"
+            f"a budget of {budget_flops:.3g} FLOPs leaves no step of {now.shape} for the cooldown; raise it, or"
             " optim.cooldown_share"
         )
-    return Schedule((*stages, now.stage._replace(until_flops=budget_flops)))
+    return schedule
 
 
 def begins(directory: Any, trunk: Any, optim: OptimConfig, budget_flops: float, timeline: Timeline) -> int:
@@ -105,7 +107,9 @@ def take_over(experiment: Experiment, members: Sequence[Member], shape: Shape) -
         states.append(state if place is None else jax.tree.map(lambda x, at=place: x[at], state))
         beside.append(_of_member(saved, place or 0, size or 1))
     axis = len(members) if len(members) > 1 else None
-    placed = jax.jit(_stacked if axis else lambda states: states[0], out_shardings=programs.shardings(shape, axis))
+    placed = jax.jit(
+        _stacked if axis else lambda states: states[0], out_shardings=programs.shardings(shape, axis)
+    )
     return placed(states), Saved(
         feed={},
         rate_factor=min(saved.rate_factor for saved in beside),

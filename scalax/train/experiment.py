@@ -104,6 +104,11 @@ class Experiment:
         """The same programs, for runs that are evaluated otherwise."""
         return dataclasses.replace(self, config=dataclasses.replace(self.config, eval=evaluation))
 
+    def cooling_down(self) -> "Experiment":
+        """The same programs, for runs whose learning rate falls to zero over optim.cooldown_share."""
+        optim = dataclasses.replace(self.config.optim, schedule="wsd")
+        return dataclasses.replace(self, config=dataclasses.replace(self.config, optim=optim))
+
 
 def open_experiment(
     config: RunConfig, splits: Splits | None = None, build: Build | None = None

@@ -24,7 +24,8 @@ MOST_TIMED = 3  # shapes: each compiles a program
 
 
 class Wanted(NamedTuple):
-    """Of a study: runs, candidates of the search, how many of both are finished, FLOPs of the others."""
+    """Of a study: runs (with those that cool down), candidates of the search, how many of both are finished,
+    FLOPs of the others."""
 
     runs: int
     candidates: int
@@ -41,16 +42,20 @@ def wanted(config: AdaptiveConfig, out: Any) -> Wanted:
     seeds, budget = len(config.seeds), config.run.budget_flops
     search = tuning.choices(config).values() if config.tune.share else ()
     each = sum(len(values) for values in search) - max(0, len(search) - 1)  # the best so far comes again
-    runs = candidates = 0
+    runs = candidates = cooled = 0
     for shapes in config.ladders().values():
         methods = len(shapes) + 1 + config.online + len(config.baselines)
-        runs += methods * seeds + (config.replans + 1 if config.replans else 0)
+        runs += (methods + len(config.shifts)) * seeds + (config.replans + 1 if config.replans else 0)
+        cooled += methods * seeds * len(config.cooldowns)
         candidates += each * len(shapes)
     where = epath.Path(out)
-    made, tried = (_finished(where / name) for name in ("runs", "tuning"))
-    made, tried = min(made, runs), min(tried, candidates)
+    made, tried, ended = (_finished(where / name) for name in ("runs", "tuning", "cooled"))
+    made, tried, ended = min(made, runs), min(tried, candidates), min(ended, cooled)
     flops = budget * (runs - made + config.tune.share * (candidates - tried))
-    return Wanted(runs, candidates, made + tried, flops)
+    if cooled:  # each shares all but its cooldown with a run
+        each = config.run.optim.cooldown_share * sum(config.cooldowns) / len(config.cooldowns)
+        flops += budget * each * (cooled - ended)
+    return Wanted(runs + cooled, candidates, made + tried + ended, flops)
 
 
 def first_specs(

@@ -61,6 +61,11 @@ class AdaptiveConfig:
         as cost of planning. 0 plans by the laws alone.
       online: also train runs that plan as they go, without static runs.
       baselines: schedules to compare the plan with: linear, logarithmic, random, flexi.
+      cooldowns: shares of the budget at which runs end whose learning rate falls to zero over the last
+        optim.cooldown_share of their FLOPs. They branch off each run that is compared, and keep the shape
+        that it has there; they are compared with each other, and with the runs at a constant rate. Empty
+        trains none.
+      shifts: also train the plan with the FLOPs at which it changes its shape times each of these factors.
       targets: how many values of the metric the comparison is made at, evenly spaced in log.
       targets_first_share: targets begin below the best value of the static runs at this share of the budget.
       scale: multiplies the budget.
@@ -79,6 +84,8 @@ class AdaptiveConfig:
     replans: int = 0
     online: bool = False
     baselines: tuple[Literal["linear", "logarithmic", "random", "flexi"], ...] = ()
+    cooldowns: tuple[float, ...] = ()
+    shifts: tuple[float, ...] = ()
     targets: int = 5
     targets_first_share: float = 0.04
     scale: float = 1.0
@@ -129,6 +136,11 @@ class AdaptiveConfig:
         positive("targets", self.targets)
         positive("scale", self.scale)
         at_least("device_watts", self.device_watts, 0)
+        self._check_cooldowns()
+        for factor in self.shifts:
+            positive("shifts", factor)
+        if len(set(self.shifts)) < len(self.shifts) or 1.0 in self.shifts:
+            raise UserError(f"shifts must be different factors, and none of them 1, got {self.shifts}")
         if self.online and self.joint and len(self.run.model.names) > 1 and len(self.patches) > 1:
             raise UserError(
                 "online changes along one axis; choose one model or one patch size, or set joint to False"
@@ -136,6 +148,19 @@ class AdaptiveConfig:
         if "flexi" in self.baselines and self.joint and len(self.run.model.names) > 1:
             raise UserError(
                 "baselines: flexi draws patch sizes of one model; leave flexi out, or set joint to False"
+            )
+
+    def _check_cooldowns(self) -> None:
+        if not self.cooldowns:
+            return
+        if len(set(self.cooldowns)) < len(self.cooldowns) or len(self.cooldowns) < 2:
+            raise UserError(f"cooldowns must be two or more different shares, got {self.cooldowns}")
+        if any(not 0 < share <= 1 for share in self.cooldowns):
+            raise UserError(f"cooldowns must lie above 0 and be 1 at most, got {self.cooldowns}")
+        if self.run.optim.schedule != "constant":
+            raise UserError(
+                f"cooldowns need runs at a constant rate, and optim.schedule is {self.run.optim.schedule};"
+                " leave one of them out"
             )
 
     @property

@@ -7,9 +7,9 @@ from scalax import metrics, plan, records
 from scalax.plan import Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
-from scalax.studies.adaptive import compare, fits, planning, tuning
+from scalax.studies.adaptive import compare, cooled, fits, planning, shifts, tuning
 from scalax.studies.adaptive.config import LEAST_POINTS, AdaptiveConfig
-from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings
+from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings, Shift
 from scalax.studies.adaptive.seconds import paces
 from scalax.studies.adaptive.specs import Specs
 from scalax.train import RunSpec
@@ -23,6 +23,8 @@ class LadderRuns(NamedTuple):
 
     - settings: of each shape, and the FLOPs that their search took. made: the plan that is compared.
     - pilots: runs that made the plan better. methods: the records of all runs that are compared.
+    - cooled: of each method and seed, a run a share. shifted: of each factor, one a seed, and left_out: how
+      many changes of shape it leaves out.
     """
 
     settings: dict[Shape, Settings]
@@ -30,6 +32,9 @@ class LadderRuns(NamedTuple):
     made: planning.Planning
     pilots: list[planning.PilotRun]
     methods: dict[str, Runs]
+    cooled: dict[str, list[Runs]]
+    shifted: dict[float, Runs]
+    left_out: dict[float, int]
 
 
 def make_ladder(
@@ -39,6 +44,7 @@ def make_ladder(
     targets: int,
     train_runs: TrainRuns,
     train_candidates: TrainRuns,
+    train_cooled: cooled.TrainCooled,
 ) -> LadderResult:
     """Train all runs of the ladder, fit laws, plan, and compare.
 
@@ -47,13 +53,15 @@ def make_ladder(
     - example_flops: training FLOPs of each shape for an example.
     - targets: how many an error is a share of.
     - train_runs, train_candidates: train the runs of the study, and those of the search for settings.
+    - train_cooled: trains runs that branch off others.
 
     Raises UserError where the metric was not measured.
     """
     least = metrics.least(config.metric, targets)
     settings, tuning_flops = tuning.tune(config, list(example_flops), train_candidates)
     specs = Specs(config, name, example_flops, settings)
-    statics = _train_methods(train_runs, {str(shape): specs.static(shape) for shape in example_flops})
+    alone = {str(shape): specs.static(shape) for shape in example_flops}
+    statics = _train_methods(train_runs, alone)
     curves = {shape: _trajectories(statics[str(shape)], config.metric, least) for shape in example_flops}
     made = planning.make_plan(curves, config.law, config.run.budget_flops, config.first_flops)
     pilots = []
@@ -68,8 +76,15 @@ def make_ladder(
     others = {"adaptive": specs.method("adaptive", made.changing)} if made.changing else {}
     others |= {"online": specs.online()} if config.online else {}
     others |= {method: specs.baseline(method) for method in config.baselines}
-    methods = statics | _train_methods(train_runs, others)
-    runs = LadderRuns(settings, tuning_flops, made, pilots, methods)
+    moved = shifts.schedules(config, made.changing) if made.changing else {}
+    changing = {factor: plan for factor, (plan, _) in moved.items() if len(plan.stages) > 1}
+    others |= {_shift_name(factor): specs.shifted(factor, plan) for factor, plan in changing.items()}
+    trained = _train_methods(train_runs, others)
+    shifted = {factor: trained.pop(_shift_name(factor)) for factor in changing}
+    methods, trunks = statics | trained, alone | {name: others[name] for name in trained}
+    cooler = cooled.train(specs, trunks, methods, train_cooled) if config.cooldowns else {}
+    left_out = {factor: count for factor, (_, count) in moved.items()}
+    runs = LadderRuns(settings, tuning_flops, made, pilots, methods, cooler, shifted, left_out)
     return _compared(config, example_flops, targets, curves, runs)
 
 
@@ -85,7 +100,7 @@ def _compared(
     statics = [str(shape) for shape in example_flops]
     least = metrics.least(metric, targets)
 
-    def joined(metric: str) -> dict[str, list[Trajectory]]:
+    def joined(metric: str, methods: Mapping[str, Runs] = methods) -> dict[str, list[Trajectory]]:
         """The curves of each method, the same where they are the same run."""
         least = metrics.least(metric, targets)
         measured = {name: [records.measured(run, metric) for run in runs] for name, runs in methods.items()}
@@ -99,6 +114,14 @@ def _compared(
         for run in methods.get("adaptive", [])
         for switch in plan.measure_switches(run, metric, made.laws, least)
     ]
+    moved: list[Shift] = []
+    if config.shifts and made.changing:
+        names = {1.0: "adaptive"} | {factor: _shift_name(factor) for factor in trained.shifted}
+        by_factor = {1.0: methods["adaptive"], **trained.shifted}
+        every = {name: methods[name] for name in statics}
+        every |= {names[factor]: runs for factor, runs in by_factor.items()}
+        rows = compare.targets(config, statics, joined(metric, every), every, measured_paces)
+        moved = shifts.summary(config, trained.left_out, by_factor, rows, names, least)
     planning_runs = [*(methods[name] for name in statics), [pilot.run for pilot in trained.pilots]]
     return LadderResult(
         shapes=statics,
@@ -127,7 +150,14 @@ def _compared(
             shown, statics, [name for name in ("adaptive", "online") if name in methods]
         ),
         step_s={str(shape): pace.step_s for shape, pace in measured_paces.items()},
+        cooled=cooled.compared(config, statics, trained.cooled, shown, least) if trained.cooled else None,
+        shifts=tuple(moved),
     )
+
+
+def _shift_name(factor: float) -> str:
+    """Of the method that makes the plan's changes at so many times their FLOPs."""
+    return f"shift {factor!r}"
 
 
 def _trajectories(runs: Runs, metric: str, least: float) -> list[Trajectory]:

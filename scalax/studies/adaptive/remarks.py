@@ -1,6 +1,7 @@
 """What a reader of an adaptive study should know besides its answer, a line each."""
 
 from scalax import metrics
+from scalax.studies.adaptive import cooled_report, shifts_report
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
 from scalax.studies.adaptive.verdict import before_change, loose_laws
 from scalax.units import flops_text
@@ -17,6 +18,11 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
         over = f"least {metric} so far, geometric mean over log FLOPs"
         lines.append(f"{metric} at the end: {_against_best_static(ladder, ends)}")
         lines.append(f"{over}: {_against_best_static(ladder, means)}")
+    if ladder.cooled is not None:
+        lines.append(f"{metric} at the end, {cooled_report.remark(ladder.cooled, ladder)}")
+    if line := shifts_report.sentence(ladder.shifts, metric):
+        lines.append(line)
+    lines += shifts_report.remarks(ladder.shifts)
     if "adaptive" in ladder.runs:
         lines.append(f"plan, by {metric}: {ladder.plan.message}")
     taken = [pilot.run for pilot in ladder.pilots if pilot.taken]

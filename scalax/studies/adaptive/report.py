@@ -11,7 +11,7 @@ from scalax.names import file_name
 from scalax.records import write_atomically
 from scalax.report.page import Page
 from scalax.report.tables import Table, terminal_text, write_csv
-from scalax.studies.adaptive import figures, tables
+from scalax.studies.adaptive import cooled_report, figures, shifts_report, tables
 from scalax.studies.adaptive.details import ladder_details, study_details
 from scalax.studies.adaptive.remarks import remarks
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
@@ -60,6 +60,8 @@ def _answers(result: AdaptiveResult) -> Iterator[str]:
     """A sentence a ladder, which names it where there is more than one."""
     for name, ladder in result.ladders.items():
         answer = verdict(ladder, result.config.metric, result.law)
+        if more := cooled_report.sentence(ladder, result.config.metric):
+            answer = f"{answer}. {more}"
         yield f"{name}: {answer}." if len(result.ladders) > 1 else f"{answer}."
 
 
@@ -74,6 +76,12 @@ def _said(result: AdaptiveResult) -> Iterator[str | Table]:
             if metrics.get(other).unit == metric.unit:
                 yield f"{name}: the same at each {metrics.label(other)}"
                 yield tables.targets(ladder, reached, other)
+        if ladder.cooled is not None:
+            yield f"{name}: savings against cooled static runs at each target, {metric.label}"
+            yield cooled_report.table(ladder, ladder.cooled, metric.name)
+        if ladder.shifts:
+            yield f"{name}: the plan with its changes of shape earlier or later"
+            yield shifts_report.table(ladder.shifts, metric.name)
         yield from remarks(ladder, result)
 
 
@@ -93,6 +101,7 @@ def _ladder_part(
                 page.text(f"{line[0].upper()}{line[1:]}.")
         page.text(SAVINGS)
     page.table(*tables.targets(ladder, ladder.targets, metric))
+    cooled_report.part(page, plots, name, ladder, metric)
     page.figure(
         figures.laws_and_plan(
             plots / f"{file_name(name)}_schedule.png", ladder, label, result.config.first_flops
@@ -101,6 +110,7 @@ def _ladder_part(
         " (lines), and the plan, which follows the steepest of them at each error. Pale points are before"
         " the first FLOPs that laws are fitted to.",
     )
+    shifts_report.part(page, plots, name, ladder, metric)
     if len(ladder.others) > 1:
         page.figure(
             figures.baselines(plots / f"{file_name(name)}_baselines.png", ladder, label),

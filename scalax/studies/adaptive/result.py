@@ -153,9 +153,66 @@ class FrontierPoint(NamedTuple):
     ratio: float
 
 
+class Saved(NamedTuple):
+    """FLOPs to a target, seed by seed; those of the best cooled static shape over them: their geometric mean
+    over the seeds, and one by one."""
+
+    flops: list[float]
+    savings: float
+    savings_by_seed: list[float]
+
+
+class CooledTarget(NamedTuple):
+    """A value of the metric, and the static shape whose cooled runs reach it first in each seed. What each
+    method needs: cooled, and at a constant rate; static_constant: the best static shape at a constant rate."""
+
+    target: float
+    best_static: list[str | None]
+    cooled: dict[str, Saved]
+    constant: dict[str, Saved]
+    static_constant: Saved
+
+
+class CooledCurve(NamedTuple):
+    """The cooled runs of a method and seed, one a share: names, FLOPs (with those until the cooldown), and
+    values at their end."""
+
+    runs: list[str]
+    flops: list[float]
+    values: list[float]
+
+
+class Cooled(NamedTuple):
+    """Runs whose learning rate falls to zero at their end. shares: of the budget, at which they end. curves:
+    of each method, one a seed."""
+
+    shares: list[float]
+    curves: dict[str, list[CooledCurve]]
+    targets: list[CooledTarget]
+
+
+class Shift(NamedTuple):
+    """The plan with its changes of shape at `factor` times their FLOPs.
+
+    - left_out: changes that would fall before the first FLOPs or outside the budget.
+    - trained: whether there are runs; not where all changes are left out.
+    - mean: of `means`, the error over each run (MethodRun.mean).
+    - targets: of the ladder, and what is needed for each.
+    """
+
+    factor: float
+    left_out: int
+    trained: bool
+    mean: float
+    means: list[float]
+    targets: list[float]
+    needed: list[Needed]
+
+
 class LadderResult(NamedTuple):
     """One ladder of shapes. runs: of each method, one a seed; the static runs are named by their shape.
-    frontier: of each seed. step_s: seconds of a step of each shape, measured in its static runs."""
+    frontier: of each seed. step_s: seconds of a step of each shape, measured in its static runs. cooled:
+    where the study has cooldowns. shifts: of the plan, in order, with the plan itself."""
 
     shapes: list[str]
     settings: dict[str, Settings]
@@ -171,6 +228,8 @@ class LadderResult(NamedTuple):
     isoflop: list[IsoFlop]
     frontier: list[list[FrontierPoint]]
     step_s: dict[str, float]
+    cooled: Cooled | None = None
+    shifts: tuple[Shift, ...] = ()
 
     @property
     def others(self) -> list[str]:

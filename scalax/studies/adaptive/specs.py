@@ -1,15 +1,17 @@
 """The runs of one ladder of shapes: their names, schedules and seeds. Nothing is trained here."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from scalax import plan
+from scalax import plan, train
+from scalax.names import number_text
+from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies import naming
 from scalax.studies.adaptive import online
 from scalax.studies.adaptive.config import AdaptiveConfig
 from scalax.studies.adaptive.result import Settings
-from scalax.train import RunSpec
+from scalax.train import RunSpec, cooldown_begins
 
 
 class Specs:
@@ -31,12 +33,15 @@ class Specs:
         self.config, self.name = config, name
         self.example_flops, self.settings = example_flops, settings
         self.shapes = list(example_flops)
+        budget, optim = config.run.budget_flops, config.run.optim
+        self._keep = tuple(cooldown_begins(optim, share * budget) for share in sorted(config.cooldowns))
 
     def static(self, shape: Shape) -> list[RunSpec]:
         """The shape alone, a run for each seed."""
         schedule = self.tuned(self.alone(shape))
         return [
-            RunSpec(naming.static_run(shape, schedule, seed), schedule, seed) for seed in self.config.seeds
+            RunSpec(naming.static_run(shape, schedule, seed), schedule, seed, keep=self._keep)
+            for seed in self.config.seeds
         ]
 
     def method(self, method: str, schedule: Schedule) -> list[RunSpec]:
@@ -56,7 +61,27 @@ class Specs:
     def pilot(self, schedule: Schedule) -> RunSpec:
         """By a plan, with a seed of its own: no run that is compared chose its plan."""
         seed = next(seed for seed in itertools.count() if seed not in self.config.seeds)
-        return self._spec("pilot", schedule, seed)
+        return self._spec("pilot", schedule, seed)._replace(keep=())
+
+    def shifted(self, factor: float, schedule: Schedule) -> list[RunSpec]:
+        """By the plan with its changes at `factor` times their FLOPs, a run for each seed."""
+        specs = self.method(f"shifted{number_text(factor)}", schedule)
+        return [spec._replace(keep=()) for spec in specs]
+
+    def cooled(self, trunk: RunSpec, schedule: Schedule, share: float, directory: str) -> RunSpec:
+        """A run that branches off another and cools down (train.cooled).
+
+        - trunk: what it branches off.
+        - schedule: of the branch.
+        - share: of the budget, at which it ends.
+        - directory: of the trunk's run.
+        """
+        name = naming.cooled_run(schedule, share, trunk.seed)
+        return RunSpec(name, schedule, trunk.seed, trunk=directory)
+
+    def followed(self, spec: RunSpec, run: Sequence[RunRecord]) -> Schedule:
+        """What a run came to follow. run: its records."""
+        return self.tuned(train.followed(spec.schedule, run)) if spec.replan else spec.schedule
 
     def online(self) -> list[RunSpec]:
         """Runs that begin at the cheapest shape and plan as they go."""
@@ -71,6 +96,7 @@ class Specs:
                     lambda: online.planner(self.config, self.example_flops),
                     lambda shape: self.tuned(self.alone(shape)),
                 ),
+                keep=self._keep,
             )
             for seed in self.config.seeds
         ]
@@ -85,4 +111,5 @@ class Specs:
 
     def _spec(self, method: str, schedule: Schedule, seed: int) -> RunSpec:
         schedule = self.tuned(schedule)
-        return RunSpec(naming.ladder_run(self.name, method, schedule, seed), schedule, seed)
+        name = naming.ladder_run(self.name, method, schedule, seed)
+        return RunSpec(name, schedule, seed, keep=self._keep)

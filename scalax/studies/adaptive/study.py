@@ -10,8 +10,10 @@ from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.adaptive import beforehand, fits, online, tuning
 from scalax.studies.adaptive.config import AdaptiveConfig
+from scalax.studies.adaptive.cooled import Trunks
 from scalax.studies.adaptive.ladder import TrainRuns, make_ladder
 from scalax.studies.adaptive.result import AdaptiveResult, ShapeCost
+from scalax.studies.adaptive.specs import Specs
 from scalax.studies.protocol import Device
 
 
@@ -31,11 +33,19 @@ def run(
     for line in experiment.said():
         say(line)
     experiment.evaluator.check(config.metric)
-    experiment_of = {"runs": experiment, "tuning": experiment.evaluated(tuning.evaluation(config))}
+    experiment_of = {
+        "runs": experiment,
+        "tuning": experiment.evaluated(tuning.evaluation(config)),
+        "cooled": experiment.cooling_down(),
+    }
     example_flops: dict[str, dict[Shape, float]] = {}
     for name, shapes in config.ladders().items():
         for shape in shapes:
-            train.check(experiment, Schedule((Stage(shape, config.run.budget_flops),)))
+            alone = Schedule((Stage(shape, config.run.budget_flops),))
+            train.check(experiment, alone)
+            for share in config.cooldowns:
+                budget = share * config.run.budget_flops
+                train.cooled(experiment, alone, config.run.optim, budget)
         example_flops[name] = {s: experiment.cost(s).step.flops / config.run.batch_size for s in shapes}
         tuning.check_budget(config, shapes, lambda s, batch: experiment.cost(s, batch).step.flops)
         if config.online:
@@ -66,9 +76,24 @@ def run(
 
         return train_runs
 
-    train_runs, train_candidates = trainer("runs"), trainer("tuning", lenient=True)
+    def train_cooled(specs: Specs, trunks: Trunks) -> list[list[list[RunRecord]]]:
+        budget, optim = config.run.budget_flops, experiment_of["cooled"].config.optim
+        found: dict[str, train.RunSpec] = {}
+        names = []
+        for trunk, schedule in trunks:
+            where = str(epath.Path(out) / "runs" / trunk.name)
+            of_trunk = [
+                specs.cooled(trunk, train.cooled(experiment, schedule, optim, share * budget), share, where)
+                for share in sorted(config.cooldowns)
+            ]
+            found = {spec.name: spec for spec in of_trunk} | found  # two trunks may share a start
+            names.append([spec.name for spec in of_trunk])
+        runs = dict(zip(found, trainer("cooled")(list(found.values())), strict=True))
+        return [[runs[name] for name in of_trunk] for of_trunk in names]
+
+    trainers = trainer("runs"), trainer("tuning", lenient=True), train_cooled
     made = {
-        name: make_ladder(config, name, of_ladder, experiment.targets, train_runs, train_candidates)
+        name: make_ladder(config, name, of_ladder, experiment.targets, *trainers)
         for name, of_ladder in example_flops.items()
     }
     return AdaptiveResult(

@@ -208,10 +208,14 @@ def savings_text(needed: Needed) -> str:
     """Mean, and from the least to the most over the seeds; in words where nothing had changed yet."""
     if all(needed.same):
         return "no change yet"
-    each = [value for value in needed.savings_by_seed if math.isfinite(value)]
-    if not math.isfinite(needed.savings):
-        seeds = len(needed.savings_by_seed)
-        return f"missed by {seeds - len(each)} of {seeds}" if each else "not reached"
+    return range_text(needed.savings, needed.savings_by_seed)
+
+
+def range_text(savings: float, by_seed: Sequence[float]) -> str:
+    """Savings, and from the least to the most over the seeds; in words where some missed the target."""
+    each = [value for value in by_seed if math.isfinite(value)]
+    if not math.isfinite(savings):
+        return f"missed by {len(by_seed) - len(each)} of {len(by_seed)}" if each else "not reached"
     if len(each) == 1:
-        return times_text(needed.savings)
-    return f"{times_text(needed.savings)} ({min(each):.2f}–{max(each):.2f})"
+        return times_text(savings)
+    return f"{times_text(savings)} ({min(each):.2f}–{max(each):.2f})"

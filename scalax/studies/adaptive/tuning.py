@@ -21,11 +21,12 @@ def evaluation(config: AdaptiveConfig) -> EvalConfig:
     return dataclasses.replace(own, points=2, first_share=0.5, shots=shots, more=more)
 
 
-def unused(config: AdaptiveConfig) -> dict[str, str]:
+def unused(config: AdaptiveConfig) -> dict[str, str | None]:
     """Settings without effect (see Study.unused)."""
+    found: dict[str, str | None] = {"optim.cooldown_share": None} if config.cooldowns else {}
     if config.tune.share:
-        return {}
-    return {f"tune.{name}": "without tune.share" for name in ("lrs", "batch_sizes", "weight_decays")}
+        return found
+    return found | {f"tune.{name}": "without tune.share" for name in ("lrs", "batch_sizes", "weight_decays")}
 
 
 def check_budget(

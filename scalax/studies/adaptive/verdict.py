@@ -80,14 +80,17 @@ def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> st
         goal = goal.removeprefix("to ")
         return f"Adaptive training lost here: {did} not {goal}, which the best fixed shape did{because}"
     if needed.savings < 1:
-        more, seeds = _times(1 / needed.savings), _range([1 / value for value in needed.savings_by_seed])
+        more, seeds = (
+            ratio_text(1 / needed.savings),
+            seeds_text([1 / value for value in needed.savings_by_seed]),
+        )
         lost = f"{goal} {who} needed {more} more FLOPs than the best fixed shape ({seeds})"
         if unsure := _unsure(needed):
             return f"{_sentence(lost)}{unsure}"
         return f"Adaptive training lost here: {lost}{because}"
     said = (
-        f"{_sentence(goal)} {who} needed {_times(needed.savings)} fewer FLOPs than the best fixed shape"
-        f" ({_range(needed.savings_by_seed)}){_unsure(needed)}"
+        f"{_sentence(goal)} {who} needed {ratio_text(needed.savings)} fewer FLOPs than the best fixed shape"
+        f" ({seeds_text(needed.savings_by_seed)}){_unsure(needed)}"
     )
     return f"{said}; but {ends}" if behind else said
 
@@ -141,13 +144,15 @@ def _unsure(needed: Needed) -> str:
     return ", which the seeds do not tell from no difference" if low <= 1 <= high and low < high else ""
 
 
-def _range(values: Sequence[float]) -> str:
+def seeds_text(values: Sequence[float]) -> str:
+    """From the least to the most of a ratio over the seeds."""
     if len(values) == 1:
         return "one seed"
-    return f"{_times(min(values))} to {_times(max(values))}, {len(values)} seeds"
+    return f"{ratio_text(min(values))} to {ratio_text(max(values))}, {len(values)} seeds"
 
 
-def _times(ratio: float) -> str:
+def ratio_text(ratio: float) -> str:
+    """1.50x."""
     return f"{ratio:.2f}x"
 
 

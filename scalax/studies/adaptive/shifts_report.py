@@ -1,0 +1,145 @@
+"""What is said and drawn of the plan with its changes of shape earlier or later."""
+
+import math
+from collections.abc import Sequence
+
+from etils import epath
+
+from scalax import metrics
+from scalax.names import file_name
+from scalax.report.page import Page
+from scalax.report.style import INK, figure, log_axes, plain_ticks
+from scalax.report.tables import DASH, Table, write_csv
+from scalax.studies.adaptive.result import LadderResult, Needed, Shift
+from scalax.studies.adaptive.tables import savings_text
+from scalax.studies.adaptive.verdict import ratio_text
+
+
+def _middle(shift: Shift) -> Needed:
+    """For the middle target."""
+    return shift.needed[(len(shift.needed) - 1) // 2]
+
+
+def sentence(shifts: Sequence[Shift], metric: str) -> str:
+    """How flat the optimum is: what the shifted plans lose in savings and error; empty without any.
+
+    - shifts: of the ladder.
+    - metric: of the study.
+    """
+    own = next((shift for shift in shifts if shift.factor == 1), None)
+    others = [shift for shift in shifts if shift.factor != 1 and shift.trained]
+    if own is None or not others:
+        return ""
+    target = own.targets[(len(own.targets) - 1) // 2]
+    said = ", ".join(
+        f"{_saved(_middle(shift))} at {shift.factor:g} times ({metric} over the run"
+        f" {shift.mean / own.mean - 1:+.1%})"
+        for shift in others
+    )
+    return (
+        f"With the changes of shape at other FLOPs than the plan's, savings at {metric} {target:.3g} are"
+        f" {said}, and {_saved(_middle(own))} as planned"
+    )
+
+
+def _saved(needed: Needed) -> str:
+    return ratio_text(needed.savings) if math.isfinite(needed.savings) else "none, as it is missed,"
+
+
+def remarks(shifts: Sequence[Shift]) -> list[str]:
+    """Changes that were left out, a line a factor."""
+    return [
+        f"plan with its changes at {shift.factor:g} times their FLOPs: {shift.left_out} left out, as"
+        f" {'it falls' if shift.left_out == 1 else 'they fall'} outside the budget or before the first FLOPs"
+        f" of plans{'' if shift.trained else '; none is left, so it is not trained'}"
+        for shift in shifts
+        if shift.left_out
+    ]
+
+
+def table(shifts: Sequence[Shift], metric: str) -> Table:
+    """A row a factor: savings at the middle target, and the error over the run.
+
+    - shifts: of the ladder.
+    - metric: of the study.
+    """
+    rows = []
+    for shift in shifts:
+        spread = f" ({min(shift.means):.4g}–{max(shift.means):.4g})" if len(shift.means) > 1 else ""
+        rows.append(
+            [
+                f"{shift.factor:g}",
+                str(shift.left_out),
+                savings_text(_middle(shift)) if shift.trained else DASH,
+                f"{shift.mean:.4g}{spread}" if shift.trained else DASH,
+            ]
+        )
+    target = shifts[0].targets[(len(shifts[0].targets) - 1) // 2]
+    heads = ["changes at times the plan's FLOPs", "left out", f"savings at {metric} {target:.4g}"]
+    return Table([*heads, f"{metric} over the run"], rows)
+
+
+def drawn(path: epath.Path, shifts: Sequence[Shift], metric: str) -> epath.Path:
+    """Savings at the middle target and the error over the run by the factor, with each seed.
+
+    - path: of the PNG.
+    - shifts: of the ladder.
+    - metric: of the study.
+
+    Returns `path`.
+    """
+    made = [shift for shift in shifts if shift.trained]
+    x = [shift.factor for shift in made]
+    with figure(path) as axes:
+        beside = axes.twinx()
+        for y, own, colour, line, mark, label in (
+            (
+                [_middle(s).savings for s in made],
+                [_middle(s).savings_by_seed for s in made],
+                INK,
+                "-",
+                "o",
+                "",
+            ),
+            ([s.mean for s in made], [s.means for s in made], "#c44e52", "--", "s", f"{metric} over the run"),
+        ):
+            where = beside if label else axes
+            where.plot(x, y, color=colour, ls=line, marker=mark, ms=6, label=label or "savings")
+            for factor, values in zip(x, own, strict=True):
+                where.plot([factor] * len(values), values, mark, color=colour, ms=3, alpha=0.5, mew=0)
+        log_axes(axes, "changes of shape at times the plan's FLOPs", "savings at the middle target")
+        axes.set_yscale("linear")
+        beside.set_ylabel(f"{metrics.label(metric)} over the run", color="#c44e52")
+        plain_ticks(axes.xaxis, *axes.get_xlim())
+        axes.axvline(1.0, color=INK, lw=0.8, ls=":")
+    return path
+
+
+def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str) -> None:
+    """Of the report: the sentence, the figure, the table, and the data of the figure as CSV.
+
+    - page: gets them.
+    - plots: directory of the figures.
+    - name: of the ladder.
+    - ladder: what was measured; nothing is said where the plan was not shifted.
+    - metric: of the study.
+    """
+    shifts, stem = ladder.shifts, f"{file_name(name)}_shifts"
+    if not shifts:
+        return
+    if line := sentence(shifts, metric):
+        page.text(f"{line}.")
+        page.figure(
+            drawn(plots / f"{stem}.png", shifts, metric),
+            "How flat the optimum is: the plan with all its changes of shape earlier or later. Solid: savings"
+            " against the best static shape at the middle target; dashed: the least error so far, geometric"
+            " mean over log FLOPs. Small points: the seeds.",
+        )
+    page.table(*table(shifts, metric))
+    rows = [
+        (shift.factor, seed, target, needed.flops[seed], needed.savings_by_seed[seed], shift.means[seed])
+        for shift in shifts
+        for target, needed in zip(shift.targets, shift.needed, strict=True)
+        for seed in range(len(needed.flops))
+    ]
+    write_csv(plots / f"{stem}.csv", ["factor", "seed", "target", "flops", "savings", "mean"], rows)
