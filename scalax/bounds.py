@@ -23,6 +23,7 @@ MOST = {
     "model.base_patch": MOST_OF_SHAPE["patch"],
     "model.base_grid": 4096,
     "model.head_dim": MOST_OF_SHAPE["width"],
+    "optim.base_width": MOST_OF_SHAPE["width"],
     "eval.points": 10_000,
     "eval.batch_size": 2**24,
     "eval.shots": 10**6,

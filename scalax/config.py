@@ -114,6 +114,9 @@ class OptimConfig:
       schedule: what follows the linear warm-up: constant; cosine to zero over the budget's FLOPs; wsd,
         constant with a linear cooldown to zero at the end of the budget; rsqrt, the inverse square root of
         the step with the same cooldown.
+      base_width: of adam and adamw, the width whose learning rate this is: at other widths, kernels that sum
+        over the width learn at base_width / width times the rate, and initial values follow
+        (maximal-update parametrisation); 0 takes the rate as it is at every width.
       warmup_steps: steps of linear warm-up from zero.
       cooldown_share: share of the budget's FLOPs that the cooldown of wsd and rsqrt takes.
       b1: of adam and adamw, decay of the first moment.
@@ -133,6 +136,7 @@ class OptimConfig:
     name: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = 1e-3
     lr_head: float = 1.0
+    base_width: int = 0
     schedule: Literal["constant", "cosine", "wsd", "rsqrt"] = "constant"
     warmup_steps: int = 100
     cooldown_share: float = 0.2
@@ -151,6 +155,9 @@ class OptimConfig:
         bounds.numbers(self, "optim.")
         positive("optim.lr", self.lr)
         at_least("optim.lr_head", self.lr_head, 0)
+        at_least("optim.base_width", self.base_width, 0)
+        if self.base_width and self.name == "sgd":
+            raise UserError("optim.base_width serves adam and adamw, not sgd; leave it out")
         positive("optim.clip_norm", self.clip_norm)
         at_least("optim.warmup_steps", self.warmup_steps, 0)
         at_least("optim.rewarm_steps", self.rewarm_steps, 0)

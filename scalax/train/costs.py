@@ -17,6 +17,7 @@ from scalax.schedule import Shape
 from scalax.tasks import Task
 from scalax.train import mesh as meshes
 from scalax.train import state as states
+from scalax.train import widths
 from scalax.train.memory import check_fits, tree_bytes
 from scalax.train.once import Once
 from scalax.train.optimizer import Hyperparams, Optimizer
@@ -72,9 +73,10 @@ class Costs:
         return self._once((shape, batch), lambda: self._count(shape, batch))
 
     def _count(self, shape: Shape, batch_size: int) -> Cost:
-        config, task, optimizer = self._config, self._task, self._optimizer
+        config, task = self._config, self._task
         meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
         model = self._build(shape)
+        optimizer = widths.scaled(self._optimizer, model, task.input, config.optim.base_width)
         state = states.abstract(model, optimizer.transform, task.input)
         check_accumulate(config.accumulate, state.model_state)  # before anything compiles
         parts = self._mesh.size if config.shard_optimizer else 1

@@ -21,10 +21,16 @@ class Hyperparams(NamedTuple):
 
 
 class Optimizer(NamedTuple):
-    """transform: from gradients to a direction (optax). decays: whether a parameter does, by its path."""
+    """Of a model.
+
+    - transform: from gradients to a direction (optax).
+    - decays: whether a parameter does, by its path.
+    - rate_factor: what a parameter's learning rate is multiplied by, by its path; its decay is not.
+    """
 
     transform: optax.GradientTransformation
     decays: Callable[[tuple], bool]
+    rate_factor: Callable[[tuple], float] = lambda path: 1.0
 
 
 def make_optimizer(config: OptimConfig) -> Optimizer:
@@ -38,7 +44,7 @@ def make_optimizer(config: OptimConfig) -> Optimizer:
 
 
 def descend(optimizer: Optimizer, params: Any, directions: Any, hyperparams: Hyperparams) -> Any:
-    """Each parameter p less lr * (direction + weight_decay * p).
+    """Each parameter p less lr * (rate_factor * direction + weight_decay * p).
 
     - optimizer: says which parameters decay.
     - params: the parameters.
@@ -50,6 +56,8 @@ def descend(optimizer: Optimizer, params: Any, directions: Any, hyperparams: Hyp
         head = is_head(path)
         lr = hyperparams.lr_head if head else hyperparams.lr
         decay = hyperparams.weight_decay_head if head else hyperparams.weight_decay
+        if (factor := optimizer.rate_factor(path)) != 1:
+            direction = factor * direction
         return p - lr * (direction + decay * p if optimizer.decays(path) else direction)
 
     return jax.tree_util.tree_map_with_path(moved, params, directions)

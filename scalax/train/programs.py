@@ -1,6 +1,7 @@
 """The programs of an experiment: one a shape, each compiled once and when it is first needed."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -15,6 +16,7 @@ from scalax.schedule import Shape
 from scalax.tasks import Task
 from scalax.train import mesh as meshes
 from scalax.train import state as states
+from scalax.train import widths
 from scalax.train.batches import Batches
 from scalax.train.once import Once
 from scalax.train.optimizer import Hyperparams, Optimizer
@@ -55,7 +57,10 @@ class Programs:
 
         def creator():
             transform, shardings = self._optimizer.transform, self.shardings(shape, members)
-            return states.creator(self.build(shape), transform, self._task.input, members, shardings)
+            begin = partial(
+                widths.scale_initial, module=self.build(shape), base_width=self._config.optim.base_width
+            )
+            return states.creator(self.build(shape), transform, self._task.input, members, shardings, begin)
 
         state = self._once(("new", shape, members), creator)(seed)
         give_back_memory()
@@ -89,8 +94,10 @@ class Programs:
             config, lead = self._config, () if members is None else (members,)
             meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
             number = jax.ShapeDtypeStruct(lead, jnp.float32, sharding=meshes.replicated(self._mesh))
+            module = self.build(shape)
+            optimizer = widths.scaled(self._optimizer, module, self._task.input, config.optim.base_width)
             jitted = make_train_step(
-                self.build(shape), self._optimizer, self._task, config, self._mesh, members, skip_nonfinite
+                module, optimizer, self._task, config, self._mesh, members, skip_nonfinite
             )
             return _compiled(
                 jitted.lower(

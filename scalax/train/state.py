@@ -33,6 +33,7 @@ def creator(
     example: jax.ShapeDtypeStruct,
     members: int | None = None,
     shardings: Any = None,
+    begin: Callable[[Any], Any] = lambda params: params,
 ) -> Callable[[int | Sequence[int]], TrainState]:
     """From the seed of a run, or the seeds of a population, to the state before the first step.
 
@@ -41,10 +42,11 @@ def creator(
     - example: what the model reads, without the batch.
     - members: of a population; None for a run alone.
     - shardings: where to put it, a TrainState of these.
+    - begin: from the parameters that the model draws to those that it begins with.
 
     The program is made at the first call, and serves all later ones.
     """
-    init = initializer(model, transform, example)
+    init = initializer(model, transform, example, begin)
     program = jax.jit(init if members is None else jax.vmap(init), out_shardings=shardings)
 
     def create(seed: int | Sequence[int]) -> TrainState:
@@ -77,18 +79,22 @@ def abstract(
 
 
 def initializer(
-    model: nn.Module, transform: optax.GradientTransformation, example: jax.ShapeDtypeStruct
+    model: nn.Module,
+    transform: optax.GradientTransformation,
+    example: jax.ShapeDtypeStruct,
+    begin: Callable[[Any], Any],
 ) -> Callable[[Array], TrainState]:
     """From a key to the state of one run.
 
     - model: that is trained.
     - transform: of the gradients.
     - example: what the model reads, without the batch.
+    - begin: as of `creator`.
     """
 
     def init(key: Array) -> TrainState:
         variables = dict(model.init({"params": key}, jnp.zeros((1, *example.shape), example.dtype)))
-        params = variables.pop("params")
+        params = begin(variables.pop("params"))
         return TrainState(jnp.zeros((), jnp.int32), params, transform.init(params), variables, key)
 
     return init
