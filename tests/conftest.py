@@ -91,6 +91,7 @@ LONG = {
     "test_launch_scripts.py": [],
     "test_jobs.py": [],
     "test_weights_files.py": [],
+    "test_widths.py": [],
     "test_image_files.py": [],
     "test_image_folders.py": [],
     "test_archives.py": [],

@@ -1,4 +1,4 @@
-"""Rates and initial values that keep their meaning when the width changes: the maximal-update parametrisation.
+"""Rates and initial values that keep their meaning at another width: the maximal-update parametrisation.
 
 'Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer' (Yang et al. 2022),
 table 8, for Adam. Kernels that sum over the width learn at base_width / width times the rate. All that is a
