@@ -9,6 +9,8 @@ import pytest
 from scalax import launch, studies
 from scalax.studies.double_descent.config import DoubleDescentConfig, StepsConfig, WidthConfig
 from scalax.studies.double_descent.models import error_by_steps, error_by_width, least_squares
+from scalax.studies.double_descent.report import _past
+from scalax.studies.double_descent.result import CHOSEN, OLD, STILL, Cut, Interval, LawScore, Sweep
 from scalax.studies.double_descent.scored import landmarks
 from tests.rejects import rejects
 
@@ -67,6 +69,29 @@ def test_landmarks():
     assert landmarks(np.array([3.0, 1, 2, 5, 4, 0, 1])) == (1, 3)
     dip, peak = landmarks(np.array([3.0, 2, 1]))
     assert dip == peak
+
+
+def _sweep(cuts: dict[float, dict[str, float]], dip=10.0, peak=20.0) -> Sweep:
+    """A sweep to x = 100 with the errors of rows after each cut, by the table's names."""
+    of = {name: Interval(0.3, 0.3, 0.3) for name in (*OLD, "bnsl", "bnsl2", CHOSEN)}
+    made = []
+    for x, after in (cuts | {100.0: {}}).items():
+        later = {name: Interval(error, error, error) for name, error in after.items()}
+        laws = [LawScore(n, "m4", [], (0, 1), 1.0, v, later.get(n)) for n, v in of.items()]
+        made.append(Cut(x, 9, later.get(STILL), laws))
+    return Sweep([1.0, 100.0], [1.0, 0.1], [1.0, 0.1], [1.0, 0.1], dip, peak, made)
+
+
+def test_what_is_best_past_a_peak_is_sought_among_all_rows_of_the_table():
+    others = dict.fromkeys((*OLD, "bnsl", "bnsl2", CHOSEN, STILL), 0.5)
+    sweep = _sweep({5.0: others | {"m1": 0.1}, 30.0: others | {"bnsl2": 0.1}, 60.0: others | {"m2": 0.1}})
+    assert [cut.best_later() for cut in sweep.cuts[:-1]] == ["m1", "bnsl2", "m2"]
+    [past] = _past({"width": sweep})
+    assert {"bnsl2 in 1", "m2 in 1"} <= set(past.rstrip(".").split(": ")[1].split(", "))
+    assert "m1" not in past
+    [past] = _past({"width": _sweep({30.0: others | {STILL: 0.1}})})
+    assert STILL in past
+    assert not list(_past({"width": _sweep({30.0: others}, peak=10.0)}))  # there is no peak
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from scalax.studies.double_descent.result import (
     AFTER_PEAK,
     CHOSEN,
     OVER,
+    STILL,
     Cut,
     DoubleDescentResult,
     Interval,
@@ -23,7 +25,10 @@ if TYPE_CHECKING:
     from scalax.report.tables import Table
 
 FOLLOWS = 0.1  # RMSLE below which a law is said to follow a curve
-STILL = "last value held"
+INTERVALS = (
+    "In brackets 90% intervals over resampled seeds. Means of resampled seeds are noisier than that of all"
+    " seeds, so an error may lie below its own interval."
+)
 UNITS = {"width": "features", "steps": "steps"}
 
 
@@ -57,10 +62,10 @@ def report(result: DoubleDescentResult, out: Any) -> str:
             "Laws fitted to the rows up to a cut (filled), and the rows after it (hollow)",
         )
         page.text(
-            "RMSLE, with 90% intervals over resampled seeds: of all rows, fitted to all; then after each cut,"
-            " fitted to the rows up to it. Means of resampled seeds are noisier than that of all, so a small"
-            f" error may lie below its interval. {CHOSEN}: breaks and first row chosen by the last fifth of"
-            f" the rows to fit. {AFTER_PEAK}: M4 fitted and scored from the peak on, where it has been seen."
+            "RMSLE: of all rows, fitted to all; then after each cut, fitted to the rows up to it."
+            f" {CHOSEN}: breaks and first row chosen by the last fifth of the rows to fit. {AFTER_PEAK}: M4"
+            " fitted from the peak on, where it has been seen. In the first column these two are scored only"
+            " over the rows that they were fitted to."
         )
         page.table(*table(sweep, text))
         page.figure(
@@ -108,38 +113,34 @@ def lines(sweeps: dict[str, Sweep]) -> list[str]:
             made.append(f"Over {OVER[name]} the error never rises: there is no double descent here.")
             continue
         made += _foretold(name, sweep)
-    return made
+    return [*made, INTERVALS]
 
 
 def _past(sweeps: dict[str, Sweep]) -> Iterator[str]:
-    """Which of the ways to go on from past the peak is best, and how often."""
-    ways = [CHOSEN, "m4", AFTER_PEAK]
-    won = dict.fromkeys([*ways, STILL], 0)
-    for sweep in sweeps.values():
-        for cut in sweep.cuts[:-1]:
-            later = {way: cut.law(way).later for way in ways if way in cut.names()} | {STILL: cut.still}
-            known = {way: each.value for way, each in later.items() if each}
-            if cut.x >= sweep.peak:
-                won[min(known, key=lambda way: known[way])] += 1
-    total = sum(won.values())
-    if total and max(won.values()) == total:
-        yield f"Past a peak, {max(won, key=lambda way: won[way])} is best in all {total} extrapolations."
-    elif total:
-        order = sorted((way for way in won if won[way]), key=lambda way: -won[way])
-        counts = ", ".join(f"{way} in {won[way]}" for way in order)
-        yield f"Past a peak nothing is best throughout: of {total} extrapolations, {counts}."
+    """Which rows of the tables are best past a peak, and how often."""
+    risen = [sweep for sweep in sweeps.values() if sweep.dip != sweep.peak]
+    past = [cut for sweep in risen for cut in sweep.cuts[:-1] if cut.x >= sweep.peak]
+    won = Counter(cut.best_later() for cut in past)
+    of = f"of all rows of the tables, in {len(past)} extrapolations"
+    if len(won) == 1:
+        yield f"Past a peak, {next(iter(won))} is best throughout, {of}."
+    elif won:
+        counts = ", ".join(f"{name} in {times}" for name, times in won.most_common())
+        yield f"Past a peak nothing is best throughout, {of}: {counts}."
 
 
 def _foretold(name: str, sweep: Sweep) -> Iterator[str]:
     """Whether the peak is foretold from rows before it."""
     early = [cut for cut in sweep.cuts[:-1] if cut.x < sweep.peak]
     if early:
-        each = ", ".join(f"{text(cut.least_later())} from {cut.x:,g}" for cut in early)
-        least = min(cut.least_later().value for cut in early)
+        best = {cut.x: cut.best_later() for cut in early}
+        errors = {cut.x: cut.later()[best[cut.x]] for cut in early}
+        each = ", ".join(f"{text(errors[x])} from {x:,g} by {name}" for x, name in best.items())
+        least = min(error.value for error in errors.values())
         said = "no law foretells" if least >= FOLLOWS else "a law foretells"
         yield (
             f"Over {OVER[name]}, {said} the peak (at {sweep.peak:,g} {UNITS[name]}) from rows before it."
-            f" RMSLE of the rows after the cut, by whatever is best: {each}."
+            f" Least RMSLE of the rows after the cut: {each}."
         )
 
 

@@ -8,6 +8,7 @@ OLD = ("m1", "m2", "m3", "m4")
 CHOSEN = "bnsl-chosen"  # breaks and first row by the tail of the rows to fit
 OVER = {"width": "width", "steps": "training time"}  # what each sweep goes over, in words
 AFTER_PEAK = "m4-after-peak"  # from the peak of the rows to fit on, once it has been seen
+STILL = "last value held"  # for ever, in place of a law
 
 
 class Interval(NamedTuple):
@@ -59,10 +60,15 @@ class Cut(NamedTuple):
         """BNSL with the most breaks, fitted to all rows up to the cut."""
         return [law for law in self.laws if law.name not in (*OLD, CHOSEN, AFTER_PEAK)][-1]
 
-    def least_later(self) -> Interval:
-        """The least error after the cut, of which there must be one."""
-        found = [law.later for law in self.laws if law.later] + ([self.still] if self.still else [])
-        return min(found, key=lambda later: later.value)
+    def later(self) -> dict[str, Interval]:
+        """RMSLE after the cut of STILL and every law; empty where no row is after it."""
+        named = {STILL: self.still, **{law.name: law.later for law in self.laws}}
+        return {name: later for name, later in named.items() if later}
+
+    def best_later(self) -> str:
+        """Whose error after the cut, of which there must be one, is least."""
+        later = self.later()
+        return min(later, key=lambda name: later[name].value)
 
 
 class Sweep(NamedTuple):
