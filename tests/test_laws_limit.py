@@ -101,7 +101,6 @@ def test_command_on_several_curves(tmp_path, capsys):
         (["--law", "bnls"], ["'bnls'"]),
         (["--tolerance", "0"], ["--tolerance"]),
         (["--law", "bnsl4"], ["--law"]),
-        (["--split", "loss"], ["--split"]),
     ):
         assert main([*arguments, *bad]) == 2
         error = capsys.readouterr().err.strip()

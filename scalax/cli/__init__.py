@@ -2,9 +2,10 @@
 
 import argparse
 import importlib
+import re
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from scalax.compilation import keep_programs
 from scalax.distribution import VERSION
@@ -13,16 +14,26 @@ from scalax.names import printable
 from scalax.pyfile import module_of
 from scalax.terminal import ended_quietly, print_error, warn_of_other_package
 
+NEGATIVE = re.compile(r"-\.?\d[\d.,eE+-]*$")
+
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line; takes any number for a value, -1e18 and lists of numbers too."""
+
+    _negative_number_matcher: Any
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = NEGATIVE  # argparse's own knows no exponents, and no lists
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, printable(f"{self.prog}: error: {message} (see {self.prog} --help)") + "\n")
 
     def flags(self) -> dict[str, str]:
-        """The flag that sets each argument: what libraries call it (its `dest`) -> e.g. '--first-share'."""
-        return {action.dest: action.option_strings[-1] for action in self._actions if action.option_strings}
+        """What sets each argument, by what libraries call it (its `dest`): '--first-share', or 'CURVES' of
+        arguments without a flag."""
+        named = {a.dest: [a.metavar, *a.option_strings][-1] for a in self._actions if a.dest != "command"}
+        return {name: str(flag) for name, flag in named.items() if flag}
 
 
 def commands() -> list[str]:

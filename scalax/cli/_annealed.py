@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from scalax.laws import Curves
     from scalax.laws.rates import Rates
 
+LEAST_ROWS = 8  # of different x
+
 
 def add_rate_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
@@ -47,6 +49,7 @@ def is_annealed(args: argparse.Namespace, members: str) -> bool:
         "--target": args.target is None,
         "--members": args.members == members,
         "--each": not args.each,
+        "--pool": args.pool is None,
     }
     for flag, applies in applicable.items():
         if not applies:

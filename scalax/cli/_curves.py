@@ -12,10 +12,19 @@ from scalax.names import printable
 
 if TYPE_CHECKING:
     from scalax.laws import Curves
+    from scalax.laws.readers.table import Remark
 
 
-def add_curve_arguments(parser: argparse.ArgumentParser, out: str, example: bool = True) -> None:
-    """Files, their columns, and where to write (`out` by default); example: whether to offer ours."""
+def add_curve_arguments(
+    parser: argparse.ArgumentParser, out: str, example: bool = True, split: bool = True
+) -> None:
+    """Files, their columns, and where to write.
+
+    - parser: of the command.
+    - out: directory for results by default.
+    - example: whether to offer ours.
+    - split: whether it matters which rows are held out.
+    """
     parser.add_argument(
         "files", nargs="*", metavar="CURVES", help="files or directories of learning curves, of any trainer"
     )
@@ -28,9 +37,10 @@ def add_curve_arguments(parser: argparse.ArgumentParser, out: str, example: bool
     parser.add_argument(
         "--by", metavar="COL,COL", help="columns whose values name a curve, '' for none (guessed)"
     )
-    parser.add_argument(
-        "--split", metavar="COL", help="column that is 1 in rows to fit, and 0 in rows held out"
-    )
+    if split:
+        parser.add_argument(
+            "--split", metavar="COL", help="column that is 1 in rows to fit, and 0 in rows held out"
+        )
     parser.add_argument(
         "--bound",
         type=float,
@@ -84,13 +94,28 @@ def curves_of(args: argparse.Namespace, least: int = 2) -> "Curves":
             args.x,
             args.y,
             None if args.by is None else names(args.by),
-            args.split,
+            getattr(args, "split", None),
             args.bound,
             args.decimal,
             args.repeats,
             least,
             getattr(args, "lr", None),
             progress=bar.update,
+        )
+
+
+def check_held_out(args: argparse.Namespace, curves: "Curves", instead: str = "") -> None:
+    """Raises UserError where no curve has rows held out.
+
+    - args: of the command.
+    - curves: that were read.
+    - instead: what else may be done, as the end of the sentence.
+    """
+    if all(curve.fit.all() for curve in curves):
+        files = ", ".join(map(str, args.files)) or "the example"
+        raise UserError(
+            f"{files[:200]}: no row is held out; name in `split` the column that is 1 in rows to fit and 0 in"
+            f" rows held out{instead}"
         )
 
 
@@ -113,10 +138,16 @@ def _exists(path: Path) -> None:
     raise UserError(f"{path}: no such file or directory{hint}; give a file of curves")
 
 
-def print_remarks(args: argparse.Namespace, remarks: Iterable[object]) -> None:
-    """A line for each thing that was guessed or left out, but for what the curves' own notes say."""
+def print_remarks(args: argparse.Namespace, remarks: "Iterable[Remark]", split: bool = True) -> None:
+    """A line for each thing that was guessed or left out, but for what the curves' own notes say.
+
+    - args: of the command.
+    - remarks: of a reader.
+    - split: whether it matters which rows are held out.
+    """
     for remark in remarks:
-        print(printable(with_flags(str(remark), args.flags)))
+        if split or remark.kind != "held_out":
+            print(printable(with_flags(str(remark), args.flags)))
 
 
 def print_forecasts(

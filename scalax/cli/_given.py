@@ -14,5 +14,5 @@ def refuse(args: argparse.Namespace, names: Iterable[str], why: str) -> None:
     - why: ends the sentence: 'beside `simulated`'.
     """
     for name in names:
-        if getattr(args, name) not in (args.defaults[name], []):
+        if getattr(args, name, []) not in (args.defaults.get(name), []):
             raise UserError(f"`{name}` does not apply {why}; leave it out")

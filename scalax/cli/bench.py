@@ -3,13 +3,22 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import COLUMNS, add_curve_arguments, add_pool, curves_of, names, print_remarks
+from scalax.cli._curves import (
+    COLUMNS,
+    add_curve_arguments,
+    add_pool,
+    check_held_out,
+    curves_of,
+    names,
+    print_remarks,
+)
 from scalax.cli._given import refuse
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError, suggest
 from scalax.names import printable
 
 if TYPE_CHECKING:
+    from scalax.laws import Curves
     from scalax.laws.ablation import Ratio
     from scalax.laws.coverage import Score
 
@@ -36,8 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rivals",
-        metavar="COL",
-        help="with --cut: column whose values compete, e.g. Model; curves alike in all others are a group",
+        metavar="COL,COL",
+        help="with --cut: columns whose values compete, e.g. Model; curves alike in all others are a group"
+        " (the last column that names curves)",
     )
     add_pool(parser)
     parser.add_argument(
@@ -66,7 +76,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("`rivals` is of curves that are cut; give shares in `cut`")
     if args.families is not None:
         return _laws(args)
-    curves = curves_of(args, least=LEAST_ROWS)
+    curves = _scorable(args)
     from scalax.laws import benchmark
     from scalax.report import console, law_files
 
@@ -94,10 +104,17 @@ def run(args: argparse.Namespace) -> None:
     print(printable(f"wrote {args.out}/bench.csv, bench.json and figures/"))
 
 
+def _scorable(args: argparse.Namespace) -> "Curves":
+    """The curves, some rows of which must be held out."""
+    curves = curves_of(args, least=LEAST_ROWS)
+    check_held_out(args, curves, ", or give shares in `cut` to cut whole curves")
+    return curves
+
+
 def _simulated(args: argparse.Namespace) -> None:
     if args.files:
         raise UserError("--simulated takes no files; leave one of them out")
-    refuse(args, ["published", "pool", "families", "growth", *COLUMNS], "beside `simulated`")
+    refuse(args, ["published", "pool", "families", "growth", "cut", "rivals", *COLUMNS], "beside `simulated`")
     if args.count < 1:
         raise UserError(f"--count must be at least 1, got {args.count}")
     if args.count > MOST:
@@ -149,7 +166,7 @@ def _laws(args: argparse.Namespace) -> None:
     families = names(args.families)
     if not families:
         raise UserError("no law is named; give one or more in `families`, e.g. m2")
-    curves = curves_of(args, least=LEAST_ROWS)
+    curves = _scorable(args)
     from scalax.laws import ablation
     from scalax.report import console, law_files
 
@@ -176,14 +193,14 @@ def _ratio(ratio: "Ratio") -> str:
 
 
 def _cuts(args: argparse.Namespace) -> None:
-    refuse(args, ["families", "pool"], "beside `cut`")
+    refuse(args, ["families", "pool", "split"], "beside `cut`")
     if args.published:
         raise UserError("`published` is of held-out rows; leave it out, or leave out `cut`")
     cuts = numbers("cut", args.cut)
     if max(cuts) >= 1:
         raise UserError(f"`cut` must lie between 0 and 1, got {max(cuts):g}")
     curves = curves_of(args, least=LEAST_ROWS)
-    rivals = curves[0].key if args.rivals is None else names(args.rivals)
+    rivals = tuple(curves[0].key)[-1:] if args.rivals is None else names(args.rivals)
     if unknown := [name for name in rivals if name not in curves[0].key]:
         raise UserError(f"`rivals`: {unknown[0]!r} names no curve{suggest(unknown[0], curves[0].key)}")
     groups = ["/".join(v for k, v in curve.key.items() if k not in rivals) for curve in curves]
@@ -193,7 +210,9 @@ def _cuts(args: argparse.Namespace) -> None:
     with console.LateBar("forecasting", len(curves) * len(cuts)) as bar:
         scores = measure(curves, groups, cuts, progress=bar.update)
     watch_files.write_cuts(args.out, scores)
-    print_remarks(args, curves.remarks)
+    print_remarks(args, curves.remarks, split=False)
+    if args.rivals is None and len(curves[0].key) > 1:
+        print(printable(f"curves that differ in {rivals[0]!r} alone compete; name other columns in --rivals"))
     rows = [[f"{s.cut:.0%}", float(s.curves), s.inside80, s.error, s.error_now] for s in scores]
     columns = ["cut at", "curves", "inside 80%", "rms of log", "of the value now"]
     console.print_table("the value at the end", columns, rows)

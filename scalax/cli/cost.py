@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 
 MOST = 2**24  # of any number: more is a slip
 HELP = "parameters, MACs, training FLOPs and memory of models"
@@ -89,12 +88,11 @@ def run(args: argparse.Namespace) -> int:
 
 def show(costs: list[dict]) -> None:
     """One model as a list of all there is to say, several as a table."""
-    import rich.console
     import rich.table
 
-    from scalax.report.console import as_written
+    from scalax.report.console import as_written, stdout
 
-    console = rich.console.Console(width=None if sys.stdout.isatty() else 140)
+    console = stdout()
     first = costs[0]
     sizes = {f"{cost['image']} px" if cost["image"] else f"{cost['context']} tokens": None for cost in costs}
     title = f"{' or '.join(sizes)}, {first['classes']} classes, batch {first['batch']}"

@@ -3,8 +3,9 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import add_curve_arguments, curves_of, names, print_remarks
+from scalax.cli._curves import add_curve_arguments, check_held_out, curves_of, flagged, names, print_remarks
 from scalax.errors import UserError
+from scalax.names import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from scalax.laws.excess import Slope
     from scalax.laws.exponents import Exponent
 
+BENT = "follow no straight line, and miss it by {:.0%}: their slope says little"
 HELP = "scaling exponents of learning curves, by law, task and model"
 
 
@@ -36,6 +38,8 @@ def run(args: argparse.Namespace) -> None:
     if not families:
         raise UserError("no law is named; give one or more in `families`, e.g. m2")
     curves = curves_of(args, least=5)
+    if args.profile:
+        check_held_out(args, curves, ", or leave `profile` out")
     from scalax.laws.exponents import contrast, exponents
     from scalax.report import console, exponent_files
 
@@ -46,15 +50,14 @@ def run(args: argparse.Namespace) -> None:
     exponent_files.write(args.out, curves, found, contrasts)
     print_remarks(args, curves.remarks)
     short = console.short_names([curve.name for curve in curves])
-    rows = [
-        [short[e.curve], e.law, e.c, f"{e.low:.3g} to {e.high:.3g}", e.limit, "" if e.trusted else "flagged"]
-        for e in found
-    ]
-    console.print_table(f"{len(curves)} curve(s)", ["curve", "law", "c", "80%", "limit", ""], rows)
+    rows = [[short[e.curve], e.law, e.c, f"{e.low:.3g} to {e.high:.3g}", e.limit] for e in found]
+    console.print_table(f"{len(curves)} curve(s)", ["curve", "law", "c", "80%", "limit"], rows)
     for each in contrasts:
         ratio, share = ("{:.3g} ({:.3g} to {:.3g})".format(*v) for v in (each.ratio, each.share))
         print(f"  {each.first} over {each.second}, {each.curves} curves: {ratio}, over 1 in {share} of them")
-    print("ratios are medians; in brackets 90% of resampled curves")
+    if contrasts:
+        print("ratios are medians; in brackets 90% of resampled curves")
+    console.print_notes(flagged(args, {f"{short[e.curve]}, {e.law}": e.flags for e in found}))
     if args.excess:
         _excess(args, curves, found, short)
     if args.profile:
@@ -78,6 +81,10 @@ def _excess(
     ]
     columns = ["curve", "law", "limit", "slope of later rows (80%)", "-c", "of held-out rows", "rows below"]
     console.print_table("excess risk, y less the limit, on log axes", columns, rows)
+    for e in made:
+        for rows_of, slope in (("later rows", e.slope), ("held-out rows", e.held_out)):
+            if slope.bent:
+                print(printable(f"  {short[e.curve]}, {e.law}: the {rows_of} {BENT.format(slope.miss)}"))
     for law, count, ratio in steady:
         held = "{:.3g} ({:.3g} to {:.3g})".format(*ratio)
         print(f"  {law}, {count} curves: slope of held-out rows over that of later rows to fit {held}")
@@ -93,8 +100,6 @@ def _profiles(args: argparse.Namespace, curves: "Curves", short: dict[str, str])
     from scalax.report import console, exponent_files
 
     made = {curve.name: profile(curve) for curve in curves if not curve.fit.all()}
-    if not made:
-        raise UserError("`profile` needs rows held out; name their column in `split`")
     exponent_files.write_profiles(args.out, made)
     rows = [
         [

@@ -1,6 +1,8 @@
 """Fit scaling laws to learning curves by least squares and say how well each does."""
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from scalax.cli import _broken, _joint
 from scalax.cli._curves import (
@@ -14,6 +16,9 @@ from scalax.cli._curves import (
 )
 from scalax.errors import UserError
 from scalax.names import printable
+
+if TYPE_CHECKING:
+    from scalax.laws import Curve
 
 LAWS = "m1,m2,m3,m4,bnsl"
 HELP = "fit scaling laws to learning curves"
@@ -47,12 +52,14 @@ def run(args: argparse.Namespace) -> None:
     families, objective = names(LAWS if args.families is None else args.families), args.objective or "sle"
     check_paths(args)
     _broken.check(args, families)
+    _check_laws(families)
     from scalax import laws
-    from scalax.laws import select
+    from scalax.laws import peak, select
     from scalax.report import console, law_files, segment_files
 
-    curves = curves_of(args, least=2 if args.choose_breaks is None else select.LEAST)
-
+    needed = {peak.LEAST_ROWS: args.until_peak, select.LEAST: args.choose_breaks is not None}
+    curves = curves_of(args, least=max([2, *(rows for rows, wanted in needed.items() if wanted)]))
+    _check_directions(families, curves)
     peaks = {}
     if args.until_peak:
         found = [laws.until_peak(curve) for curve in curves]
@@ -74,11 +81,12 @@ def run(args: argparse.Namespace) -> None:
         notes[curve_name] = [*peaks.get(curve.name, ()), *next(iter(each.values())).notes]
         for name, f in each.items():
             params = ", ".join(f"{k}={v:.4g}" for k, v in f.params.items())
-            rows.append([curve_name, name, f.rmsle, f.rmsle_held_out, float(limit(f.asymptote)), params])
+            scores = f.diagnostics["points"], f.rmsle, f.rmsle_held_out, float(limit(f.asymptote))
+            rows.append([curve_name, name, *scores, params])
             notes[f"{curve_name}, {name}"] = f.flags
     print_remarks(args, curves.remarks)
     by = "squared log error" if objective == "sle" else f"objective {objective}"
-    columns = ["curve", "law", "RMSLE", "held out", "limit", "parameters"]
+    columns = ["curve", "law", "rows", "RMSLE", "held out", "limit", "parameters"]
     console.print_table(f"{len(curves)} curve(s), {by}", columns, rows, f"{args.out}/fit.csv")
     if choices:
         _broken.print_choices(curves, choices, short)
@@ -89,3 +97,34 @@ def run(args: argparse.Namespace) -> None:
     print(
         printable(f"wrote {args.out}/{', '.join(f'{name}.json, {name}.csv' for name in files)} and figures/")
     )
+
+
+def _check_laws(families: Sequence[str]) -> None:
+    """Raises UserError for a law that is not of one x."""
+    from scalax.laws import FAMILIES
+    from scalax.laws.joint import FORMS
+
+    for name in families:
+        if name in FORMS:
+            raise UserError(
+                f"{name!r} in `families` is a law of several variables; name their columns in `x`, e.g."
+                " `x`=params,tokens"
+            )
+        if name in FAMILIES and FAMILIES[name].variables > 1:
+            raise UserError(
+                f"{name!r} in `families` is a law of {FAMILIES[name].variables} variables; name their columns"
+                f" in `x`, and laws such as {', '.join(FORMS)}"
+            )
+
+
+def _check_directions(families: Sequence[str], curves: "Sequence[Curve]") -> None:
+    """Raises UserError for a law that rises where every curve falls."""
+    from scalax.laws import lookup
+
+    falls = all(curve.y[curve.x.argmax()] < curve.y[curve.x.argmin()] for curve in curves)
+    for law in map(lookup, families):
+        if falls and law.rises:
+            raise UserError(
+                f"law {law.name!r} rises with x ({law.formula}), and every curve falls; name another in"
+                " `families`"
+            )

@@ -13,7 +13,6 @@ from scalax.cli._curves import (
     print_forecasts,
     print_remarks,
 )
-from scalax.cli._given import refuse
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError
 from scalax.names import printable
@@ -27,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_curve_arguments(parser, "runs/forecast")
     add_each(parser)
     parser.add_argument(
-        "--at", default="", metavar="X,X", help="where to forecast (2, 4 and 10 times the last x)"
+        "--at", default="", metavar="X,X", help="where to forecast (2, 4 and 10 times the last x to fit)"
     )
     parser.add_argument("--target", type=float, help="also show at which x the curve reaches this y")
     parser.add_argument(
@@ -46,9 +45,8 @@ def run(args: argparse.Namespace) -> None:
     if args.target is not None and not abs(args.target) < float("inf"):
         raise UserError(f"--target must be a number, got {args.target}")
     by_rates = _annealed.is_annealed(args, MEMBERS)
-    curves = curves_of(args, least=LEAST_ROWS)
+    curves = curves_of(args, least=_annealed.LEAST_ROWS if by_rates else LEAST_ROWS)
     if by_rates:
-        refuse(args, ["pool"], "where a learning rate is given")
         return _annealed.run(args, curves, at)
     for curve in curves:
         _check_target(args.target, curve)

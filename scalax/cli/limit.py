@@ -4,19 +4,18 @@ import argparse
 from typing import TYPE_CHECKING
 
 from scalax.cli._curves import add_curve_arguments, curves_of, print_remarks
-from scalax.cli._given import refuse
 from scalax.errors import UserError
 from scalax.names import printable
 
 if TYPE_CHECKING:
-    from scalax.laws.limit import Limit
+    from scalax.laws.limit import Extrapolations, Limit
 
 HELP = "from how large an x on a law foretells the rest of a curve"
 TOLERANCE, CUTS = 0.05, 48
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    add_curve_arguments(parser, "runs/limit")
+    add_curve_arguments(parser, "runs/limit", split=False)
     parser.add_argument("--law", dest="family", default="bnsl", help="the law that is fitted (bnsl)")
     parser.add_argument(
         "--tolerance",
@@ -30,7 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=CUTS,
         metavar="N",
-        help=f"largest x to fit that are tried, at most, on each curve and without its noise ({CUTS})",
+        help=f"how many largest x to fit are tried without noise; of a curve's own rows at most as many"
+        f" ({CUTS})",
     )
 
 
@@ -39,8 +39,7 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"`tolerance` must be positive, got {args.tolerance:g}")
     if args.cuts < 2:
         raise UserError(f"`cuts` must be at least 2, got {args.cuts}")
-    refuse(args, ["split"], "to a limit, for which all rows count")
-    curves = curves_of(args)
+    curves = curves_of(args, least=1)
     from scalax.laws.limit import different_x, least_rows, limits
     from scalax.report import console, limit_files
 
@@ -54,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     with console.LateBar("fitting", len(kept) * 2 * args.cuts) as bar:
         found = limits(kept, args.family, args.tolerance, args.cuts, bar.update)
     limit_files.write(args.out, kept, found)
-    print_remarks(args, curves.remarks)
+    print_remarks(args, curves.remarks, split=False)
     if short := [curve.name for curve in curves if curve not in kept]:
         print(printable(f"left out, with fewer than {least} different x: {', '.join(short)}"))
     _show(found, dict(zip((c.name for c in kept), (c.labels[0] for c in kept), strict=True)))
@@ -68,8 +67,8 @@ def _show(found: "list[Limit]", labels: dict[str, str]) -> None:
     rows = [
         [
             short[each.curve],
-            each.threshold,
-            each.threshold_noiseless,
+            _threshold(each.rows, each.tolerance),
+            _threshold(each.noiseless, each.tolerance),
             ", ".join(f"{x:.4g}" for x in each.breaks),
             each.fit.rmsle,
             float(each.rows.x[0]),
@@ -84,16 +83,20 @@ def _show(found: "list[Limit]", labels: dict[str, str]) -> None:
         print(printable(_sentence(found[0], labels[found[0].curve])))
 
 
+def _threshold(found: "Extrapolations", tolerance: float) -> str | float | None:
+    """As the table shows it: at most the first x, where that and all others do."""
+    at = found.threshold(tolerance)
+    return at if at is None or not found.all_within(tolerance) else f"<= {at:.4g}"
+
+
 def _sentence(one: "Limit", label: str) -> str:
-    on_rows, noiseless = one.threshold, one.threshold_noiseless
-    first = (
-        f"rows up to {label} = {on_rows:.4g} foretell the rest to {one.tolerance:g}, as all longer parts do"
-        if on_rows is not None
-        else f"no part of the rows foretells the rest to {one.tolerance:g}"
-    )
-    then = (
-        f"without noise {noiseless:.4g} would do"
-        if noiseless is not None
-        else "nor would one without their noise"
-    )
+    rows, noiseless, tolerance = one.threshold, one.threshold_noiseless, one.tolerance
+    first = f"no part of the rows foretells the rest to {tolerance:g}"
+    if rows is not None:
+        first = f"rows up to {label} = {rows:.4g} foretell the rest to {tolerance:g}, as all longer parts do"
+        first += " (fewer were not tried)" if one.rows.all_within(tolerance) else ""
+    then = "nor would one without their noise" if rows is None else "without noise no part would do"
+    if noiseless is not None:
+        then = f"without noise {noiseless:.4g} would do"
+        then += " (the least that was tried)" if one.noiseless.all_within(tolerance) else ""
     return f"{first}; {then}"

@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import json
 import math
-import sys
 from typing import TYPE_CHECKING, Any
 
 from scalax.cli._given import refuse
@@ -108,10 +107,9 @@ def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
     - args: of the command.
     - result, notes: of the measurement.
     """
-    import rich.console
     import rich.table
 
-    from scalax.report.console import as_written
+    from scalax.report.console import as_written, stdout
 
     table = rich.table.Table("", "", show_header=False)
     table.title = as_written(f"{args.model or 'feeding'}: {args.image} px, batch {args.batch}")
@@ -134,7 +132,7 @@ def show(args: argparse.Namespace, result: dict, notes: list[str]) -> None:
     for name, variant in against.get("variants", {}).items():
         speed = f"{variant['images_per_s']:,.1f} images/s, {variant['step_ms']:,.3f} ms"
         table.add_row(f"{against['name']} {name}", f"{speed}; scalax is {variant['ratio']:.3f} times as fast")
-    console = rich.console.Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = stdout(highlight=False)
     console.print(table)
     for note in (*notes, *against.get("notes", ())):
         console.print(as_written(f"{note}."))

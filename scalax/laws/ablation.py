@@ -64,7 +64,8 @@ def score(
     for curve in curves:
         if curve.fit.all():
             raise UserError(
-                f"curve {curve.name!r}: no row is held out to score; mark some by a column `split`"
+                f"curve {curve.name!r}: no row is held out to score; mark some by a column `split`, or leave"
+                " the curve out"
             )
     fits = fit(curves, families, seed=seed, progress=progress)
     return [

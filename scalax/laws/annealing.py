@@ -203,10 +203,9 @@ def forecast_annealed(
         raise UserError(f"`together`: the curves are of different y ({names}); name one of them in `y`")
     prepared = [_rows(curve, rate) for curve, rate in zip(curves, rates, strict=True)]
     groups = [list(range(len(curves)))] if together else [[i] for i in range(len(curves))]
-    made = []
+    asked: dict[int, tuple[Rates, np.ndarray, list[str]]] = {}
     for group in groups:
         rows, own = [prepared[i][0] for i in group], [rates[i] for i in group]
-        law, draws, stderr = _fit(rows, own)
         for i in group:
             new, last = then[i] if then else rates[i], prepared[i][0].last
             if at is not None:
@@ -215,9 +214,14 @@ def forecast_annealed(
                 where = np.array([new.total])
             else:
                 where = last * np.array([2.0, 4.0, 10.0])
-            notes = [*prepared[i][1], *_beyond(rates[i], new, last, where)]
+            asked[i] = new, where, [*prepared[i][1], *_beyond(rates[i], new, last, where)]
             _check(curves[i], rows, own, new, where)
-            made.append(_made(curves[i], prepared[i][0], notes, rates[i], new, where, law, draws, stderr))
+    made = []
+    for group in groups:
+        law = _fit([prepared[i][0] for i in group], [rates[i] for i in group])
+        for i in group:
+            new, where, notes = asked[i]
+            made.append(_made(curves[i], prepared[i][0], notes, rates[i], new, where, *law))
     return made
 
 

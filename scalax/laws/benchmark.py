@@ -49,7 +49,8 @@ def bench(
     for curve in curves:
         if curve.fit.all():
             raise UserError(
-                f"curve {curve.name!r}: no row is held out to score; mark some by a column `split`"
+                f"curve {curve.name!r}: no row is held out to score; mark some by a column `split`, or leave"
+                " the curve out"
             )
     began = time.monotonic()
     fits = fit(curves, LAWS, seed=seed, progress=progress)

@@ -11,6 +11,8 @@ from scalax.laws.resampled import ends, resampled
 
 LEVEL = 0.8  # of intervals
 LEAST = 3  # rows that a slope needs
+LEAST_BENT, BENT_MISS = 6, 0.1  # different x, and log distance, from which rows are said to be bent
+ALIKE = 1.0  # mean squared difference of neighbours over the mean square: 2 of independent rows, 0 of a curve
 
 
 class Slope(NamedTuple):
@@ -20,6 +22,9 @@ class Slope(NamedTuple):
     - value, low, high: nan where fewer than LEAST rows are above the limit.
     - level: of the line, log excess at log x = 0.
     - rows: that it is of.
+    - miss: weighted root mean square of the rows' log distances from the line.
+    - bent: whether the rows follow another shape, as a step: neighbours miss the line on one side, and by
+      more than BENT_MISS. A slope says little then.
     """
 
     value: float
@@ -27,6 +32,8 @@ class Slope(NamedTuple):
     high: float
     level: float
     rows: int
+    miss: float = np.nan
+    bent: bool = False
 
 
 class Excess(NamedTuple):
@@ -106,4 +113,13 @@ def _slope(log_x: np.ndarray, log_y: np.ndarray, weights: np.ndarray) -> Slope:
     free = len(log_x) - 2
     reach = stdtrit(free, 0.5 + LEVEL / 2) * np.sqrt(weights @ off**2 / free / spread)
     interval = float(value - reach), float(value + reach)
-    return Slope(float(value), *interval, float(center - value * middle), len(log_x))
+    miss = float(np.sqrt(np.average(off**2, weights=weights)))
+    level = float(center - value * middle)
+    return Slope(float(value), *interval, level, len(log_x), miss, miss > BENT_MISS and _is_shape(log_x, off))
+
+
+def _is_shape(log_x: np.ndarray, off: np.ndarray) -> bool:
+    """Whether what a line leaves, [n], is a curve and no noise: neighbours are alike (von Neumann 1941)."""
+    at, where = np.unique(log_x, return_inverse=True)
+    mean = np.bincount(where, off) / np.bincount(where)
+    return len(at) >= LEAST_BENT and bool(np.mean(np.diff(mean) ** 2) < ALIKE * np.mean(mean**2))

@@ -9,6 +9,7 @@ from scipy.special import ndtri
 from scalax.errors import UserError
 from scalax.laws.curves import Curve
 from scalax.laws.fitting import fit
+from scalax.laws.flags import Flag
 from scalax.laws.registry import lookup
 from scalax.laws.resampled import ends, resampled
 
@@ -24,6 +25,7 @@ class Exponent(NamedTuple):
     - low, high: 80% interval, by the standard error in log c.
     - limit: of the law.
     - trusted: whether nothing flags the fit.
+    - flags: what to distrust of it.
     """
 
     curve: str
@@ -34,6 +36,7 @@ class Exponent(NamedTuple):
     high: float
     limit: float
     trusted: bool
+    flags: tuple[Flag, ...] = ()
 
 
 class Contrast(NamedTuple):
@@ -70,7 +73,9 @@ def exponents(
             spread = float(np.exp(ndtri(0.5 + LEVEL / 2) * own.stderr["c"] / c)) if c > 0 else np.nan
             trusted = own.converged and not own.flags
             interval = c / spread, c * spread
-            found.append(Exponent(curve.name, curve.key, name, c, *interval, own.asymptote, trusted))
+            found.append(
+                Exponent(curve.name, curve.key, name, c, *interval, own.asymptote, trusted, own.flags)
+            )
     return found
 
 

@@ -91,6 +91,7 @@ class Family:
 
     - inverse: (p [k], log_y [n]) -> log x [n], nan where not reached; without it, x is searched for.
     - variables: of x; 2 where log_x is [n, 2].
+    - rises: whether y grows with x without end.
     - floor: the parameter that is a limit which y stays above, its p being the log of it.
     - prior: what a prior of it is about, and a wide one. With it the law can be a member of a forecast.
     - diagnose: (natural parameters by name, (left, right) of the data's log x) -> flags of its own.
@@ -117,6 +118,7 @@ class Family:
     starts: Callable[[Extent, np.ndarray], np.ndarray]
     inverse: Callable | None = None
     variables: int = 1
+    rises: bool = False
     floor: str | None = None
     prior: PriorCoordinates | None = None
     diagnose: Callable[[dict[str, float], tuple[float, float]], Iterable[Flag]] | None = None

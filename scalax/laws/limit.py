@@ -39,6 +39,10 @@ class Extrapolations:
         within = np.flip(np.logical_and.accumulate(np.flip(self.error <= tolerance)))
         return float(self.x[within][0]) if within.any() else None
 
+    def all_within(self, tolerance: float) -> bool:
+        """Whether every error is at most the tolerance: the threshold may then lie below the first x."""
+        return bool((self.error <= tolerance).all())
+
 
 @dataclasses.dataclass(frozen=True)
 class Limit:

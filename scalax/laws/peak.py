@@ -34,6 +34,8 @@ class Peak(NamedTuple):
         return self.x == self.x
 
     def __str__(self) -> str:
+        if not self.found and not self.error:
+            return "no peak: y is least at the end"
         if not self.found:
             return f"no peak: y rises by {self.rise:+.2%} after its least, give or take {self.error:.2%}"
         ends = f"80%: {self.low:.4g} to {self.high:.4g}"

@@ -13,11 +13,21 @@ from scalax.names import printable
 
 AFTER_S = 2.0  # a command that is done sooner shows no bar
 MOST_ROWS = 200  # of a table on the terminal
+WIDE = 10_000  # characters of a line in a file
 
 
 def as_written(text: object) -> Text:
     """The text as a cell or title of rich's that is shown as it is: no markup, no control characters."""
     return Text(printable(text))
+
+
+def stdout(highlight: bool = True) -> Console:
+    """Where tables are printed. In a file, or in a pipe, their lines are as long as they need be.
+
+    highlight: whether numbers are coloured.
+    """
+    console = Console(highlight=highlight)
+    return console if console.is_terminal else Console(width=WIDE, highlight=highlight)
 
 
 class LateBar:
@@ -60,15 +70,13 @@ def print_table(
     shown = [i for i, column in enumerate(columns) if column or any(row[i] != "" for row in rows)]
     for i in shown:
         numeric = all(not isinstance(row[i], str) for row in rows)
-        table.add_column(as_written(columns[i]), justify="right" if numeric else "left", no_wrap=numeric)
+        side = "right" if numeric else "left"
+        table.add_column(as_written(columns[i]), justify=side, no_wrap=numeric, overflow="fold")
     for row in rows:
         table.add_row(
             *(as_written(cell if isinstance(cell, str) else number(cell)) for cell in (row[i] for i in shown))
         )
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)
-    console.print(table)
+    stdout().print(table)
     if len(rows) < every:
         print(printable(f"the first {len(rows)} of {every:,} rows; all are in {whole}"))
 

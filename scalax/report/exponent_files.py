@@ -29,7 +29,7 @@ def write(
     - found: exponents of each curve and law.
     - contrasts: between laws.
     """
-    rows = [{**e.key, **{k: v for k, v in e._asdict().items() if k != "key"}} for e in found]
+    rows = [{**e.key, **{k: v for k, v in e._asdict().items() if k not in ("key", "flags")}} for e in found]
     write_csv(out / "exponents.csv", rows)
     data = {"exponents": rows, "contrasts": [each._asdict() for each in contrasts]}
     write_json(out / "exponents.json", data)

@@ -21,11 +21,13 @@ class Table(NamedTuple):
     rows: list[list[str]]
 
 
-def terminal_text(parts: Iterable[str | Table], width: int = 160) -> str:
-    """Lines and tables one below the other, as a terminal shows them."""
+def terminal_text(parts: Iterable[str | Table]) -> str:
+    """Lines and tables one below the other, as a terminal shows them; tables are as wide as they need be."""
     from rich.console import Console
 
-    console = Console(width=width)
+    from scalax.report.console import WIDE
+
+    console = Console(width=WIDE)
     with console.capture() as capture:
         for part in parts:
             if isinstance(part, Table):

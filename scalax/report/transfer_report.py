@@ -73,7 +73,7 @@ def write(table: ModelTable, result: TransferResult, out: Any, scale: Scale, lai
     shown = law_table(result)
     cut = Table(shown.header, shown.rows[:MOST_ROWS])
     more = [f"{len(shown.rows) - MOST_ROWS} more tasks in laws.csv"] if len(shown.rows) > MOST_ROWS else []
-    return terminal_text([*lines, cut, *more, f"report: {where / 'report.html'}"], width=170)
+    return terminal_text([*lines, cut, *more, f"report: {where / 'report.html'}"])
 
 
 def law_table(result: TransferResult) -> Table:

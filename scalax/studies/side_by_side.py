@@ -118,7 +118,7 @@ def report(result: RunsResult, out: Any) -> str:
     names = list(dict.fromkeys(name for record in records for name in record.metrics))
     rows = [(r.run, r.step, r.flops, r.wall_s, *(r.metrics.get(n, "") for n in names)) for r in records]
     write_csv(plots / "runs.csv", ["run", "step", "flops", "wall_s", *names], rows)
-    return terminal_text([verdict, table, f"report: {where / 'report.html'}"], width=130)
+    return terminal_text([verdict, table, f"report: {where / 'report.html'}"])
 
 
 def _measured(metric: str | None, last: Sequence[RunRecord]) -> str:

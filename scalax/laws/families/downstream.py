@@ -13,6 +13,7 @@ FAMILY = Family(
     **transforms("log", "log", "log"),
     **limit_plus_power(1.0),
     log_limit=lambda p: np.inf,
+    rises=True,
     floor="e_ir",
     labels={"k": "k", "alpha": "alpha", "e_ir": "e_ir (limit)"},
 )

@@ -72,6 +72,23 @@ def scale_of(
     return Scale(), []
 
 
+def check_bound(source: str, column: str, runs: Sequence[Rows], scale: Scale) -> None:
+    """Raises UserError where curves go away from the bound that the user gave, and none comes nearer.
+
+    - source, column: for the message.
+    - runs: the curves' usable rows, of all files.
+    - scale: with the bound.
+    """
+    turns = [_turn(run) for run in runs]
+    away = -1 if scale.below else 1
+    if away in turns and -away not in turns and not scale.plain:
+        verb = "falls" if scale.below else "rises"
+        raise UserError(
+            f"{source}, column {column!r}: {verb} with x, away from `bound` {scale.bound:g}; give the value"
+            " that y tends to at best, or leave `bound` out"
+        )
+
+
 def _turn(run: Rows) -> int:
     """1 where a curve rises, -1 where it falls, 0 where it does neither or is too short to say."""
     if len(run.x) < 3 or not np.ptp(run.x) or not np.ptp(run.y):

@@ -166,6 +166,9 @@ def _of_table(table: Table, asked: Asked) -> tuple[list[Found], list[Remark]]:
     values, said = _changed(table, chosen, xs.values)
     remarks += said
     fit = _split(table, chosen.split)
+    if chosen.split is not None and asked.split is None:
+        counts = {"column": chosen.split, "fit": int(fit.sum()), "rows": len(fit)}
+        remarks.append(Remark("held_out", table.source, values=counts))
     lr = np.full(len(table.lines), np.nan)
     if asked.lr is not None:
         columns.known(table, [asked.lr])
@@ -297,6 +300,9 @@ def _scales(found: Sequence[Found], asked: Asked, remarks: list[Remark]) -> dict
                 )
             scales[y] = scale
             remarks += said
+        if asked.bound is not None and own:
+            every = [each.rows for curves in own.values() for each in curves]
+            directions.check_bound(next(iter(own)), y, every, scales[y])
     return scales
 
 
@@ -354,6 +360,8 @@ def _with_span_judged(curve: Curve, found: Found) -> Curve:
     """The curve, with a note where x changes little beside its size, as years do. Raises UserError where it
     hardly does, as seconds since 1970."""
     x, column = np.unique(curve.x), found.labels[0]
+    if len(x) < 2:
+        return curve
     begin, share = 2 * x[0] - x[1], np.ptp(x) / x[-1]
     if share >= NARROW:
         return curve

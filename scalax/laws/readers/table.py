@@ -30,6 +30,7 @@ class Remark:
 
 SENTENCES = {
     "guessed": "read as {format}; columns guessed by name: {columns}",
+    "held_out": "column {column!r} says which rows are to fit: {fit} of {rows}, the others are held out",
     "format": "read as {format}",
     "preamble": "{count} lines before the table left out",
     "short_rows": "row {row} has {cells} cells where the header has {columns}; left out{more}",

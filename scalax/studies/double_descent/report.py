@@ -121,12 +121,15 @@ def _past(sweeps: dict[str, Sweep]) -> Iterator[str]:
     risen = [sweep for sweep in sweeps.values() if sweep.dip != sweep.peak]
     past = [cut for sweep in risen for cut in sweep.cuts[:-1] if cut.x >= sweep.peak]
     won = Counter(cut.best_later() for cut in past)
-    of = f"of all rows of the tables, in {len(past)} extrapolations"
     if len(won) == 1:
-        yield f"Past a peak, {next(iter(won))} is best throughout, {of}."
+        best, times = won.most_common()[0]
+        yield f"Past a peak, {best} is the best row of the tables in all of {times} extrapolations."
     elif won:
         counts = ", ".join(f"{name} in {times}" for name, times in won.most_common())
-        yield f"Past a peak nothing is best throughout, {of}: {counts}."
+        yield (
+            f"Past a peak no row of the tables is best throughout. Of {len(past)} extrapolations, these have"
+            f" the least error: {counts}."
+        )
 
 
 def _foretold(name: str, sweep: Sweep) -> Iterator[str]:

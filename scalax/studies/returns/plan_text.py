@@ -20,7 +20,7 @@ def plan(config: ReturnsConfig) -> str:
 
     Raises UserError for what could not be trained.
     """
-    return terminal_text(_said(config), width=150)
+    return terminal_text(_said(config))
 
 
 def _said(config: ReturnsConfig) -> Iterator[str | Table]:

@@ -52,7 +52,7 @@ def report(result: SizesResult, out: Any) -> str:
         page.code(json.dumps(settings, indent=1))
     write_atomically(where / "report.html", page.render())
     _write(result, plots)
-    return terminal_text([*said, *tables, f"report: {where / 'report.html'}"], width=130)
+    return terminal_text([*said, *tables, f"report: {where / 'report.html'}"])
 
 
 def curve(result: SizesResult) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -44,7 +44,7 @@ def report(result: StudyResult, out: Any) -> str:
     page.code(json.dumps({**settings, "versions": result.versions}, indent=1))
     write_atomically(where / "report.html", page.render())
     _write_files(plots, result)
-    return terminal_text([words.what_was_done(result), *lines, f"report: {where / 'report.html'}"], width=130)
+    return terminal_text([words.what_was_done(result), *lines, f"report: {where / 'report.html'}"])
 
 
 def verdict_table(found: Sequence[Verdict]) -> Table:
