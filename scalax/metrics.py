@@ -3,7 +3,7 @@
 An evaluation that was given a name of its own puts it before its metrics: 'pets/fewshot_error'.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from scalax.errors import UserError, suggest
@@ -53,9 +53,16 @@ def get(name: str) -> Metric:
     return metric._replace(name=name, title=f"{metric.title} of {evaluation}") if evaluation else metric
 
 
-def label(name: str) -> str:
-    """Axis label of a record's key; of a key that is no metric of ours, the key itself."""
-    return get(name).label if name.rpartition("/")[2] in METRICS else name
+def label(name: str, units: Mapping[str, str] | None = None) -> str:
+    """Axis label of a record's key; of a key that is no metric of ours, the key itself.
+
+    - name: the key.
+    - units: of metrics by name, where a task knows them better than the table.
+    """
+    if name.rpartition("/")[2] not in METRICS:
+        return name
+    metric = get(name)
+    return metric._replace(unit=(units or {}).get(name, metric.unit)).label
 
 
 def compared(names: Iterable[str]) -> list[str]:

@@ -39,6 +39,7 @@ class Kind:
       check: raises UserError where the config lacks what the kind needs. It reads no file.
       hold_out: (length, share) -> (training, held out) rows, where there is no validation split.
       reads: which of data.dir and data.name it reads.
+      token: of sequences, what a token is, in the singular.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kind:
     check: Callable[[DataConfig], None] = no_check
     hold_out: Callable[[int, float], tuple[np.ndarray, np.ndarray]] = at_random
     reads: tuple[str, ...] = ("dir", "name")
+    token: str = "token"
 
 
 def check_dir(config: DataConfig) -> None:

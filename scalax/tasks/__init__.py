@@ -1,7 +1,7 @@
 """What is learnt: what a batch is, its loss, what is measured of it. Training knows tasks by this alone."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -21,6 +21,8 @@ class Task(Protocol):
     - input, target: what the model reads and what it should say, of one example.
     - outputs: of the model: classes, or the size of the vocabulary.
     - measured: names of its validation metrics (scalax.metrics).
+
+    One that knows better units for them is Worded, too.
     """
 
     @property
@@ -58,6 +60,14 @@ class Task(Protocol):
     def metrics(self, scores: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Values of `measured`, from the scores [n] of all examples."""
         ...
+
+
+@runtime_checkable
+class Worded(Protocol):
+    """A task that says of some metrics, by name, a unit that is more exact than the one in scalax.metrics."""
+
+    @property
+    def units(self) -> Mapping[str, str]: ...
 
 
 class TaskKind(NamedTuple):

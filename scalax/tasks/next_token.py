@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from scalax.config import RunConfig
-from scalax.data import Splits
+from scalax.data import KINDS, Splits
 from scalax.errors import UserError
 from scalax.tasks import Batch, TaskKind
 
@@ -22,11 +22,13 @@ class NextToken:
 
     - context: tokens of a sequence that are predicted. outputs: size of the vocabulary.
     - label_smoothing: as in OptimConfig.
+    - token: what one is, in the singular.
     """
 
     context: int
     outputs: int
     label_smoothing: float
+    token: str = "token"
     unit: str = "sequences"
     measured: tuple[str, ...] = ("val_loss", "val_token_error")
 
@@ -37,6 +39,10 @@ class NextToken:
     @property
     def target(self) -> jax.ShapeDtypeStruct:
         return self.input
+
+    @property
+    def units(self) -> dict[str, str]:
+        return {"val_loss": f"nats a {self.token}", "val_token_error": f"share of {self.token}s"}
 
     def describe(self) -> dict[str, int]:
         return {"vocabulary": self.outputs, "context": self.context}
@@ -74,7 +80,9 @@ def _open(config: RunConfig, splits: Splits) -> NextToken:
         )
     if config.optim.loss != "softmax":
         raise UserError(f"optim.loss {config.optim.loss} does not apply to task next_token; leave it out")
-    return NextToken(example["tokens"].shape[0] - 1, splits.outputs, config.optim.label_smoothing)
+    context = example["tokens"].shape[0] - 1
+    token = KINDS.get(config.data.source).token
+    return NextToken(context, splits.outputs, config.optim.label_smoothing, token)
 
 
 TASK = TaskKind("next_token", _open)

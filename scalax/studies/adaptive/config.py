@@ -47,7 +47,7 @@ class AdaptiveConfig:
     Attributes:
       run: what all runs share.
       name: names the default output directory, runs/NAME.
-      patches: patch sizes in pixels, of each model in model.names.
+      patches: patch sizes in pixels, of each model in model.names; 1 for families without patches.
       joint: all models and patch sizes are one ladder, on which a model grows in width and depth too; else
         each model is a ladder of its patch sizes.
       seeds: everything is trained once a seed.
@@ -57,7 +57,7 @@ class AdaptiveConfig:
       law_first_share: measurements before this share of the budget are left out of the laws (warm-up).
       replans: how often to improve the plan. Each time, a pilot run (with a seed of its own) is trained by
         the plan, and the plan is made again with what the pilot's changes of shape cost: the FLOPs until the
-        error recovered, and how fast it fell from there. The plan of the best pilot is kept. Pilots count
+        metric recovered, and how fast it fell from there. The plan of the best pilot is kept. Pilots count
         as cost of planning. 0 plans by the laws alone.
       online: also train runs that plan as they go, without static runs.
       baselines: schedules to compare the plan with: linear, logarithmic, random, flexi.

@@ -39,7 +39,7 @@ def ladder_details(
     def titled(what: str) -> str:
         return f"{name}: {what}" if len(result.ladders) > 1 else f"{what[0].upper()}{what[1:]}"
 
-    label = metrics.label(metric)
+    label = metrics.label(metric, result.units)
     with page.details(titled("hyper-parameters of each shape")):
         page.table(*tables.settings(ladder, result.config.run))
     with page.details(titled("parameters of the laws")):
@@ -63,7 +63,7 @@ def ladder_details(
             page.table(*tables.wall(ladder, metric))
             page.table(*tables.step_seconds(ladder))
     for other, reached in ladder.other_targets.items():
-        with page.details(titled(f"savings by {metrics.label(other)}")):
+        with page.details(titled(f"savings by {metrics.label(other, result.units)}")):
             page.table(*tables.targets(ladder, reached, other))
     with page.details(titled("which shape at which compute")):
         page.figure(

@@ -180,6 +180,7 @@ def _method_run(config: AdaptiveConfig, least: float, run: list[RunRecord], curv
         mean=plan.mean_so_far(own, config.first_flops, config.run.budget_flops),
         shapes=list(dict.fromkeys(str(Shape.of(record)) for record in run)),
         wall_s=run[-1].wall_s,
+        examples=run[-1].examples,
     )
 
 

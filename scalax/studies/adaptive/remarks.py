@@ -1,5 +1,7 @@
 """What a reader of an adaptive study should know besides its answer, a line each."""
 
+from collections.abc import Iterator
+
 from scalax import metrics
 from scalax.studies.adaptive import cooled_report, shifts_report
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
@@ -23,6 +25,7 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
     if line := shifts_report.sentence(ladder.shifts, metric):
         lines.append(line)
     lines += shifts_report.remarks(ladder.shifts)
+    lines.extend(_passes(ladder, result))
     if "adaptive" in ladder.runs:
         lines.append(f"plan, by {metric}: {ladder.plan.message}")
     taken = [pilot.run for pilot in ladder.pilots if pilot.taken]
@@ -41,6 +44,14 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
             f"there are {examples:,} validation images, so one image changes the error by {1 / examples:.2g}"
         )
     return lines
+
+
+def _passes(ladder: LadderResult, result: AdaptiveResult) -> Iterator[str]:
+    """How often the run that sees most sees each training example."""
+    seen, name = max((run.examples, name) for name, runs in ladder.runs.items() for run in runs)
+    if seen:
+        train = result.examples["train"]
+        yield f"passes over the {train:,} training {result.unit}: at most {seen / train:.2g} ({name})"
 
 
 def _against_best_static(ladder: LadderResult, values: dict[str, float]) -> str:

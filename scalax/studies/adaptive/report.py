@@ -41,7 +41,7 @@ def report(result: AdaptiveResult, out: Any) -> str:
     page.heading("Details")
     page.text(
         f"Ladders of shapes: {', '.join(result.ladders)}; seeds: {', '.join(map(str, config.seeds))};"
-        f" trained on {result.examples['train']:,} examples and validated on"
+        f" trained on {result.examples['train']:,} {result.unit} and validated on"
         f" {result.examples['validation']:,}; each run spends {flops_text(config.run.budget_flops)} of"
         f" training compute (XLA's count) on {result.device.count} x {result.device.kind}."
     )
@@ -70,11 +70,11 @@ def _said(result: AdaptiveResult) -> Iterator[str | Table]:
     metric = metrics.get(result.config.metric)
     yield from _answers(result)
     for name, ladder in result.ladders.items():
-        yield f"\n{name}: savings in FLOPs at each target, {metric.label}"
+        yield f"\n{name}: savings in FLOPs at each target, {metrics.label(metric.name, result.units)}"
         yield tables.targets(ladder, ladder.targets, metric.name)
         for other, reached in ladder.other_targets.items():
             if metrics.get(other).unit == metric.unit:
-                yield f"{name}: the same at each {metrics.label(other)}"
+                yield f"{name}: the same at each {metrics.label(other, result.units)}"
                 yield tables.targets(ladder, reached, other)
         if ladder.cooled is not None:
             yield f"{name}: savings against cooled static runs at each target, {metric.label}"
@@ -89,7 +89,7 @@ def _ladder_part(
     page: Page, plots: epath.Path, name: str, ladder: LadderResult, result: AdaptiveResult
 ) -> None:
     metric = result.config.metric
-    label = metrics.label(metric)
+    label, title = metrics.label(metric, result.units), metrics.get(metric).title
     if ladder.others:
         page.figure(
             figures.against_static(plots / f"{file_name(name)}_adaptive.png", ladder, label),
@@ -107,7 +107,7 @@ def _ladder_part(
             plots / f"{file_name(name)}_schedule.png", ladder, label, result.config.first_flops
         ),
         f"Every static run (points), the law E = {result.law.formula}, x in FLOPs, fitted to its shape"
-        " (lines), and the plan, which follows the steepest of them at each error. Pale points are before"
+        f" (lines), and the plan, which follows the steepest of them at each {title}. Pale points are before"
         " the first FLOPs that laws are fitted to.",
     )
     shifts_report.part(page, plots, name, ladder, metric)

@@ -98,7 +98,8 @@ class Pilot(NamedTuple):
 
 class MethodRun(NamedTuple):
     """One run of a method. flops, values: its curve, read as those that it shares a start with are; mean:
-    the geometric mean over log FLOPs of the least value so far; shapes: in order of their first use."""
+    the geometric mean over log FLOPs of the least value so far; shapes: in order of their first use;
+    examples: seen in all, 0 where that is not known."""
 
     run: str
     flops: list[float]
@@ -106,6 +107,7 @@ class MethodRun(NamedTuple):
     mean: float
     shapes: list[str]
     wall_s: float
+    examples: int = 0
 
 
 class Needed(NamedTuple):
@@ -255,7 +257,8 @@ class ShapeCost(NamedTuple):
 
 
 class AdaptiveResult(NamedTuple):
-    """examples: numbers of them to train and to validate on ('train', 'validation')."""
+    """examples: numbers of them to train and to validate on ('train', 'validation'). unit: of them, as the
+    task has it. units: of metrics by name, where the task knows them better than scalax.metrics."""
 
     config: AdaptiveConfig
     device: Device
@@ -264,3 +267,5 @@ class AdaptiveResult(NamedTuple):
     costs: dict[str, ShapeCost]
     law: LawForm
     ladders: dict[str, LadderResult]
+    unit: str = "examples"
+    units: dict[str, str] = {}  # noqa: RUF012

@@ -15,6 +15,7 @@ from scalax.studies.adaptive.ladder import TrainRuns, make_ladder
 from scalax.studies.adaptive.result import AdaptiveResult, ShapeCost
 from scalax.studies.adaptive.specs import Specs
 from scalax.studies.protocol import Device
+from scalax.tasks import Worded
 
 
 def run(
@@ -104,4 +105,6 @@ def run(
         costs=costs,
         law=law,
         ladders=made,
+        unit=experiment.task.unit,
+        units=dict(experiment.task.units) if isinstance(experiment.task, Worded) else {},
     )

@@ -65,7 +65,7 @@ def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> st
     who, row = SPEAKERS[method], told(ladder, method)
     if row is None and not _changes(ladder, method):
         return f"{_sentence(who)} never changed its shape, so that there is nothing to compare"
-    because = _because(ladder, form) if method == "adaptive" else ""  # changes of the adaptive runs are kept
+    because = _because(ladder, metric, form) if method == "adaptive" else ""  # changes of the adaptive runs are kept
     ends = _ends(ladder, metric, method)
     behind = _end(ladder.runs[method]) > min(_end(ladder.runs[shape]) for shape in ladder.shapes)
     if row is None:
@@ -112,16 +112,17 @@ def _end(runs: Sequence[MethodRun]) -> float:
     return statistics.fmean(run.values[-1] for run in runs)
 
 
-def _because(ladder: LadderResult, form: LawForm) -> str:
+def _because(ladder: LadderResult, metric: str, form: LawForm) -> str:
     """What the measured changes of shape, or else the laws, say of why."""
     worst = max(ladder.switches, key=_harm, default=None)
     if worst is not None and _harm(worst) > SLOW_RECOVERY:
+        title = metrics.get(metric).title
         change = f"the change from {worst.before} to {worst.after}"
         if not worst.recovered:
-            return f"; because {change} raised the error by {worst.jump:.2g}, and it never came back"
+            return f"; because {change} raised the {title} by {worst.jump:.2g}, and it never came back"
         return (
             f"; because after {change} it took {worst.recovery_share:.0%} of the FLOPs spent by then until"
-            " the error was back where it had been"
+            f" the {title} was back where it had been"
         )
     slow = [change for change in ladder.switches if change.pace < SLOW_PACE]
     if slow:

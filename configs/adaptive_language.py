@@ -1,0 +1,66 @@
+"""Adaptive depth and width of a language model: a decoder of bytes that grows while it trains.
+
+    python -m scalax.launch configs/adaptive_language.py
+    python -m scalax.launch configs/adaptive_language.py --data.dir PATH
+    python -m scalax.launch configs/adaptive_language.py:width
+    python -m scalax.launch configs/adaptive_language.py:joint
+    python -m scalax.launch configs/adaptive_language.py:quick
+
+After appendix E of 'Navigating Scaling Laws', where decoders of 3, 6 and 12 blocks are 384 wide. The text is the
+source of Python's standard library, its end held out; --data.dir is a text file or a directory of them. The metric
+is the cross-entropy of the next byte in nats: divide it by 0.693 for bits.
+"""
+
+import dataclasses
+
+from scalax.config import DataConfig, EvalConfig, ModelConfig, MorphConfig, OptimConfig, RunConfig
+from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
+
+DEPTHS = ("D32-1", "D32-2", "D32-4")
+WIDTHS = ("D16-2", "D32-2", "D64-2")
+BOTH = ("D16-1", "D32-1", "D32-2", "D64-2")
+
+
+def config() -> AdaptiveConfig:
+    return AdaptiveConfig(
+        run=RunConfig(
+            task="next_token",
+            data=DataConfig(source="text", context=64, validation_share=0.1, max_validation_images=512),
+            model=ModelConfig(names=DEPTHS, head_dim=16),
+            optim=OptimConfig(lr=4e-3, label_smoothing=0.0),
+            eval=EvalConfig(points=32, batch_size=512, shots=0),
+            morph=MorphConfig(width="zero", blocks="split"),
+            batch_size=16,
+            budget_flops=1e12,
+            checkpoint_steps=5000,
+        ),
+        name="adaptive_language",
+        patches=(1,),
+        joint=True,
+        seeds=(0, 1, 2),
+        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3)),
+        metric="val_loss",
+        baselines=("linear", "logarithmic"),
+    )
+
+
+def width() -> AdaptiveConfig:
+    return grows("adaptive_language_width", WIDTHS)
+
+
+def joint() -> AdaptiveConfig:
+    return grows("adaptive_language_joint", BOTH)
+
+
+def quick() -> AdaptiveConfig:
+    """Two depths, one seed, no search: the machinery in a minute."""
+    own = grows("adaptive_language_quick", ("D16-1", "D16-2"))
+    run = dataclasses.replace(own.run, budget_flops=2e10)
+    return dataclasses.replace(own, run=run, seeds=(0,), tune=TuneConfig())
+
+
+def grows(name: str, models: tuple[str, ...]) -> AdaptiveConfig:
+    """The study of depths as one of other shapes, in the order in which a run may go through them."""
+    own = config()
+    run = dataclasses.replace(own.run, model=dataclasses.replace(own.run.model, names=models))
+    return dataclasses.replace(own, run=run, name=name)
