@@ -6,9 +6,9 @@
     python -m scalax.launch configs/adaptive_language.py:joint
     python -m scalax.launch configs/adaptive_language.py:quick
 
-After appendix E of 'Navigating Scaling Laws', where decoders of 3, 6 and 12 blocks are 384 wide. The text is the
-source of Python's standard library, its end held out; --data.dir is a text file or a directory of them. The metric
-is the cross-entropy of the next byte in nats: divide it by 0.693 for bits.
+After appendix E of 'Navigating Scaling Laws', where decoders of 3, 6 and 12 blocks are 384 wide. The text is
+the source of Python's standard library, its end held out; --data.dir is a text file or a directory of them.
+The metric is the cross-entropy of the next byte in nats: divide it by 0.693 for bits.
 """
 
 import dataclasses
@@ -17,8 +17,8 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, MorphConfig, Opti
 from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
 
 DEPTHS = ("D32-1", "D32-2", "D32-4")
-WIDTHS = ("D16-2", "D32-2", "D64-2")
-BOTH = ("D16-1", "D32-1", "D32-2", "D64-2")
+WIDTHS = ("D8-2", "D16-2", "D32-2")
+BOTH = ("D16-1", "D16-2", "D32-2", "D32-4")
 
 
 def config() -> AdaptiveConfig:
@@ -27,19 +27,20 @@ def config() -> AdaptiveConfig:
             task="next_token",
             data=DataConfig(source="text", context=64, validation_share=0.1, max_validation_images=512),
             model=ModelConfig(names=DEPTHS, head_dim=16),
-            optim=OptimConfig(lr=4e-3, label_smoothing=0.0),
+            optim=OptimConfig(lr=4e-3, warmup_steps=50, label_smoothing=0.0),
             eval=EvalConfig(points=32, batch_size=512, shots=0),
             morph=MorphConfig(width="zero", blocks="split"),
             batch_size=16,
-            budget_flops=1e12,
+            budget_flops=5e11,
             checkpoint_steps=5000,
         ),
         name="adaptive_language",
         patches=(1,),
         joint=True,
         seeds=(0, 1, 2),
-        tune=TuneConfig(share=0.1, lrs=(2e-3, 4e-3, 8e-3)),
+        tune=TuneConfig(share=0.2, lrs=(2e-3, 4e-3, 8e-3)),
         metric="val_loss",
+        law_first_share=0.05,
         baselines=("linear", "logarithmic"),
     )
 

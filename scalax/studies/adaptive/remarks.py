@@ -48,7 +48,8 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
 
 def _passes(ladder: LadderResult, result: AdaptiveResult) -> Iterator[str]:
     """How often the run that sees most sees each training example."""
-    seen, name = max((run.examples, name) for name, runs in ladder.runs.items() for run in runs)
+    every = ((run.examples, name) for name, runs in ladder.runs.items() for run in runs)
+    seen, name = max(every, default=(0, ""))
     if seen:
         train = result.examples["train"]
         yield f"passes over the {train:,} training {result.unit}: at most {seen / train:.2g} ({name})"

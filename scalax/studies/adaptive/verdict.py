@@ -65,7 +65,9 @@ def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> st
     who, row = SPEAKERS[method], told(ladder, method)
     if row is None and not _changes(ladder, method):
         return f"{_sentence(who)} never changed its shape, so that there is nothing to compare"
-    because = _because(ladder, metric, form) if method == "adaptive" else ""  # changes of the adaptive runs are kept
+    because = (
+        _because(ladder, metric, form) if method == "adaptive" else ""
+    )  # changes of the adaptive runs are kept
     ends = _ends(ladder, metric, method)
     behind = _end(ladder.runs[method]) > min(_end(ladder.runs[shape]) for shape in ladder.shapes)
     if row is None:
