@@ -22,19 +22,20 @@ class ModelConfig:
       base_patch: patch size, in pixels, at which the patch kernel's parameters live; it is resized for
         the patch size in use.
       base_grid: side of the grid at which the position embeddings live; likewise resized.
-      head_dim: channels of an attention head; a Vision Transformer has max(1, width // head_dim) heads.
+      head_dim: channels of an attention head; there are max(1, width // head_dim) heads.
       pool: of a Vision Transformer: gap averages its tokens, cls adds a class token and reads that, map
         attends; auto is cls for a published model, else gap.
       representation: of a Vision Transformer: a dense layer and tanh before the head, as checkpoints with
         'pre_logits' have it.
       exact_gelu: of a Vision Transformer or MLP-Mixer: GELU itself, as timm's models have it, in place of its
         approximation by tanh.
-      branch_scalars: each residual branch of a Vision Transformer has a factor that starts at 0 (ReZero).
+      branch_scalars: each residual branch of a Vision Transformer or decoder has a factor that starts at 0
+        (ReZero).
       precision: auto is bfloat16 compute on accelerators and float32 on CPU; parameters are float32.
       scan: hold all blocks as one and loop over them in the program: faster to compile; other random numbers.
       remat: compute the activations of a block again in its backward pass: less memory, a third more time.
-      attention: of a Vision Transformer. einsum; fused, by jax.nn.dot_product_attention; auto is fused on a
-        GPU in bfloat16 where cuDNN's kernel takes the heads, else einsum.
+      attention: of a Vision Transformer or decoder. einsum; fused, by jax.nn.dot_product_attention; auto is
+        fused on a GPU in bfloat16 where cuDNN's kernel takes the heads, else einsum.
       dropout: share of activations that dropout zeroes.
       drop_path: share of images for which stochastic depth leaves out the last block; less for those before.
     """

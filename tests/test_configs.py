@@ -1,12 +1,14 @@
 """Every config builds, and takes two steps through two of its shapes at toy size."""
 
 import dataclasses
+import itertools
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from scalax import launch, studies, train
+from scalax import launch, records, studies, train
 from scalax.config import RunConfig
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
@@ -14,6 +16,7 @@ from tests.rejects import rejects
 from tests.toy import train_one
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
+LANGUAGE = Path(__file__).parents[1] / "configs" / "adaptive_language.py"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
@@ -33,20 +36,36 @@ def test_config_takes_two_steps(path, tmp_path):
     assert [(r.step, Shape.of(r)) for r in done] == [(1, before), (1, after), (2, after)]
 
 
-def test_a_language_model_grows_in_depth_without_a_jump(tmp_path):
-    run = launch.load(str(next(path for path in CONFIGS if path.stem == "adaptive_language"))).run
-    run = dataclasses.replace(
-        run,
-        morph=dataclasses.replace(run.morph, blocks="identity"),
-        optim=dataclasses.replace(run.optim, lr=3e-2, warmup_steps=0),
-    )
-    toy = toy_run(run, ("D8-1", "D8-3"), tmp_path)
-    shapes = [toy.model.shape(name) for name in toy.model.names]
-    *_, before, after, later = train_two(toy, *shapes, tmp_path, steps=20)
-    assert (Shape.of(before), Shape.of(after)) == tuple(shapes)
-    assert before.metrics["val_loss"] < np.log(256) - 1  # blocks that do nothing cannot change it
+@pytest.fixture
+def toy_text(tmp_path) -> list[str]:
+    """Arguments of a launch of the language study at toy size; its study goes to tmp_path/out."""
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log. " * 60)
+    sizes = "--data.context 16 --eval.points 12 --batch-size 4 --model.names D8-1 D8-2 --optim.lr 1e-2"
+    return [f"{LANGUAGE}:quick", "--out", str(tmp_path / "out"), "--data.dir", str(text), *sizes.split()]
+
+
+def test_a_language_model_grows_in_depth_and_keeps_its_loss(toy_text, tmp_path):
+    shallow, deep = Shape(1, 8, 1, "D"), Shape(1, 8, 2, "D")
+    Schedule((Stage(shallow, 6e7), Stage(deep, 8e7))).save(tmp_path / "deeper.json")
+    given = ["--schedule", str(tmp_path / "deeper.json"), "--morph.blocks", "identity"]
+    assert launch.main([*toy_text, *given, "--budget-flops", "8e7"]) == 0
+    [path] = (tmp_path / "out").glob("runs/*/metrics.jsonl")
+    run = records.read(path)
+    before, after = next((a, b) for a, b in itertools.pairwise(run) if a.depth < b.depth)
+    assert before.step == after.step > 20
+    assert before.metrics["val_loss"] < np.log(256) - 0.5  # it has learnt something that can be lost
     assert after.metrics["val_loss"] == pytest.approx(before.metrics["val_loss"], abs=1e-4)
-    assert later.metrics["val_loss"] != after.metrics["val_loss"]
+
+
+@pytest.mark.slow
+def test_a_study_of_text_reads_as_one(toy_text, tmp_path, capsys):
+    assert launch.main([*toy_text, "--budget-flops", "1.2e8"]) == 0
+    page, _, _ = (tmp_path / "out" / "report.html").read_text().partition("Config and versions")
+    for said in (capsys.readouterr().out, page):
+        assert "validation loss (nats a byte)" in said
+        assert "training sequences" in said
+        assert not re.search(r"\b(image|patch|pixel)", re.sub(r'src="[^"]*"', "", said))
 
 
 def toy_run(run: RunConfig, names: tuple[str, ...], where: Path) -> RunConfig:
@@ -70,11 +89,11 @@ def toy_run(run: RunConfig, names: tuple[str, ...], where: Path) -> RunConfig:
     )
 
 
-def train_two(run: RunConfig, before: Shape, after: Shape, where: Path, steps: int = 1) -> list[RunRecord]:
-    """Some steps of one shape, and one of the other. The last records: before and after the change, at the end."""
+def train_two(run: RunConfig, before: Shape, after: Shape, where: Path) -> list[RunRecord]:
+    """A step of each shape: the records before and after the change, and at the end."""
     experiment = train.open_experiment(run)
     first, second = experiment.cost(before).step.flops, experiment.cost(after).step.flops
-    schedule = Schedule((Stage(before, steps * first), Stage(after, steps * first + second)))
+    schedule = Schedule((Stage(before, first), Stage(after, first + second)))
     return train_one(experiment, schedule, 0, where / "run").records
 
 

@@ -237,14 +237,15 @@ def test_remarks_on_a_study():
         pilots=[Pilot("pilot1", "", 0.3, True, []), Pilot("pilot2", "", 0.4, False, [])],
         runs={
             "V64-4/8": [MethodRun("static", [], [0.4], 0.5, [], 0.0)],
-            "adaptive": [MethodRun("adaptive", [], [0.3], 0.4, [], 0.0)],
+            "adaptive": [MethodRun("adaptive", [], [0.3], 0.4, [], 0.0, examples=5000)],
         },
         targets=[Target(0.4, ["V64-4/8"], {"adaptive": Needed([1e9], [1.0], 2.0, [2.0], 1.5, [False])})],
     )
     result = blank(
         AdaptiveResult,
         config=AdaptiveConfig(replans=2),
-        examples={"validation": 599},
+        examples={"train": 2000, "validation": 599},
+        unit="images",
         law=LawForm("m3", "", {}, ["c"]),
     )
     assert verdict.verdict(ladder, "val_error", result.law) == (
@@ -254,6 +255,7 @@ def test_remarks_on_a_study():
     assert remarks.remarks(ladder, result) == [
         "val_error at the end: adaptive 0.3, best static (V64-4/8) 0.4",
         "least val_error so far, geometric mean over log FLOPs: adaptive 0.4, best static (V64-4/8) 0.5",
+        "passes over the 2,000 training images: at most 2.5 (adaptive)",
         "plan, by val_error: V64-4/8 -> V64-4/2 at 0.3, 1 GFLOP",
         "the best of 2 pilot runs: pilot1",
         "cost of planning: 3 GFLOP (static runs, search and pilot runs)",

@@ -99,7 +99,7 @@ def _ladder_part(
         for method in ("adaptive", "online"):
             if method in ladder.runs and (line := before_change(ladder, method)):
                 page.text(f"{line[0].upper()}{line[1:]}.")
-        page.text(SAVINGS)
+        page.text(f"{metric} is the {label}. {SAVINGS}")
     page.table(*tables.targets(ladder, ladder.targets, metric))
     cooled_report.part(page, plots, name, ladder, metric)
     page.figure(
