@@ -32,7 +32,6 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from scalax.compilation import keep_programs
@@ -229,10 +228,8 @@ def check_used(config: Any, study: Any, given: list[str]) -> None:
     from scalax import unused
 
     run = getattr(config, RUN, None)
-    found: Mapping[str, str | None] = {
-        **(unused.of_run(run) if run is not None else {}),
-        **study.unused(config),
-    }
+    found: dict[str, str | None] = dict(unused.of_run(run)) if run is not None else {}
+    found |= study.unused(config)
     for key in given:
         for name, why in found.items():
             if why is not None and (key == name or key.startswith(f"{name}.")):

@@ -48,6 +48,8 @@ LONG = {
     "test_transfer_study.py": [],
     "test_notebooks.py": [],
     "test_groups.py": [],
+    "test_branches.py": ["test_a_cooldown_needs_a_step"],
+    "test_cooled.py": ["test_savings_of_cooled_runs", "test_changes_that_are_shifted", "test_settings"],
     "test_overrides.py": [],
     "test_laws_annealing.py": [
         "test_sums_are_those_of_the_paper",

@@ -33,6 +33,7 @@ PLACES = {
     "evaluation": ("scalax.train.recorder", "Recorder.record"),
     "record": ("scalax.records", "append"),
     "save": ("scalax.train.checkpoint", "Checkpoints.save"),
+    "branch": ("scalax.train.loop", "take_over"),
     "restore": ("scalax.train.checkpoint", "Checkpoints.restore"),
     "claim": ("scalax.jobs.claims", "_acquire"),
     "finish": ("scalax.train.group", "Group.finish"),

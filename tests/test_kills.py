@@ -25,6 +25,7 @@ SWEEP = ["configs/sweep.py", *TINY, "--budget-flops", "7e7", "--eval.points", "6
 SWEEP += ["--checkpoint-steps", "10", "--lrs", "3e-3"]
 ADAPTIVE = ["tests/digits.py", *TINY, "--budget-flops", "1e8", "--eval.points", "12", "--patches", "4", "2"]
 ADAPTIVE += ["--tune.share", "0.2", "--tune.lrs", "1e-2", "--online", "--checkpoint-steps", "40"]
+ADAPTIVE += ["--cooldowns", "0.5", "1", "--shifts", "0.5"]
 
 KINDS = {  # of studies: share of all kills, and how they are launched
     "alone": (0.14, Kind(SWEEP)),

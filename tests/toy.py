@@ -83,7 +83,9 @@ def with_config(experiment: Experiment, **changes: Any) -> Experiment:
 
 def _same_programs(config: RunConfig, other: RunConfig) -> bool:
     def without(config: RunConfig) -> RunConfig:
-        optim = dataclasses.replace(config.optim, lr=1.0, on_nonfinite="stop")
+        optim = dataclasses.replace(
+            config.optim, lr=1.0, on_nonfinite="stop", schedule="constant", cooldown_share=0.2
+        )
         same = {"eval": CONFIG.eval, "population": "auto", "checkpoint_steps": 1}
         return dataclasses.replace(config, optim=optim, **same)
 

@@ -45,8 +45,8 @@ def cooled(experiment: Experiment, trunk: Schedule, optim: OptimConfig, budget_f
     ends = [stage.until_flops for stage in schedule.stages]
     if ends != sorted(set(ends)) or check(experiment, schedule).steps <= step:
         raise UserError(
-            f"a budget of {budget_flops:.3g} FLOPs leaves no step of {now.shape} for the cooldown; raise it, or"
-            " optim.cooldown_share"
+            f"a budget of {budget_flops:.3g} FLOPs leaves no step of {now.shape} for the cooldown; raise it,"
+            " or optim.cooldown_share"
         )
     return schedule
 
@@ -107,10 +107,9 @@ def take_over(experiment: Experiment, members: Sequence[Member], shape: Shape) -
         states.append(state if place is None else jax.tree.map(lambda x, at=place: x[at], state))
         beside.append(_of_member(saved, place or 0, size or 1))
     axis = len(members) if len(members) > 1 else None
-    placed = jax.jit(
-        _stacked if axis else lambda states: states[0], out_shardings=programs.shardings(shape, axis)
-    )
-    return placed(states), Saved(
+    joined = _stacked if axis else lambda states: states[0]
+    state = jax.jit(joined, out_shardings=programs.shardings(shape, axis))(states)
+    return state, Saved(
         feed={},
         rate_factor=min(saved.rate_factor for saved in beside),
         wall_s=math.fsum(saved.wall_s for saved in beside),

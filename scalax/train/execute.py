@@ -32,8 +32,8 @@ class RunSpec(NamedTuple):
 
     - name: of its directory. optim: None takes the experiment's. replan: for a run that plans as it goes.
     - keep: FLOPs; of each, the state that a run which cools down from there begins with stays for good.
-    - trunk: directory of a finished run, from which this one, whose schedule has a cooldown, is the same until
-      that begins: it takes over the state from there. Where none was kept, it trains from the start.
+    - trunk: directory of a finished run, with which this one is the same until its cooldown begins: it takes
+      over the state from there. Where none was kept, it trains from the start.
     """
 
     name: str

@@ -1,6 +1,7 @@
 """What is said and drawn of runs whose learning rate falls to zero at their end."""
 
 import math
+import statistics
 
 import numpy as np
 from etils import epath
@@ -17,10 +18,10 @@ from scalax.studies.adaptive.verdict import SPEAKERS, ratio_text, seeds_text
 from scalax.units import flops_text
 
 COOLED = (
-    "Cooled runs: the learning rate falls to zero at the end of each. They branch off the runs above, keep the"
-    " shape that these have there, and are charged the FLOPs until there too. Between the budgets at which they"
-    " end, FLOPs and error are evenly spaced in log. Savings are against the cooled static shape that reaches"
-    " the target first, so a number in the last columns says what it costs not to cool down."
+    "Cooled runs: the learning rate falls to zero at the end of each. They branch off the runs above, keep"
+    " the shape that these have there, and are charged the FLOPs until there too. Between the budgets at"
+    " which they end, FLOPs and error go evenly in log. Savings are against the cooled static shape that"
+    " reaches the target first: the columns at a constant rate say what it costs not to cool down."
 )
 
 
@@ -144,7 +145,8 @@ def drawn(path: epath.Path, ladder: LadderResult, cooled: Cooled, label: str) ->
                     color=colour,
                     marker=look.marker,
                     ms=4,
-                    lw=2.2 if name == "adaptive" else 1.4,
+                    lw=3 if name in ours else 1.4,
+                    zorder=1.9 if name in ours else 2,  # until it changes it is a static shape itself
                     label="" if i else f"{name}, cooled",
                 )
         axes.plot([], [], color=INK, ls=":", lw=1, label="at a constant rate")
@@ -168,8 +170,8 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
     stem = f"{file_name(name)}_cooled"
     page.figure(
         drawn(plots / f"{stem}.png", ladder, cooled, metrics.label(metric)),
-        "Points: where runs end whose learning rate falls to zero over the end of their FLOPs. Dotted: the runs"
-        " at a constant rate that they branch off. All seeds.",
+        "Points: where runs end whose learning rate falls to zero over the end of their FLOPs. Dotted: the"
+        " runs at a constant rate that they branch off. All seeds.",
     )
     page.text(COOLED)
     page.table(*table(ladder, cooled, metric))
@@ -185,8 +187,7 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
 def remark(cooled: Cooled, ladder: LadderResult) -> str:
     """Where the cooled runs ended at the whole of what they had."""
     ends = {
-        name: sum(curve.values[-1] for curve in curves) / len(curves)
-        for name, curves in cooled.curves.items()
+        name: statistics.fmean(curve.values[-1] for curve in curves) for name, curves in cooled.curves.items()
     }
     best = min(ladder.shapes, key=ends.__getitem__)
     others = ", ".join(f"{name} {ends[name]:.4g}" for name in ladder.others)

@@ -165,8 +165,8 @@ class Saved(NamedTuple):
 
 
 class CooledTarget(NamedTuple):
-    """A value of the metric, and the static shape whose cooled runs reach it first in each seed. What each
-    method needs: cooled, and at a constant rate; static_constant: the best static shape at a constant rate."""
+    """A value of the metric, and the static shape whose cooled runs reach it first in each seed; what each
+    method needs, cooled and at a constant rate, and the best static shape at a constant rate."""
 
     target: float
     best_static: list[str | None]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from etils import epath
+from matplotlib.axes import Axes
 
 from scalax import metrics
 from scalax.names import file_name
@@ -13,6 +14,8 @@ from scalax.report.tables import DASH, Table, write_csv
 from scalax.studies.adaptive.result import LadderResult, Needed, Shift
 from scalax.studies.adaptive.tables import savings_text
 from scalax.studies.adaptive.verdict import ratio_text
+
+RED = "#c44e52"
 
 
 def _middle(shift: Shift) -> Needed:
@@ -89,30 +92,31 @@ def drawn(path: epath.Path, shifts: Sequence[Shift], metric: str) -> epath.Path:
     Returns `path`.
     """
     made = [shift for shift in shifts if shift.trained]
-    x = [shift.factor for shift in made]
+    savings = [_middle(shift) for shift in made]
     with figure(path) as axes:
         beside = axes.twinx()
-        for y, own, colour, line, mark, label in (
-            (
-                [_middle(s).savings for s in made],
-                [_middle(s).savings_by_seed for s in made],
-                INK,
-                "-",
-                "o",
-                "",
-            ),
-            ([s.mean for s in made], [s.means for s in made], "#c44e52", "--", "s", f"{metric} over the run"),
-        ):
-            where = beside if label else axes
-            where.plot(x, y, color=colour, ls=line, marker=mark, ms=6, label=label or "savings")
-            for factor, values in zip(x, own, strict=True):
-                where.plot([factor] * len(values), values, mark, color=colour, ms=3, alpha=0.5, mew=0)
+        _points(axes, made, [s.savings for s in savings], [s.savings_by_seed for s in savings], INK, "-o")
+        _points(beside, made, [s.mean for s in made], [s.means for s in made], RED, "--s")
         log_axes(axes, "changes of shape at times the plan's FLOPs", "savings at the middle target")
         axes.set_yscale("linear")
-        beside.set_ylabel(f"{metrics.label(metric)} over the run", color="#c44e52")
+        beside.set_ylabel(f"{metrics.label(metric)} over the run", color=RED)
         plain_ticks(axes.xaxis, *axes.get_xlim())
         axes.axvline(1.0, color=INK, lw=0.8, ls=":")
     return path
+
+
+def _points(
+    axes: Axes,
+    shifts: Sequence[Shift],
+    values: Sequence[float],
+    by_seed: Sequence[Sequence[float]],
+    colour: str,
+    look: str,
+) -> None:
+    """A line through the values of each factor, and small points of the seeds."""
+    axes.plot([shift.factor for shift in shifts], values, look, color=colour, ms=6)
+    for shift, each in zip(shifts, by_seed, strict=True):
+        axes.plot([shift.factor] * len(each), each, look[-1], color=colour, ms=3, alpha=0.5, mew=0)
 
 
 def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str) -> None:
