@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from scalax import metrics
 from scalax.names import file_name
 from scalax.report.page import Page
-from scalax.report.style import INK, figure, log_axes, plain_ticks
+from scalax.report.style import INK, figure, log_axes
 from scalax.report.tables import DASH, Table, write_csv
 from scalax.studies.adaptive.result import LadderResult, Needed, Shift
 from scalax.studies.adaptive.tables import savings_text
@@ -99,8 +99,12 @@ def drawn(path: epath.Path, shifts: Sequence[Shift], metric: str) -> epath.Path:
         _points(beside, made, [s.mean for s in made], [s.means for s in made], RED, "--s")
         log_axes(axes, "changes of shape at times the plan's FLOPs", "savings at the middle target")
         axes.set_yscale("linear")
+        if not any(math.isfinite(each.savings) for each in savings):
+            axes.set_yticks([])  # all miss the target
+        beside.grid(visible=False)
         beside.set_ylabel(f"{metrics.label(metric)} over the run", color=RED)
-        plain_ticks(axes.xaxis, *axes.get_xlim())
+        axes.set_xticks([shift.factor for shift in made], [f"{shift.factor:g}" for shift in made])
+        axes.set_xticks([], minor=True)
         axes.axvline(1.0, color=INK, lw=0.8, ls=":")
     return path
 
