@@ -32,6 +32,7 @@ MOST = {
     "accumulate": 2**20,
     "budget_flops": MOST_FLOPS,
     "patches": MOST_OF_SHAPE["patch"],
+    "resolutions": MOST_OF_SHAPE["resolution"],
     "patch": MOST_OF_SHAPE["patch"],
     "targets": 1000,
     "replans": 100,

@@ -68,13 +68,17 @@ class ModelConfig:
             parse_name(name)
         self._of_names()
 
-    def shape(self, name: str, patch: int = 1) -> Shape:
-        """The shape of a model called `name`; whether its family has such a one is checked when it is built.
+    def shape(self, name: str, patch: int = 1, resolution: int = 0) -> Shape:
+        """The shape of a model; whether its family has such a one is checked when it is built.
+
+        - name: of the model.
+        - patch: its patch size in pixels.
+        - resolution: side in pixels that images are resized to; 0 is the data's own.
 
         Raises UserError where `name` is no name of a model.
         """
         family, width, depth = parse_name(name)
-        return Shape(patch, width, depth, family)
+        return Shape(patch, width, depth, family, resolution)
 
     def patch_of(self, name: str) -> int | None:
         """The patch size that a published model's name says; None where it says none."""

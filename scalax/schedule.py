@@ -14,38 +14,56 @@ from scalax.places import place
 from scalax.untrusted import read_bytes
 
 # More than any model has: a larger number is a slip, and building such a model does not end.
-MOST = {"patch": 4096, "width": 32_768, "depth": 1000}
+MOST = {"patch": 4096, "width": 32_768, "depth": 1000, "resolution": 16_384}
 MOST_STAGES = 1000
 MOST_FLOPS = 1e30
 SAYS_PATCH_1 = ("V", "M")  # families whose names say a patch of 1 too, as they always did
 
 
 class Shape(NamedTuple):
-    """Patch size in pixels, width (embedding dimension) and depth (blocks) of a model of one family.
+    """Patch size in pixels, width (embedding dimension) and depth (blocks) of a model of one family, and the
+    resolution, the side in pixels that images are resized to for it; 0 is the data's own size.
 
     The families are those of scalax.models; this file knows none. Where a family has no patches, `patch` is
     1. A ResNet's width is that of the stem, its depth that of its name.
+
+    >>> str(Shape(8, 16, 3)), str(Shape(8, 16, 3, resolution=24))
+    ('V16-3/8', 'V16-3/8@24')
     """
 
     patch: int
     width: int
     depth: int
     family: str = "V"
+    resolution: int = 0
 
     def __str__(self) -> str:
+        return f"{self.model}@{self.resolution}" if self.resolution else self.model
+
+    @property
+    def model(self) -> str:
+        """The name of its model (models.build), which does not say the resolution."""
         name = f"{self.family}{self.width}-{self.depth}"
         unsaid = self.patch == 1 and self.family not in SAYS_PATCH_1
         return name if unsaid else f"{name}/{self.patch}"
 
+    def pixels(self, image_size: float = math.inf) -> float:
+        """The side of the images that the model sees, where those of the data have `image_size` pixels."""
+        return self.resolution or image_size
+
+    def at(self, image_size: int) -> "Shape":
+        """The same on data whose images have `image_size` pixels: this resolution is their own, 0."""
+        return self._replace(resolution=0) if self.resolution == image_size else self
+
     @classmethod
     def of(cls, record: Any) -> "Shape":
         """The shape that a run had at an evaluation (records.RunRecord)."""
-        return cls(record.patch, record.width, record.depth, record.family)
+        return cls(*(getattr(record, name) for name in cls._fields))
 
     def to_json(self) -> dict:
-        """The fields; the family only where it is not V."""
-        fields = self._asdict()
-        return fields if self.family != "V" else {k: v for k, v in fields.items() if k != "family"}
+        """The fields; family and resolution only where they are not V and 0."""
+        usual = self._field_defaults
+        return {name: value for name, value in self._asdict().items() if value != usual.get(name)}
 
     @classmethod
     def from_json(cls, data: dict) -> "Shape":
@@ -146,6 +164,7 @@ class _ShapeFile(NamedTuple):
     width: int
     depth: int
     family: str = "V"
+    resolution: int = 0
 
 
 class _StageFile(NamedTuple):
@@ -154,6 +173,7 @@ class _StageFile(NamedTuple):
     depth: int
     until_flops: float
     family: str = "V"
+    resolution: int = 0
     patches: list[int] = []  # noqa: RUF012
     batch_size: int | None = None
     lr: float | None = None
@@ -165,14 +185,16 @@ class _ScheduleFile(NamedTuple):
 
 
 def check_size(name: str, value: int, what: str) -> None:
-    """Raises UserError where a shape's patch, width or depth is less than 1 or more than any model has.
+    """Raises UserError where a shape's patch, width, depth or resolution is less than it can be or more than
+    any model has.
 
-    - name: patch, width or depth.
+    - name: patch, width, depth or resolution.
     - value: of it.
     - what: begins the message.
     """
-    if not 1 <= value <= MOST[name]:
-        raise UserError(f"{what}: {name} must lie between 1 and {MOST[name]}, got {value}")
+    least = 0 if name == "resolution" else 1  # 0: the data's own
+    if not least <= value <= MOST[name]:
+        raise UserError(f"{what}: {name} must lie between {least} and {MOST[name]}, got {value}")
 
 
 def _checked(found: "_ShapeFile | _StageFile") -> Shape:
@@ -180,7 +202,7 @@ def _checked(found: "_ShapeFile | _StageFile") -> Shape:
         check_size(name, getattr(found, name), "schedule")
     if not re.fullmatch(r"[A-Z][A-Za-z]{0,15}", found.family):
         raise UserError(f"schedule: {printable(found.family)[:40]!r} is no family of models, such as V")
-    return Shape(found.patch, found.width, found.depth, found.family)
+    return Shape.of(found)
 
 
 def _check_own(name: str, value: float | None) -> None:

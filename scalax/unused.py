@@ -59,7 +59,7 @@ def of_schedule(schedule: Schedule, run: RunConfig) -> Unused:
     """
     found: Unused = {}
     named = {run.model.shape(name) for name in run.model.names}
-    if not {stage.shape._replace(patch=1) for stage in schedule.stages} <= named:
+    if not {stage.shape._replace(patch=1, resolution=0) for stage in schedule.stages} <= named:
         found["model.names"] = "to a schedule of other models"
     if run.budget_flops != schedule.budget_flops:
         found["budget_flops"] = "to a schedule of another budget"

@@ -30,8 +30,10 @@ def test_config_takes_two_steps(path, tmp_path):
     names = tuple(f"{family}{size}" for size in ("8-1", "16-2"))[: len(run.model.names)]
     toy = toy_run(run, names, tmp_path)
     large, *smaller = sorted(config.patches, reverse=True)
-    small = smaller[0] if smaller else large if len(names) > 1 else 1
-    before, after = toy.model.shape(names[0], large), toy.model.shape(names[-1], small)
+    sides = sorted(getattr(config, "resolutions", ()))
+    small = smaller[0] if smaller else large if len(names) > 1 or sides else 1
+    before = toy.model.shape(names[0], large, *sides[:1])
+    after = toy.model.shape(names[-1], small, *sides[1:2])
     done = train_two(toy, before, after, tmp_path)
     assert [(r.step, Shape.of(r)) for r in done] == [(1, before), (1, after), (2, after)]
 

@@ -110,9 +110,9 @@ KNOWN = {"V", "M", "R", "D", "BiT"}  # other tests register more
 def test_what_each_family_can_change():
     axes = {family.name: family.axes for family in models.FAMILIES if family.name in KNOWN}
     assert axes == {
-        "V": ("patch", "width", "depth"),
-        "M": ("patch", "width", "depth"),
-        "R": ("width", "depth"),
+        "V": ("patch", "width", "depth", "resolution"),
+        "M": ("patch", "width", "depth", "resolution"),
+        "R": ("width", "depth", "resolution"),
         "D": ("width", "depth"),
         "BiT": (),
     }

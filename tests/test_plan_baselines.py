@@ -19,7 +19,7 @@ def test_spacings():
     assert ends(plan.baseline("linear", SHAPES, 9e9, 1e6)) == pytest.approx([3e9, 6e9, 9e9])
     assert ends(plan.baseline("logarithmic", SHAPES, 1e9, 1e6)) == pytest.approx([1e7, 1e8, 1e9])
     assert plan.baseline("V64-4/4", SHAPES, 9e9, 1e6) == Schedule((Stage(MIDDLE, 9e9),))
-    for name in plan.BASELINES:
+    for name in set(plan.BASELINES) - {"progressive"}:
         schedule = plan.baseline(name, SHAPES, 1e9, 1e6)
         assert Schedule.from_json(schedule.to_json()) == schedule
         assert schedule.budget_flops == 1e9
@@ -38,6 +38,19 @@ def test_random_patch_is_one_stage_evaluated_at_the_smallest():
     assert stage == Stage(SMALL, 1e9, (8, 4, 2))
     with rejects("patch"):
         plan.baseline("flexi", [LARGE, Shape(4, 128, 4)], 1e9, 1e6)
+
+
+def test_progressive_resizing_is_constant_then_linear_then_constant():
+    ladder = [LARGE._replace(resolution=side) for side in (16, 24, 0)]
+    schedule = plan.baseline("progressive", ladder, 8e9, 1e6, image_size=48)
+    assert [stage.shape for stage in schedule.stages] == ladder
+    # From 2e9 to 6e9 it goes from 16 to 48 px: it is nearer to 24 than to 16 from 20 px on, to 48 from 36 on.
+    assert ends(schedule) == pytest.approx([2.5e9, 4.5e9, 8e9])
+    for bad in (SHAPES, [LARGE._replace(resolution=16), SMALL], ladder[:1]):
+        with rejects("resolution"):
+            plan.baseline("progressive", bad, 8e9, 1e6, image_size=48)
+    with rejects("patch"):
+        plan.baseline("flexi", ladder, 1e9, 1e6)
 
 
 def test_unknown_baseline():

@@ -4,6 +4,7 @@ from scalax.data.augment import RANGES as RANGES
 from scalax.data.augment import augment as augment
 from scalax.data.augment import normalise as normalise
 from scalax.data.augment import range_of as range_of
+from scalax.data.augment import resize as resize
 from scalax.data.dataset import Dataset as Dataset
 from scalax.data.dataset import Splits as Splits
 from scalax.data.feed import check_batch as check_batch

@@ -1,4 +1,4 @@
-"""Random crop and flip inside the jitted step; every image has its own key, so devices do not matter."""
+"""Crop, flip and resizing inside the jitted step; every image has its own key, so devices do not matter."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def range_of(mean: np.ndarray, std: np.ndarray) -> str:
         if np.shape(mean) == np.shape(std) == (3,) and np.allclose([mean, std], known, atol=1e-3):
             return name
     raise ValueError(f"no range has mean {np.ravel(mean)[:3]} and deviation {np.ravel(std)[:3]}")
+
+
+def resize(images: Array, height: int, width: int) -> Array:
+    """float [B, H, W, C] to [B, height, width, C]: linear, antialiased where it shrinks. Images of that size
+    come back as they are."""
+    if images.shape[1:3] == (height, width):
+        return images
+    import jax
+
+    b, _, _, c = images.shape
+    return jax.image.resize(images, (b, height, width, c), "linear", antialias=True)
 
 
 def augment(keys: Array, images: Array, padding: int, flip: bool) -> Array:

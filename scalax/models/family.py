@@ -75,7 +75,7 @@ class Family(NamedTuple):
 
     @property
     def axes(self) -> tuple[str, ...]:
-        """Those of patch, width and depth that can change."""
+        """Those of patch, width, depth and resolution that can change."""
         return tuple(self.growth.axes)
 
 
@@ -96,7 +96,7 @@ def find(name: str) -> tuple[Family, Fields]:
         raise UserError(f"unknown model {name[:LONGEST_NAME]!r}...: no name of a model is so long")
     for family in FAMILIES:
         if (fields := family.parse(name)) is not None:
-            for axis, most in MOST.items():
+            for axis, most in MOST.items():  # resolution is in no name
                 if fields.get(axis, 0) > most:
                     raise UserError(f"model {name!r}: its {axis} must be {most} at most, got {fields[axis]}")
             return family, fields

@@ -15,7 +15,8 @@ class Growth(NamedTuple):
     """How the models of one family grow. All names are those in the paths of parameters, such as
     block00/attn/query/kernel: 'query' is the module that holds the kernel.
 
-    axes: for each of patch, width and depth that can change, the module's fields that it sets.
+    axes: for each of patch, width, depth and resolution that can change, the module's fields that it sets;
+      the resolution sets none.
     free: other fields in which two models may differ, for no parameter depends on them.
     stages: module -> blocks of each stage; within a stage all blocks but the first are alike.
     first_copied: the first block of a stage that a new one may copy: 1 where the first is unlike the others.

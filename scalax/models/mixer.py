@@ -128,7 +128,12 @@ FAMILY = Family(
     examples=("mixer-b/16", "M64-4/8"),
     options=("base_patch", "drop_path", "exact_gelu"),
     growth=Growth(
-        axes={"patch": ("patch",), "width": ("width", "channel_dim", "token_dim"), "depth": ("depth",)},
+        axes={
+            "patch": ("patch",),
+            "width": ("width", "channel_dim", "token_dim"),
+            "depth": ("depth",),
+            "resolution": (),
+        },
         free=("drop_path", "dtype"),
         stages=one_stage,
         branch_ends=lambda module: (("token_mlp", "out"), ("channel_mlp", "out")),

@@ -240,7 +240,12 @@ FAMILY = Family(
     examples=("vit-b/16", "V192-12/8"),
     options=(*OPTIONS, "head_dim"),
     growth=Growth(
-        axes={"patch": ("patch",), "width": ("width", "heads", "mlp_dim"), "depth": ("depth",)},
+        axes={
+            "patch": ("patch",),
+            "width": ("width", "heads", "mlp_dim"),
+            "depth": ("depth",),
+            "resolution": (),
+        },
         free=("scan", "remat", "dropout", "drop_path", "attention", "dtype"),
         stages=one_stage,
         branch_ends=branch_ends,

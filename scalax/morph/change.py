@@ -1,4 +1,4 @@
-"""One model's training state as another's: patch size first, then width, then depth."""
+"""One model's training state as another's: patch size and resolution first, then width, then depth."""
 
 import dataclasses
 import itertools
@@ -36,6 +36,7 @@ def change(
     key: jax.Array,
     config: MorphConfig,
     example: jax.ShapeDtypeStruct,
+    after_example: jax.ShapeDtypeStruct | None = None,
 ) -> tuple[Any, Any, Any]:
     """(params, model_state, opt_state) of `before` as those of `after`.
 
@@ -44,16 +45,19 @@ def change(
     - model_state: the collections that are not trained, {'batch_stats': ...} or {}.
     - key: all that is random comes from it.
     - example: one example of the models' input, without the batch axis.
+    - after_example: that of `after`, where its resolution is another.
 
     Structure, shapes and dtypes are those of a new state of `after`. Pure: jit it with the modules, config
-    and example closed over, and with out_shardings, to place the result. Where a ViT's patch alone changes,
-    all comes back as it is.
+    and examples closed over, and with out_shardings, to place the result. Where a ViT's patch or resolution,
+    or a ResNet's resolution, alone changes, all comes back as it is.
 
     Raises UserError where the models differ in more than that, or shrink in width or depth.
     """
     if type(before) is not type(after):
         raise UserError(f"cannot turn a {type(before).__name__} into a {type(after).__name__}")
-    steps = _steps(before, after, config, example)
+    after_example = example if after_example is None else after_example
+    _check_examples(models.family_of(before), example, after_example)
+    steps = _steps(before, after, config, example, after_example)
     scans = [is_scanned(module) for module in (before, after)]
     if not steps and scans[0] == scans[1]:
         return params, model_state, opt_state
@@ -71,23 +75,28 @@ def change(
     chex.assert_trees_all_equal_shapes(flat, trees.shapes(looped(before), example))
     for index, step in enumerate(steps):
         flat = step.variables(flat, jax.random.fold_in(key, index))
-    chex.assert_trees_all_equal_shapes(flat, trees.shapes(looped(after), example))
+    chex.assert_trees_all_equal_shapes(flat, trees.shapes(looped(after), after_example))
     variables = trees.unflatten(flat, scans[1])
     return variables.pop("params"), variables, opt_state
 
 
 def _steps(
-    before: nn.Module, after: nn.Module, config: MorphConfig, example: jax.ShapeDtypeStruct
+    before: nn.Module,
+    after: nn.Module,
+    config: MorphConfig,
+    example: jax.ShapeDtypeStruct,
+    after_example: jax.ShapeDtypeStruct,
 ) -> list[Step]:
-    """Those changes of patch, width and depth, in this order, that do something."""
+    """Those changes of patch and resolution, of width and of depth, in this order, that do something."""
     family = models.family_of(before)
     _check_fields(family, before, after)
     growth = family.growth
     before, after = looped(before), looped(after)
     patched = _with_axis(before, after, growth, "patch")
-    old, at_patch, at_width, new = (
-        trees.shapes(module, example)
-        for module in (before, patched, _with_axis(after, before, growth, "depth"), after)
+    old = trees.shapes(before, example)
+    at_patch, at_width, new = (
+        trees.shapes(module, after_example)
+        for module in (patched, _with_axis(after, before, growth, "depth"), after)
     )
     steps = []
     if at_patch != old:
@@ -111,7 +120,7 @@ def _steps(
         ends = growth.branch_ends(after)
         steps.append(
             Step(
-                lambda flat, key: depth.add_blocks(flat, order, ends, after, example, key, config),
+                lambda flat, key: depth.add_blocks(flat, order, ends, after, after_example, key, config),
                 lambda flat, second: depth.add_block_moments(flat, order, ends, new, second, config),
             )
         )
@@ -121,6 +130,16 @@ def _steps(
 def _with_axis(module: nn.Module, source: nn.Module, growth: Growth, axis: str) -> nn.Module:
     """`module` with the fields of `axis` as those of `source`."""
     return module.clone(**{name: getattr(source, name) for name in growth.axes.get(axis, ())})
+
+
+def _check_examples(family: Family, before: jax.ShapeDtypeStruct, after: jax.ShapeDtypeStruct) -> None:
+    """Raises UserError where the inputs change and the family's models cannot follow."""
+    if before != after and "resolution" not in family.axes:
+        axes = f"only {', '.join(family.axes)} may" if family.axes else "its shape cannot change"
+        raise UserError(
+            f"change of shape of a {family.title}: its input would go from {before.shape} to {after.shape};"
+            f" {axes}"
+        )
 
 
 def _check_fields(family: Family, before: nn.Module, after: nn.Module) -> None:

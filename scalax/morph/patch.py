@@ -1,4 +1,5 @@
-"""Another patch size: nothing to do for a ViT, token-mixing weights on another grid for a Mixer.
+"""Another patch size or resolution: nothing to do for a ViT or a ResNet, token-mixing weights on another grid
+for a Mixer.
 
 The kernels of patch embeddings live at `base_patch` and the positions of a ViT at `base_grid`; the models
 resize them in use. What is left are the token MLPs of a Mixer, whose weights are functions on the grid of
@@ -71,7 +72,7 @@ def reads_grid(path: Path, growth: Growth) -> bool:
     )
     if not reads and not writes:
         raise ValueError(
-            f"{'/'.join(path)} changes with the patch and is in neither grid_readers nor grid_writers"
+            f"{'/'.join(path)} changes with the grid and is in neither grid_readers nor grid_writers"
         )
     return reads
 

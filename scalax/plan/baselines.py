@@ -1,11 +1,14 @@
 """Schedules that know no laws, to hold a plan against."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from scalax.errors import UserError, suggest
 from scalax.schedule import Schedule, Shape, Stage
+
+RAMP = (0.25, 0.75)  # shares of the budget between which progressive resizing goes up
 
 
 def static(shape: Shape, budget_flops: float) -> Schedule:
@@ -46,23 +49,61 @@ def random_patch(shapes: Sequence[Shape], budget_flops: float) -> Schedule:
 
     Raises UserError where the shapes differ in more than their patch.
     """
-    if len({(shape.width, shape.depth) for shape in shapes}) > 1:
+    if len({shape._replace(patch=1) for shape in shapes}) > 1:
         raise UserError("a random patch at each step needs shapes that differ in their patch alone")
     smallest = min(shapes, key=lambda shape: shape.patch)
     drawn = tuple(sorted((shape.patch for shape in shapes), reverse=True))
     return Schedule((Stage(smallest, budget_flops, drawn),))
 
 
-BASELINES: dict[str, Callable[[Sequence[Shape], float, float, int], Schedule]] = {
-    "linear": lambda shapes, budget, first, seed: linear(shapes, budget),
-    "logarithmic": lambda shapes, budget, first, seed: logarithmic(shapes, budget, first),
-    "random": lambda shapes, budget, first, seed: random_monotone(shapes, budget, seed),
-    "flexi": lambda shapes, budget, first, seed: random_patch(shapes, budget),
+def progressive(
+    shapes: Sequence[Shape], budget_flops: float, image_size: int, ramp: tuple[float, float] = RAMP
+) -> Schedule:
+    """Progressive resizing, as FFCV's training of ImageNet has it (`get_resolution`): the least resolution,
+    then one that rises linearly, rounded to the nearest of the shapes, then the largest.
+
+    - shapes: which differ in their resolution.
+    - budget_flops: where the last ends.
+    - image_size: of the data, in pixels: the resolution of a shape that says none.
+    - ramp: shares of the budget at which it begins and ends to rise.
+
+    Raises UserError where the shapes differ in more than their resolution, or not in it.
+    """
+    pixels = {shape: shape.pixels(image_size) for shape in shapes}
+    if len({shape._replace(resolution=0) for shape in shapes}) > 1 or len(set(pixels.values())) < 2:
+        raise UserError("progressive resizing needs shapes that differ in their resolution alone")
+    order = sorted(pixels, key=pixels.__getitem__)
+    sides = np.array([pixels[shape] for shape in order])
+    middles = (sides[1:] + sides[:-1]) / 2  # where the nearest one changes
+    return _stages(order, budget_flops * np.interp(middles, sides[[0, -1]], ramp), budget_flops)
+
+
+class Told(NamedTuple):
+    """What a schedule that knows no laws is made from; see `baseline`."""
+
+    shapes: Sequence[Shape]
+    budget_flops: float
+    first_flops: float
+    seed: int
+    image_size: int
+
+
+BASELINES: dict[str, Callable[[Told], Schedule]] = {
+    "linear": lambda told: linear(told.shapes, told.budget_flops),
+    "logarithmic": lambda told: logarithmic(told.shapes, told.budget_flops, told.first_flops),
+    "random": lambda told: random_monotone(told.shapes, told.budget_flops, told.seed),
+    "flexi": lambda told: random_patch(told.shapes, told.budget_flops),
+    "progressive": lambda told: progressive(told.shapes, told.budget_flops, told.image_size),
 }
 
 
 def baseline(
-    name: str, shapes: Sequence[Shape], budget_flops: float, first_flops: float, seed: int = 0
+    name: str,
+    shapes: Sequence[Shape],
+    budget_flops: float,
+    first_flops: float,
+    seed: int = 0,
+    image_size: int = 0,
 ) -> Schedule:
     """A schedule that knows no laws.
 
@@ -71,8 +112,9 @@ def baseline(
     - budget_flops: of the schedule.
     - first_flops: where logarithmic spacing begins.
     - seed: of 'random'.
+    - image_size: of the data, in pixels, for 'progressive'; 0 where the shapes say theirs.
 
-    Raises UserError for an unknown name.
+    Raises UserError for an unknown name, and where the shapes do not serve it.
     """
     if not shapes:
         raise ValueError("a baseline needs shapes")
@@ -81,7 +123,7 @@ def baseline(
         return static(statics[name], budget_flops)
     if name not in BASELINES:
         raise UserError(f"baseline {name!r} is unknown{suggest(name, [*BASELINES, *statics])}")
-    return BASELINES[name](shapes, budget_flops, first_flops, seed)
+    return BASELINES[name](Told(shapes, budget_flops, first_flops, seed, image_size))
 
 
 def _stages(shapes: Sequence[Shape], ends: np.ndarray, budget_flops: float) -> Schedule:

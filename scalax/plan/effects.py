@@ -42,5 +42,11 @@ def no_effect(before: Shape, after: Shape) -> Effect:
 
 
 def grows(before: Shape, after: Shape) -> bool:
-    """Whether a model can change so: width and depth only grow, the patch may be any."""
+    """Whether a model can change so: width and depth only grow, patch and resolution may be any."""
     return after != before and after.width >= before.width and after.depth >= before.depth
+
+
+def refines(before: Shape, after: Shape) -> bool:
+    """Whether a model sees no less of an image after the change: its patch does not grow, and its resolution
+    does not shrink (that of the data is the largest)."""
+    return after.patch <= before.patch and after.pixels() >= before.pixels()

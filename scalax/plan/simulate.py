@@ -41,7 +41,14 @@ def simulate(
         value = error * float(np.exp(noise * rng.normal()))
         images = max(1, round(flops / 1e3))
         record = RunRecord(
-            "simulated", len(records), images, flops, flops, 0.0, *shape[:3], {online.metric: value}
+            run="simulated",
+            step=len(records),
+            examples=images,
+            flops=flops,
+            flops_matmul=flops,
+            wall_s=0.0,
+            metrics={online.metric: value},
+            **shape._asdict(),
         )
         records.append(record)
         online.observe(record)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalax.errors import UserError
-from scalax.plan.effects import Effects, ErrorLaw, grows, no_effect
+from scalax.plan.effects import Effects, ErrorLaw, grows, no_effect, refines
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.units import flops_text
 
@@ -72,9 +72,9 @@ def steepest_descent(
     Between two errors a shape costs the difference of its inverse law there, so following the law of
     steepest slope at each error costs least ('Navigating Scaling Laws', section 4); what a change costs
     besides is up to `effects`. The cheapest partition of the error axis is found by dynamic programming.
-    Shapes follow in the order given, and to patches no larger than before: what a model has learnt of small
-    ones is lost on large ones, which laws of static runs do not know. With `free` they follow in any order,
-    and may return. Width and depth never shrink.
+    Shapes follow in the order given, and to patches no larger and resolutions no smaller than before: what a
+    model has learnt of small patches is lost on large ones, which laws of static runs do not know. With
+    `free` they follow in any order, and may return. Width and depth never shrink.
 
     - laws: of each shape, in the order in which they may follow.
     - budget_flops: to plan for; None with a target.
@@ -96,7 +96,7 @@ def steepest_descent(
         _Node(after, before)
         for i, before in enumerate(shapes)
         for j, after in enumerate(shapes)
-        if (free or (j > i and after.patch <= before.patch)) and grows(before, after)
+        if (free or (j > i and refines(before, after))) and grows(before, after)
     ]
     totals, came_from = _descend(nodes, needed, first_flops, effects)
     best = totals.min(1)

@@ -10,9 +10,10 @@ from etils import epath
 from scalax import typed, untrusted
 from scalax.errors import UserError
 from scalax.files import dumps, write_atomically
+from scalax.schedule import Shape
 
 SHAPE, NUMBERS = ("patch", "width", "depth"), ("flops", "flops_matmul", "wall_s")
-TEXTS, WHOLE = ("run", "family", "unit"), ("step", "examples", *SHAPE)
+TEXTS, WHOLE = ("run", "family", "unit"), ("step", "examples", "resolution", *SHAPE)
 LARGEST = sys.float_info.max
 MOST_BYTES = 4 * 2**30  # of a file of records
 AGAIN = "restore the file, or remove the run's directory and make it again"
@@ -25,7 +26,7 @@ class RunRecord(NamedTuple):
     - examples: those trained on so far, `unit` says of what: images, sequences.
     - flops: training FLOPs spent so far by XLA's cost analysis; flops_matmul: the same by the count of
       matrix products and convolutions.
-    - patch, width, depth, family: the shape of the model (schedule.Shape).
+    - patch, width, depth, family, resolution: the shape of the model (schedule.Shape).
     - metrics: what was measured, by the names of scalax.metrics.
     """
 
@@ -41,10 +42,11 @@ class RunRecord(NamedTuple):
     metrics: dict[str, float]
     family: str = "V"
     unit: str = "images"
+    resolution: int = 0
 
     def to_json(self) -> dict:
-        """One level, with the examples under the name of their unit; family and unit stand there only where
-        they are not V and images."""
+        """One level, with the examples under the name of their unit; family, unit and resolution stand there
+        only where they are not V, images and 0."""
         fields = {self.unit if key == "examples" else key: value for key, value in self._asdict().items()}
         metrics = fields.pop("metrics")
         for name, default in self._field_defaults.items():
@@ -151,7 +153,7 @@ def _check_order(before: RunRecord, after: RunRecord) -> None:
     """Raises TypeError where two lines cannot follow each other in a file."""
     if (after.run, after.unit) != (before.run, before.unit):
         raise TypeError("of another run than the line before")
-    again = after.step == before.step and after[6:9] == before[6:9] and after.family == before.family
+    again = after.step == before.step and Shape.of(after) == Shape.of(before)
     if again or any(getattr(after, name) < getattr(before, name) for name in ("step", "flops")):
         raise TypeError(f"step {after.step} after step {before.step}")
 

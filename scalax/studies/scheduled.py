@@ -58,11 +58,12 @@ def run(
     - hooks: train.Hook of all training.
     - say: shows a line of text.
     """
-    from scalax.train import RunSpec
+    from scalax.train import RunSpec, open_experiment
 
-    schedule = config.schedule
+    experiment = open_experiment(config.run)
+    schedule = experiment.plain(config.schedule)
     specs = [RunSpec(naming.scheduled_run(schedule, seed), schedule, seed) for seed in config.seeds]
-    return side_by_side.make(config, specs, out, hooks, say)
+    return side_by_side.make(config, specs, out, hooks, say, experiment)
 
 
 def unused(config: ScheduledConfig) -> dict[str, str]:

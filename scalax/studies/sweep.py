@@ -11,6 +11,7 @@ from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies import naming, side_by_side
 from scalax.studies.protocol import Study
+from scalax.studies.resolutions import grids
 from scalax.studies.side_by_side import RunsResult
 
 
@@ -24,6 +25,7 @@ class SweepConfig:
       run: what all runs share.
       name: names the default output directory, runs/NAME.
       patches: patch sizes in pixels, of each model in model.names (1 for ResNets).
+      resolutions: sides in pixels that images are resized to, at most data.image_size; empty takes that.
       lrs: learning rates; empty takes optim.lr.
       weight_decays: empty takes optim.weight_decay.
       lr_heads: multipliers of the head's learning rate; empty takes optim.lr_head.
@@ -35,6 +37,7 @@ class SweepConfig:
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
     name: str = "sweep"
     patches: tuple[int, ...] = (4,)
+    resolutions: tuple[int, ...] = ()
     lrs: tuple[float, ...] = ()
     weight_decays: tuple[float, ...] = ()
     lr_heads: tuple[float, ...] = ()
@@ -61,7 +64,12 @@ class SweepConfig:
 
     def shapes(self) -> list[Shape]:
         model = self.run.model
-        return [model.shape(name, patch) for name in model.names for patch in self.patches_of(name)]
+        size = self.run.data.image_size
+        return [
+            model.shape(name, *grid)
+            for name in model.names
+            for grid in grids(self.patches_of(name), self.resolutions, size)
+        ]
 
     def patches_of(self, name: str) -> tuple[int, ...]:
         """Of the model: the one in its name, where it says one."""

@@ -9,7 +9,9 @@ from jax import Array
 
 from scalax.config import RunConfig
 from scalax.data import Splits
+from scalax.errors import UserError
 from scalax.registry import Registry
+from scalax.schedule import Shape
 
 Batch = Mapping[str, Array]  # raw arrays by name, [b, ...], as the data set holds them
 
@@ -22,7 +24,7 @@ class Task(Protocol):
     - outputs: of the model: classes, or the size of the vocabulary.
     - measured: names of its validation metrics (scalax.metrics).
 
-    One that knows better units for them is Worded, too.
+    One that knows better units for them is Worded, too; one whose examples can be resized is Resizable.
     """
 
     @property
@@ -68,6 +70,36 @@ class Worded(Protocol):
 
     @property
     def units(self) -> Mapping[str, str]: ...
+
+
+@runtime_checkable
+class Resizable(Protocol):
+    """A task whose models may see its examples at another resolution; a task without this sees them as they
+    are."""
+
+    def at_resolution(self, resolution: int) -> Task:
+        """The same task with examples of so many pixels a side, itself where they have these. Raises
+        UserError where there is no such one."""
+        ...
+
+
+def of_shape(task: Task, shape: Shape) -> Task:
+    """The task as a model of this shape sees it: its input, model_options and prepare are at the shape's
+    resolution.
+
+    Raises UserError where there is none of that resolution.
+    """
+    if not shape.resolution:
+        return task
+    if not isinstance(task, Resizable):
+        raise UserError(
+            f"shape {shape}: the task {type(task).__name__} has no images to resize; leave out its resolution"
+            f" {shape.resolution}"
+        )
+    try:
+        return task.at_resolution(shape.resolution)
+    except UserError as e:
+        raise UserError(f"shape {shape}: {e}") from None
 
 
 class TaskKind(NamedTuple):

@@ -22,6 +22,7 @@ class ImageClassification:
     """Raw examples: 'image' uint8 [H, W, C], 'label' int32 [].
 
     - image_shape: (H, W, C). outputs: classes.
+    - resolution: side in pixels that the model sees images at; 0 is their own.
     - label_smoothing, crop_padding, flip, loss_name (OptimConfig.loss): as in OptimConfig and DataConfig.
     - normalize: range of the pixels, of data.RANGES.
     """
@@ -33,12 +34,13 @@ class ImageClassification:
     flip: bool
     loss_name: str = "softmax"
     normalize: str = "symmetric"
+    resolution: int = 0
     unit: str = "images"
     measured: tuple[str, ...] = ("val_error", "val_loss")
 
     @property
     def input(self) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(self.image_shape, jnp.float32)
+        return jax.ShapeDtypeStruct((*self._size, self.image_shape[-1]), jnp.float32)
 
     @property
     def target(self) -> jax.ShapeDtypeStruct:
@@ -48,14 +50,31 @@ class ImageClassification:
         return {"classes": self.outputs}
 
     def model_options(self) -> dict[str, Any]:
-        return {"image_size": self.image_shape[0]}
+        return {"image_size": self._size[0]}
+
+    def at_resolution(self, resolution: int) -> "ImageClassification":
+        """With images of so many pixels a side. Raises UserError where they would have to grow."""
+        own = min(self.image_shape[:2])
+        if resolution > own:
+            raise UserError(
+                f"resolution {resolution} is larger than the images, which have {own} px; choose {own} at"
+                " most, or raise data.image_size"
+            )
+        return dataclasses.replace(self, resolution=0 if resolution == own else resolution)
 
     def prepare(self, batch: Batch, keys: Array | None) -> tuple[Array, Array]:
-        """Images in the range that `normalize` names, and labels."""
+        """Images in the range that `normalize` names, resized after they were cropped and mirrored, and
+        labels."""
         images = batch["image"]
         if keys is not None:
             images = data.augment(keys, images, self.crop_padding, self.flip)
-        return data.normalise(images, self.normalize), batch["label"]
+        images = data.normalise(images, self.normalize)
+        return data.resize(images, *self._size), batch["label"]
+
+    @property
+    def _size(self) -> tuple[int, ...]:
+        """Rows and columns that the model sees."""
+        return (self.resolution, self.resolution) if self.resolution else self.image_shape[:2]
 
     def loss(self, outputs: Array, targets: Array) -> Array:
         """Smoothed cross-entropy, nats: over the classes, or summed over one a class."""

@@ -14,7 +14,7 @@ from scalax.config import RunConfig
 from scalax.cost.model import forward_flops
 from scalax.errors import UserError
 from scalax.schedule import Shape
-from scalax.tasks import Task
+from scalax.tasks import Task, of_shape
 from scalax.train import mesh as meshes
 from scalax.train import state as states
 from scalax.train import widths
@@ -66,6 +66,9 @@ class Costs:
     def of(self, shape: Shape, batch_size: int | None = None) -> Cost:
         """FLOPs of one training step, from shapes alone. batch_size: the config's where it is not given.
 
+        They are those of the model at the shape's resolution. What prepares the examples is not counted:
+        cropping, mirroring, resizing.
+
         Raises UserError where XLA's count and that of products and convolutions differ by over 10%, and
         neither the work that is counted beside them nor config.cost_note gives the reason.
         """
@@ -73,7 +76,7 @@ class Costs:
         return self._once((shape, batch), lambda: self._count(shape, batch))
 
     def _count(self, shape: Shape, batch_size: int) -> Cost:
-        config, task = self._config, self._task
+        config, task = self._config, of_shape(self._task, shape)
         meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
         model = self._build(shape)
         optimizer = widths.scaled(self._optimizer, model, task.input, config.optim.base_width)

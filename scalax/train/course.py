@@ -49,9 +49,10 @@ class Course:
         begins: int = 0,
         keep: Sequence[float] = (),
     ):
-        self._experiment, self._first, self._replan = experiment, schedule, replan
+        self._experiment, self._replan = experiment, replan
+        self._first = experiment.plain(schedule)
         self._begins, self._keep = begins, keep
-        self._follow(schedule)
+        self._follow(self._first)
 
     @property
     def budget_flops(self) -> float:
@@ -79,7 +80,7 @@ class Course:
             found = records.read(metrics_file)
         except OSError as e:
             raise UserError(f"{metrics_file}: cannot read it ({e.strerror or e}); restore it") from None
-        schedule = self._replan(found, self.schedule)
+        schedule = self._experiment.plain(self._replan(found, self.schedule))
         return schedule != self.schedule and self._follow(schedule)
 
     def later(self, span: Span) -> list[tuple[Span, Span]]:

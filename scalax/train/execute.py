@@ -91,6 +91,7 @@ def execute(
     where they branch off another run, or all at the start. Raises jobs.Failed,
     when all others are done, where some failed, and UserError where a run's files are damaged.
     """
+    specs = [_plain(experiment, spec) for spec in specs]
     schedules = dict.fromkeys(spec.schedule for spec in specs)
     timelines = {schedule: check(experiment, schedule) for schedule in schedules}
     members = {spec.name: _member(experiment, spec, directory, timelines[spec.schedule]) for spec in specs}
@@ -159,6 +160,7 @@ def read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeli
 
     Raises UserError where the directory belongs to another run, or is damaged.
     """
+    spec = _plain(experiment, spec)
     timeline = timeline or check(experiment, spec.schedule)
     member = _member(experiment, spec, directory, timeline)
     rundir.optimizers(experiment.config, [member])
@@ -196,6 +198,10 @@ def _member(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Tim
     optim, budget_flops = spec.optim or experiment.config.optim, spec.schedule.budget_flops
     step = begins(path, spec.trunk, optim, budget_flops, timeline)
     return member._replace(trunk=epath.Path(spec.trunk), begins=step) if step else member
+
+
+def _plain(experiment: Experiment, spec: RunSpec) -> RunSpec:
+    return spec._replace(schedule=experiment.plain(spec.schedule))
 
 
 def _groups(

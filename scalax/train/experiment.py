@@ -14,8 +14,9 @@ from jax.sharding import Mesh
 from scalax import data, models, tasks
 from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig
 from scalax.data import Splits
+from scalax.errors import UserError
 from scalax.evals import Evaluator, evaluations
-from scalax.schedule import Shape
+from scalax.schedule import Schedule, Shape
 from scalax.tasks import Task
 from scalax.train import mesh as meshes
 from scalax.train import start
@@ -90,6 +91,18 @@ class Experiment:
         """Raises UserError for what cannot be evaluated."""
         return Evaluator(evaluations(self.config), self.task, self.splits, self.load)
 
+    def plain(self, schedule: Schedule) -> Schedule:
+        """The schedule, with a resolution that is the data's own said as 0.
+
+        Raises UserError where the task has no examples of a resolution.
+        """
+        own = [s._replace(shape=self._plain(s.shape)) for s in schedule.stages]
+        return Schedule(tuple(own))
+
+    def _plain(self, shape: Shape) -> Shape:
+        has_it = tasks.of_shape(self.task, shape) == self.task
+        return shape._replace(resolution=0) if has_it else shape
+
     def cost(self, shape: Shape, batch_size: int | None = None) -> Cost:
         """Of one training step (costs.Costs.of)."""
         return self.costs.of(shape, batch_size)
@@ -160,7 +173,14 @@ def model_builder(config: ModelConfig, task: Task, precision: str, published: bo
     """
 
     def build(shape: Shape, training: bool) -> nn.Module:
-        family, _ = models.find(str(shape))
+        family, _ = models.find(shape.model)
+        of_shape = tasks.of_shape(task, shape)
+        if shape.resolution % shape.patch:
+            near = max(shape.patch, round(shape.resolution / shape.patch) * shape.patch)
+            raise UserError(
+                f"shape {shape}: patch {shape.patch} does not divide its resolution {shape.resolution};"
+                f" choose {near}"
+            )
         options = {name: getattr(config, name) for name in ALWAYS if name in family.options}
         if published and "antialias" in family.options:
             options["antialias"] = True
@@ -168,6 +188,6 @@ def model_builder(config: ModelConfig, task: Task, precision: str, published: bo
             options |= {name: getattr(config, name) for name in TRAINING if getattr(config, name)}
             options |= {"attention": config.attention} if "attention" in family.options else {}
         dtype = jnp.dtype(precision)
-        return models.build(str(shape), task.outputs, dtype=dtype, **task.model_options(), **options)
+        return models.build(shape.model, of_shape.outputs, dtype=dtype, **of_shape.model_options(), **options)
 
     return build

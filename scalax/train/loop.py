@@ -78,7 +78,7 @@ def run(
     optims = rundir.optimizers(experiment.config, members)
     todo = []
     for member, optim in zip(members, optims, strict=True):
-        info = rundir.describe(experiment, schedule, member, course.timeline, bool(replan))
+        info = rundir.describe(experiment, course.schedule, member, course.timeline, bool(replan))
         finished = rundir.open_directory(member.path, info).finished
         if not finished and not ended_in_group(member.path, info):
             todo.append((member, optim, info))

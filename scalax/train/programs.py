@@ -13,7 +13,7 @@ from scalax import morph
 from scalax.compilation import give_back_memory
 from scalax.config import RunConfig
 from scalax.schedule import Shape
-from scalax.tasks import Task
+from scalax.tasks import Task, of_shape
 from scalax.train import mesh as meshes
 from scalax.train import state as states
 from scalax.train import widths
@@ -60,7 +60,7 @@ class Programs:
             begin = partial(
                 widths.scale_initial, module=self.build(shape), base_width=self._config.optim.base_width
             )
-            return states.creator(self.build(shape), transform, self._task.input, members, shardings, begin)
+            return states.creator(self.build(shape), transform, self._input(shape), members, shardings, begin)
 
         state = self._once(("new", shape, members), creator)(seed)
         give_back_memory()
@@ -74,7 +74,11 @@ class Programs:
         return jax.tree.map(lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), state, shardings)
 
     def _abstract(self, shape: Shape, members: int | None = None) -> TrainState:
-        return states.abstract(self.build(shape), self._optimizer.transform, self._task.input, members)
+        return states.abstract(self.build(shape), self._optimizer.transform, self._input(shape), members)
+
+    def _input(self, shape: Shape) -> jax.ShapeDtypeStruct:
+        """One example as the model of this shape sees it."""
+        return of_shape(self._task, shape).input
 
     def shardings(self, shape: Shape, members: int | None = None) -> TrainState:
         return jax.tree.map(lambda leaf: leaf.sharding, self.abstract_state(shape, members))
@@ -94,11 +98,10 @@ class Programs:
             config, lead = self._config, () if members is None else (members,)
             meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
             number = jax.ShapeDtypeStruct(lead, jnp.float32, sharding=meshes.replicated(self._mesh))
+            task = of_shape(self._task, shape)
             module = self.build(shape)
-            optimizer = widths.scaled(self._optimizer, module, self._task.input, config.optim.base_width)
-            jitted = make_train_step(
-                module, optimizer, self._task, config, self._mesh, members, skip_nonfinite
-            )
+            optimizer = widths.scaled(self._optimizer, module, task.input, config.optim.base_width)
+            jitted = make_train_step(module, optimizer, task, config, self._mesh, members, skip_nonfinite)
             return _compiled(
                 jitted.lower(
                     self.abstract_state(shape, members),
@@ -151,7 +154,8 @@ class Programs:
                 state.opt_state,
                 key,
                 self._config.morph,
-                self._task.input,
+                self._input(before),
+                self._input(after),
             )
             return state._replace(params=params, model_state=model_state, opt_state=opt_state)
 
@@ -166,16 +170,16 @@ class Programs:
         """
 
         def compiled():
-            jitted = make_predict(self.build(shape), self._task, self._mesh, layers)
+            jitted = make_predict(self.build(shape), of_shape(self._task, shape), self._mesh, layers)
             return _compiled(jitted.lower(*self._abstract_evaluation(shape, batch_size)))
 
         return self._once(("predict", shape, batch_size, layers), compiled)
 
     def layers(self, shape: Shape) -> tuple[str, ...]:
         """Names of the intermediates of a model, in order: 'block00', ..., 'pre_logits'."""
-        images = jax.ShapeDtypeStruct((1, *self._task.input.shape), self._task.input.dtype)
-        module = self.build(shape)
-        found = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], images)
+        one, module = self._input(shape), self.build(shape)
+        inputs = jax.ShapeDtypeStruct((1, *one.shape), one.dtype)
+        found = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x)[0][1], inputs)
         return tuple(found)
 
     def check_layers(self, shape: Shape, batch_size: int, layers: tuple[str, ...]) -> None:
@@ -187,7 +191,7 @@ class Programs:
         """
 
         def traced():
-            program = make_predict(self.build(shape), self._task, self._mesh, layers)
+            program = make_predict(self.build(shape), of_shape(self._task, shape), self._mesh, layers)
             return jax.eval_shape(program, *self._abstract_evaluation(shape, batch_size))
 
         self._once(("layers", shape, batch_size, layers), traced)

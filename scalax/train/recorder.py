@@ -100,6 +100,7 @@ class Recorder:
                 metrics=measured,
                 family=shape.family,
                 unit=self._experiment.task.unit,
+                resolution=shape.resolution,
             )
             if distributed.is_primary():
                 self.check_claims()

@@ -115,6 +115,7 @@ class Wandb(Hook):
 def _values(record: RunRecord) -> dict[str, float]:
     spent = {"flops": record.flops, record.unit: record.examples, "wall_s": record.wall_s}
     shape = {"shape/patch": record.patch, "shape/width": record.width, "shape/depth": record.depth}
+    shape |= {"shape/resolution": record.resolution} if record.resolution else {}
     return {**record.metrics, **spent, **shape}
 
 

@@ -8,6 +8,7 @@ from scalax import bounds, metrics
 from scalax.config import RunConfig, at_least, divisors, inside, positive
 from scalax.errors import UserError
 from scalax.schedule import Shape
+from scalax.studies.resolutions import grids
 
 LEAST_POINTS = 6  # of a curve, for a law of four parameters
 
@@ -48,8 +49,9 @@ class AdaptiveConfig:
       run: what all runs share.
       name: names the default output directory, runs/NAME.
       patches: patch sizes in pixels, of each model in model.names; 1 for families without patches.
-      joint: all models and patch sizes are one ladder, on which a model grows in width and depth too; else
-        each model is a ladder of its patch sizes.
+      resolutions: sides in pixels that images are resized to, at most data.image_size; empty takes that.
+      joint: all models, patch sizes and resolutions are one ladder, on which a model grows in width and depth
+        too; else each model is a ladder of its patch sizes or resolutions.
       seeds: everything is trained once a seed.
       tune: the search for the hyper-parameters of each shape, which comes first and uses the first seed.
       metric: what the laws describe, e.g. val_error, val_loss or fewshot_error (scalax.metrics).
@@ -60,7 +62,8 @@ class AdaptiveConfig:
         metric recovered, and how fast it fell from there. The plan of the best pilot is kept. Pilots count
         as cost of planning. 0 plans by the laws alone.
       online: also train runs that plan as they go, without static runs.
-      baselines: schedules to compare the plan with: linear, logarithmic, random, flexi.
+      baselines: schedules to compare the plan with: linear, logarithmic, random, flexi (patch sizes), and
+        progressive (resolutions).
       cooldowns: shares of the budget at which runs end whose learning rate falls to zero over the last
         optim.cooldown_share of their FLOPs. They branch off each run that is compared, and keep the shape
         that it has there; they are compared with each other, and with the runs at a constant rate. Empty
@@ -75,6 +78,7 @@ class AdaptiveConfig:
     run: RunConfig = dataclasses.field(default_factory=RunConfig)
     name: str = "adaptive"
     patches: tuple[int, ...] = (4, 2, 1)
+    resolutions: tuple[int, ...] = ()
     joint: bool = False
     seeds: tuple[int, ...] = (0,)
     tune: TuneConfig = dataclasses.field(default_factory=TuneConfig)
@@ -83,7 +87,7 @@ class AdaptiveConfig:
     law_first_share: float = 0.02
     replans: int = 0
     online: bool = False
-    baselines: tuple[Literal["linear", "logarithmic", "random", "flexi"], ...] = ()
+    baselines: tuple[Literal["linear", "logarithmic", "random", "flexi", "progressive"], ...] = ()
     cooldowns: tuple[float, ...] = ()
     shifts: tuple[float, ...] = ()
     targets: int = 5
@@ -97,7 +101,7 @@ class AdaptiveConfig:
             raise UserError(f"patches must be different sizes, got {self.patches}")
         for patch in self.patches:
             positive("patches", patch)
-            if self.run.data.image_size % patch:
+            if not self.resolutions and self.run.data.image_size % patch:
                 raise UserError(
                     f"patches: {patch} does not divide data.image_size {self.run.data.image_size};"
                     f" choose from {divisors(self.run.data.image_size)}"
@@ -106,10 +110,18 @@ class AdaptiveConfig:
             own = self.run.model.patch_of(name)
             if own is not None and own not in self.patches:
                 raise UserError(f"patches: {self.patches} lack {own}, the patch of {name}; add it")
+        models = self.run.model.names if self.joint else ()
+        axes = [values for values in (models, self.patches, self.resolutions) if len(values) > 1]
+        if len(axes) > 1 and not self.joint:
+            raise UserError(
+                f"patches {self.patches} and resolutions {self.resolutions} both change; keep one of either,"
+                " or set joint"
+            )
         for ladder, shapes in self.ladders().items():
             if len(shapes) < 2:
                 raise UserError(
-                    f"{ladder}: a ladder needs two shapes or more; add patches, or set joint and add models"
+                    f"{ladder}: a ladder needs two shapes or more; add patches or resolutions, or set joint"
+                    " and add models"
                 )
         if not self.seeds or len(set(self.seeds)) < len(self.seeds):
             raise UserError(f"seeds must be one or more different numbers, got {self.seeds}")
@@ -141,13 +153,23 @@ class AdaptiveConfig:
             positive("shifts", factor)
         if len(set(self.shifts)) < len(self.shifts) or 1.0 in self.shifts:
             raise UserError(f"shifts must be different factors, and none of them 1, got {self.shifts}")
-        if self.online and self.joint and len(self.run.model.names) > 1 and len(self.patches) > 1:
+        if self.online and len(axes) > 1:
             raise UserError(
-                "online changes along one axis; choose one model or one patch size, or set joint to False"
+                "online changes along one axis; choose one model, patch size or resolution, or set joint to"
+                " False"
             )
         if "flexi" in self.baselines and self.joint and len(self.run.model.names) > 1:
             raise UserError(
                 "baselines: flexi draws patch sizes of one model; leave flexi out, or set joint to False"
+            )
+        if "flexi" in self.baselines and len(self.resolutions) > 1:
+            raise UserError(
+                "baselines: flexi draws patch sizes at one resolution; leave flexi out, or name one of these"
+            )
+        if "progressive" in self.baselines and axes != [self.resolutions]:
+            raise UserError(
+                "baselines: progressive changes the resolution alone; leave progressive out, or name two"
+                " resolutions or more and one patch"
             )
 
     def _check_cooldowns(self) -> None:
@@ -171,9 +193,13 @@ class AdaptiveConfig:
     def ladders(self) -> dict[str, tuple[Shape, ...]]:
         """The shapes that one run may go through, by a name for them, in the order they may follow."""
         model = self.run.model
+        size = self.run.data.image_size
+        sizes = [(p, r or size, r) for p, r in grids(self.patches, self.resolutions, size)]
+        # By tokens, then pixels: from cheap to dear, and each before all that may follow it.
+        sizes.sort(key=lambda grid: (grid[1] / grid[0], grid[1]))
         by_name = {
             str(model.shape(name)).partition("/")[0]: tuple(
-                model.shape(name, patch) for patch in sorted(self.patches, reverse=True)
+                model.shape(name, patch, resolution) for patch, _, resolution in sizes
             )
             for name in model.names
         }

@@ -54,7 +54,8 @@ class Specs:
         specs = []
         for seed in self.config.seeds:
             drawn = seed if method == "random" else 0
-            schedule = plan.baseline(method, self.shapes, budget, first_flops, drawn)
+            size = self.config.run.data.image_size
+            schedule = plan.baseline(method, self.shapes, budget, first_flops, drawn, size)
             specs.append(self._spec(method, schedule, seed))
         return specs
 
