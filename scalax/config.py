@@ -52,6 +52,8 @@ class DataConfig:
       allow_empty_classes: of folders, keep the class of a folder without images, rather than refuse it.
       crop_padding: of images, pixels of zero padding before the random crop; 0 for no crop.
       flip: mirror half of the training images.
+      resize: how images are made smaller for a shape with a resolution of its own: linear, antialiased; or
+        frequencies, the lowest alone.
       device_gib: keep a split in memory and on the device up to this size, else decode it as it is read.
     """
 
@@ -77,6 +79,7 @@ class DataConfig:
     allow_empty_classes: bool = False
     crop_padding: int = 1
     flip: bool = False
+    resize: Literal["linear", "frequencies"] = "linear"
     device_gib: float = 8.0
 
     def __post_init__(self):

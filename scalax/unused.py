@@ -8,7 +8,7 @@ from scalax.variants import variant
 
 Unused = dict[str, str]  # from the name of a setting, or of a group of them, to the reason
 
-OF_IMAGES = ("image_size", "shorter_side", "fit", "crop_padding", "flip")
+OF_IMAGES = ("image_size", "shorter_side", "fit", "crop_padding", "flip", "resize")
 OF_FAMILIES = ("base_patch", "base_grid", "head_dim", "pool", "branch_scalars", "attention")
 OF_FAMILIES += ("representation", "exact_gelu")
 OF_DRAWS = ("draw_classes", "train_per_class", "validation_per_class")

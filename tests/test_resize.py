@@ -1,10 +1,12 @@
-"""Resizing of patch kernels and positions."""
+"""Resizing of patch kernels, positions and images."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.signal
 
+from scalax.data.augment import low_frequencies, resize
 from scalax.models.resize import resize_matrix, resize_patch_kernel, resize_positions
 
 RNG = np.random.default_rng(0)
@@ -44,3 +46,22 @@ def test_positions_resize_as_an_image():
     positions = RNG.normal(size=(4, 4, 3)).astype(np.float32)
     want = jax.image.resize(positions, (6, 2, 3), "bilinear", antialias=False)
     np.testing.assert_allclose(resize_positions(jnp.asarray(positions), (6, 2)), want, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n", "kept"), [(32, 16), (32, 12), (15, 7), (9, 9)])
+def test_low_frequencies_are_those_of_the_spectrum(n, kept):
+    """Waves that the smaller row can hold are sampled as they are; faster ones are gone."""
+    matrix = low_frequencies(n, kept)
+    for frequency in range(n // 2):
+        wave = np.cos(2 * np.pi * frequency * np.arange(n) / n + 0.3)
+        sampled = np.cos(2 * np.pi * frequency * np.arange(kept) / kept + 0.3)
+        if 2 * frequency < kept:
+            np.testing.assert_allclose(matrix @ wave, sampled, atol=1e-5)
+        elif 2 * frequency > kept:
+            np.testing.assert_allclose(matrix @ wave, 0, atol=1e-5)
+
+
+def test_low_frequencies_of_images_equal_those_of_scipy():
+    images = np.random.default_rng(0).normal(size=(2, 15, 15, 3)).astype(np.float32)
+    expected = scipy.signal.resample(scipy.signal.resample(images, 7, axis=1), 7, axis=2)
+    np.testing.assert_allclose(resize(images, 7, 7, "frequencies"), expected, atol=1e-5)

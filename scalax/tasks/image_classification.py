@@ -23,7 +23,8 @@ class ImageClassification:
 
     - image_shape: (H, W, C). outputs: classes.
     - resolution: side in pixels that the model sees images at; 0 is their own.
-    - label_smoothing, crop_padding, flip, loss_name (OptimConfig.loss): as in OptimConfig and DataConfig.
+    - label_smoothing, crop_padding, flip, loss_name (OptimConfig.loss), resize: as in OptimConfig and
+      DataConfig.
     - normalize: range of the pixels, of data.RANGES.
     """
 
@@ -35,6 +36,7 @@ class ImageClassification:
     loss_name: str = "softmax"
     normalize: str = "symmetric"
     resolution: int = 0
+    resize: str = "linear"
     unit: str = "images"
     measured: tuple[str, ...] = ("val_error", "val_loss")
 
@@ -69,7 +71,7 @@ class ImageClassification:
         if keys is not None:
             images = data.augment(keys, images, self.crop_padding, self.flip)
         images = data.normalise(images, self.normalize)
-        return data.resize(images, *self._size), batch["label"]
+        return data.resize(images, *self._size, self.resize), batch["label"]
 
     @property
     def _size(self) -> tuple[int, ...]:
@@ -125,6 +127,7 @@ def _open(config: RunConfig, splits: Splits) -> ImageClassification:
         flip=config.data.flip,
         loss_name=config.optim.loss,
         normalize=normalize,
+        resize=config.data.resize,
     )
 
 
