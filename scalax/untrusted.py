@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from etils import epath
 
 from scalax.errors import UserError
+from scalax.names import printable
 
 DEPTH = 64  # of lists and objects inside each other; scalax writes no more than ten
 MOST_BYTES = 64 * 2**20  # of a small file
@@ -71,8 +72,7 @@ def parse_json(raw: bytes | str) -> Any:
 
 def shown(text: str, most: int = WORD) -> str:
     """Text of a file inside a message: one line, and not too long."""
-    text = text if len(text) <= most else f"{text[:most]}..."
-    return text if text.isprintable() else repr(text)[1:-1]
+    return printable(text if len(text) <= most else f"{text[:most]}...")
 
 
 def _no_constant(name: str) -> NoReturn:

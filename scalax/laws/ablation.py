@@ -74,6 +74,12 @@ def score(
     ]
 
 
+def shares_won(errors: np.ndarray) -> list[float]:
+    """Share of curves where a method has the lowest error, ties shared: [curves, methods] -> [methods]."""
+    lowest = errors == errors.min(1, keepdims=True)
+    return (lowest / lowest.sum(1, keepdims=True)).mean(0).tolist()
+
+
 def by_group(scores: Sequence[LawScores], seed: int = 0) -> list[GroupScores]:
     """All curves together, then by the first column that names them, by the first two and so on, but for the
     last: of Domain, Task and Model by Domain, and by Domain and Task.
@@ -92,8 +98,6 @@ def by_group(scores: Sequence[LawScores], seed: int = 0) -> list[GroupScores]:
 def _summary(group: tuple[str, ...], scores: Sequence[LawScores], seed: int) -> GroupScores:
     laws = list(scores[0].rmsle)
     table = np.array([[each.rmsle[law] for law in laws] for each in scores])
-    lowest = table == table.min(1, keepdims=True)
-    wins = (lowest / lowest.sum(1, keepdims=True)).mean(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(table / table[:, -1:])
     ratios = [_ratio(column, seed) for column in logs.T]
@@ -101,7 +105,7 @@ def _summary(group: tuple[str, ...], scores: Sequence[LawScores], seed: int) -> 
         group,
         len(scores),
         dict(zip(laws, map(float, table.mean(0)), strict=True)),
-        dict(zip(laws, map(float, wins), strict=True)),
+        dict(zip(laws, shares_won(table), strict=True)),
         dict(zip(laws, ratios, strict=True)),
     )
 

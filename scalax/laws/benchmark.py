@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.laws.ablation import shares_won
 from scalax.laws.curves import Curve
 from scalax.laws.fit_result import rmsle
 from scalax.laws.fitting import fit
@@ -96,11 +97,9 @@ def summarise(rows: list[dict], published: dict | None = None) -> dict:
 
 def _statistics(rows: list[dict], methods: Sequence[str]) -> dict:
     table = np.array([[row[m] for m in methods] for row in rows])
-    lowest = table == table.min(1, keepdims=True)
-    wins = (lowest / lowest.sum(1, keepdims=True)).mean(0)
     with np.errstate(divide="ignore"):
         geometric = np.exp(np.log(table).mean(0))
-    columns = zip(table.mean(0), np.median(table, 0), geometric, wins, strict=True)
+    columns = zip(table.mean(0), np.median(table, 0), geometric, shares_won(table), strict=True)
     named = ("mean", "median", "geometric_mean", "wins")
     methods_out = {
         m: dict(zip(named, map(float, v), strict=True)) for m, v in zip(methods, columns, strict=True)

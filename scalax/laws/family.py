@@ -97,7 +97,6 @@ class Family:
     - diagnose: (natural parameters by name, (left, right) of the data's log x) -> flags of its own.
     - as_shifted_power: natural parameters by name -> the same law as a (C + d)^-b + c. With it a run can
       plan by the law as it goes (`plan.Online`).
-    - parts: (p [k], log_x [n]) -> named curves in log y, what a law is made of, drawn in a figure of its own.
     - segments: p [k] -> Broken, of a law that consists of power laws with breaks between them.
     - labels: heads of columns by parameter, in the order in which tables show them; `{x}` and `{y}` stand
       for the units of x and y.
@@ -123,7 +122,6 @@ class Family:
     prior: PriorCoordinates | None = None
     diagnose: Callable[[dict[str, float], tuple[float, float]], Iterable[Flag]] | None = None
     as_shifted_power: Callable[[dict[str, float]], ShiftedPower] | None = None
-    parts: Callable | None = None
     segments: Callable[[np.ndarray], Broken] | None = None
     labels: dict[str, str] = field(default_factory=dict)
     decisive: tuple[str, ...] = ()

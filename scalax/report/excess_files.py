@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 from etils import epath
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from scalax.laws import Curve
 from scalax.laws.excess import Excess, Steadiness
+from scalax.report.console import short_names
 from scalax.report.law_figures import colours
 from scalax.report.law_files import write_csv, write_json
-from scalax.report.style import grid, plain_ticks
+from scalax.report.style import INK, grid, key_above, plain_ticks
 
 COLUMNS = 6
 NAME = 26  # characters
@@ -54,13 +56,15 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Excess]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     laws = list(dict.fromkeys(each.law for each in found))
     legend = dict(zip(laws, colours(laws), strict=True))
-    columns = min(COLUMNS, len(curves))
+    columns, short = min(COLUMNS, len(curves)), short_names([curve.name for curve in curves], NAME)
     with grid(epath.Path(path), len(curves), columns, (2.0, 1.6)) as panels:
         for axes, curve in zip(panels, curves, strict=True):
+            slopes = []
             for each in (each for each in found if each.curve == curve.name):
                 colour, x = legend[each.law], each.x
-                label = f"{each.law} {each.slope.value:.2f}"
-                axes.plot(x[each.fit], each.excess[each.fit], ".", color=colour, ms=2.5, label=label)
+                slope = f"{each.law} {each.slope.value:.2f}" if np.isfinite(each.slope.value) else each.law
+                slopes.append(Line2D([], [], color=colour, label=f"{slope}{', bent' * each.slope.bent}"))
+                axes.plot(x[each.fit], each.excess[each.fit], ".", color=colour, ms=2.5)
                 axes.plot(x[~each.fit], each.excess[~each.fit], "o", color=colour, ms=2.5, mfc="w", mew=0.5)
                 if np.isfinite(each.slope.value):
                     ends = np.array([x.min(), x.max()])
@@ -68,9 +72,14 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Excess]) -> None:
                     axes.plot(ends, line, color=colour, lw=0.7, alpha=0.7)
             axes.set(xscale="log", yscale="log")
             _ticks(axes)
-            axes.set_title(curve.name[-NAME:], fontsize=7)
-            axes.legend(fontsize=5)
+            axes.set_title(short[curve.name], fontsize=7)
+            axes.set_xlabel(curve.labels[0], fontsize=6.5, labelpad=1)
+            axes.legend(handles=slopes, fontsize=5, handlelength=1)
         panels[0].set_ylabel("y less the law's limit")
+        panels[0].plot([], [], ".", color=INK, ms=2.5, label="rows to fit")
+        panels[0].plot([], [], "o", color=INK, ms=2.5, mfc="w", mew=0.5, label="rows held out")
+        panels[0].plot([], [], color=INK, lw=0.7, label="line of the later rows to fit")
+        key_above(panels)
 
 
 def _ticks(axes: Axes) -> None:

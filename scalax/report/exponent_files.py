@@ -11,12 +11,15 @@ from matplotlib.ticker import NullFormatter
 from scalax.laws import Curve
 from scalax.laws.exponents import Contrast, Exponent
 from scalax.laws.profile import Profile
+from scalax.report.console import short_names
 from scalax.report.joint_figures import few_decades
 from scalax.report.law_figures import colours
 from scalax.report.law_files import write_csv, write_json
-from scalax.report.style import COLOURS, INK, grid
+from scalax.report.style import COLOURS, INK, grid, key_above
 
 COLUMNS = 3
+NAME, LETTER = 30, 0.053  # characters, and inches of one
+PANEL_NAME = 26  # characters
 
 
 def write(
@@ -52,19 +55,23 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Exponent]) -> None
     by = {(e.curve, e.law): e for e in found}
     groups = {group: dict(sorted(own.items(), key=_place)) for group, own in groups.items()}
     most = max(len(own) for own in groups.values())
-    with grid(epath.Path(path), len(groups), min(COLUMNS, len(groups)), (3.4, 0.8 + 0.3 * most)) as panels:
+    short = short_names(list(dict.fromkeys(name for own in groups.values() for name in own.values())), NAME)
+    room = LETTER * max(len(short[name]) for own in groups.values() for name in own.values())
+    columns, size = min(COLUMNS, len(groups)), (3.4, 0.8 + 0.3 * most)
+    with grid(epath.Path(path), len(groups), columns, size, max(0.0, room - 0.5)) as panels:
         for axes, (group, own) in zip(panels, groups.items(), strict=True):
             for j, (law, colour) in enumerate(zip(laws, colours(laws), strict=True)):
                 at = np.arange(len(own)) + 0.16 * (j - (len(laws) - 1) / 2)
                 values = np.array([[by[c, law].c, by[c, law].low, by[c, law].high] for c in own])
                 axes.hlines(at, values[:, 1], values[:, 2], color=colour, lw=1.4)
                 axes.plot(values[:, 0], at, "o", color=colour, ms=3.5, label=law)
-            axes.set_yticks(range(len(own)), [name[-11:] for name in own.values()], fontsize=6.5)
-            axes.invert_yaxis()
+            axes.set_yticks(range(len(own)), [short[name] for name in own.values()], fontsize=6.5)
+            axes.set_ylim(len(own) - 0.5, -0.5)
             middle = np.array([e.c for e in found if e.curve in own])
             axes.set(xscale="log", title=group, xlim=(middle.min() / 2, middle.max() * 2))
+            axes.set_xlabel("exponent c, with its 80% interval", fontsize=6.5, labelpad=1)
             few_decades(axes, middle)
-            axes.legend(fontsize=6)
+        key_above(panels)
 
 
 def _place(named: tuple[str, str]) -> tuple[list[tuple[bool, float, str]], str]:
@@ -95,15 +102,16 @@ def write_profiles(out: Path, profiles: Mapping[str, Profile]) -> None:
         for c, fitted, held in zip(p.c, p.fitted, p.held_out, strict=True)
     ]
     write_csv(out / "profiles.csv", rows)
-    columns = min(6, len(profiles))
+    columns, short = min(6, len(profiles)), short_names(list(profiles), PANEL_NAME)
     with grid(epath.Path(out / "profiles.png"), len(profiles), columns, (1.9, 1.5)) as panels:
         for axes, (name, p) in zip(panels, profiles.items(), strict=True):
             for values, colour, label in ((p.fitted, INK, "to fit"), (p.held_out, COLOURS[5], "held out")):
                 axes.plot(p.c, values, color=colour, lw=1.1, label=label)
                 axes.axvline(p.c[values.argmin()], color=colour, lw=0.8, ls=":")
             axes.set(xscale="log", yscale="log")
-            axes.set_title(name[-26:], fontsize=7)
+            axes.set_title(short[name], fontsize=7)
+            axes.set_xlabel("exponent c", fontsize=6.5, labelpad=1)
             axes.xaxis.set_minor_formatter(NullFormatter())
             axes.yaxis.set_minor_formatter(NullFormatter())
-        panels[0].legend(fontsize=6)
+        key_above(panels)
         panels[0].set_ylabel("RMSLE of M2 by its exponent")

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from scalax.files import replacing
-from scalax.laws import FAMILIES, Curve, Fit, Forecast
+from scalax.laws import FAMILIES, Curve, Fit, Forecast, Law
 from scalax.laws.coverage import ALL, Score
 from scalax.laws.growth import Timing
 from scalax.report.figure_text import as_written
@@ -33,37 +33,24 @@ def draw_fits(curve: Curve, fits: Mapping[str, Fit], path: Path) -> None:
     """
     figure, axes = plt.subplots(figsize=SIZE)
     _points(axes, curve)
-    x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
     low, _ = axes.get_ylim()
     shown = "held out" if (~curve.fit).any() else "RMSLE"
     for (name, fitted), colour in zip(fits.items(), colours(fits), strict=True):
         error = fitted.rmsle_held_out if np.isfinite(fitted.rmsle_held_out) else fitted.rmsle
-        axes.plot(x, fitted.predict(x), color=colour, lw=1.3, label=f"{name}, {shown} {error:.4f}")
+        x = np.geomspace(first_drawn(curve, fitted), curve.x.max() * 2, 300)
+        few = f", {fitted.diagnostics['points']} rows" if x[0] > curve.x.min() else ""
+        axes.plot(x, fitted.predict(x), color=colour, lw=1.3, label=f"{name}, {shown} {error:.4f}{few}")
         if low / 4 < fitted.asymptote < np.inf:
             axes.axhline(fitted.asymptote, color=colour, ls=":", lw=0.9)
     axes.plot([], [], color="0.4", ls=":", lw=0.9, label="limits")
     _finish(figure, axes, curve, curve.name, path)
 
 
-def draw_parts(curve: Curve, fitted: Fit, path: Path) -> None:
-    """A law and what it is made of, for one that declares its parts, as a broken law its segments.
-
-    - curve: whose points are drawn.
-    - fitted: the law.
-    - path: of the PNG file.
-    """
-    spec = fitted.family_spec
-    figure, axes = plt.subplots(figsize=SIZE)
-    _points(axes, curve)
-    frame = axes.get_ylim()
-    x = np.geomspace(curve.x.min(), curve.x.max() * 2, 300)
-    axes.plot(x, fitted.predict(x), color="0.6", lw=3, label=spec.name)
-    parts = spec.parts(fitted.p, np.log(x)) if spec.parts else {}
-    for i, (name, log_y) in enumerate(parts.items()):
-        with np.errstate(over="ignore"):
-            axes.plot(x, np.exp(log_y), color=COLOURS[i % len(COLOURS)], ls="--", lw=1.2, label=name)
-    axes.set_ylim(frame[0] / 1.5, frame[1] * 1.2)
-    _finish(figure, axes, curve, f"{curve.name}: {spec.formula}", path)
+def first_drawn(curve: Curve, law: Law) -> float:
+    """x from which a law is drawn: of the curve's first row, or of the first that the law was fitted to where
+    it left earlier rows to fit out."""
+    first = float(np.exp(law.around[0]))
+    return first if first > curve.x[curve.fit].min() * (1 + 1e-9) else float(curve.x.min())
 
 
 def draw_forecast(

@@ -12,7 +12,7 @@ from scalax.laws.benchmark import METHODS, Bench
 from scalax.laws.coverage import Score
 from scalax.laws.curves import PLAIN
 from scalax.laws.growth import Timing
-from scalax.names import file_name, file_names
+from scalax.names import file_names
 from scalax.records import dumps, write_atomically
 from scalax.report import law_figures, law_panels
 
@@ -27,8 +27,7 @@ def write_fits(
     each: bool = False,
     progress: Callable[[int], object] | None = None,
 ) -> None:
-    """fit.json, fit.csv and a figure of each curve, with one of every law that shows its parts; of many
-    curves one page of panels.
+    """fit.json, fit.csv and a figure of each curve; of many curves one page of panels.
 
     - out: directory to write to.
     - curves: that were fitted.
@@ -50,9 +49,6 @@ def write_fits(
     for file, curve, own in zip(file_names([c.name for c in curves]), curves, fits, strict=True):
         if curve.x.ndim == 1:
             law_figures.draw_fits(curve, own, plots / f"{file}.png")
-            for name, fit in own.items():
-                if fit.family_spec.parts:
-                    law_figures.draw_parts(curve, fit, plots / f"{file}-{file_name(name)}.png")
         if progress:
             progress(1)
 

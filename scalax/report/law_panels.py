@@ -17,7 +17,7 @@ from scalax.laws import Curve, Fit, Forecast
 from scalax.laws.bank import evaluate
 from scalax.report.console import short_names
 from scalax.report.figure_text import as_written
-from scalax.report.law_figures import colours
+from scalax.report.law_figures import colours, first_drawn
 
 MANY = 9  # curves; more go to one page
 PANEL = (2.1, 1.7)  # inches
@@ -54,7 +54,11 @@ def draw_fits_page(
         x = np.geomspace(curves[i].x.min(), curves[i].x.max() * 2, POINTS)
         own = fits[i].values()
         log_y = evaluate([fit.family_spec for fit in own], [fit.p for fit in own], np.log(x))
-        return Panel([(legend[name], x, np.exp(line)) for name, line in zip(fits[i], log_y, strict=True)], [])
+        lines = []
+        for (name, fit), line in zip(fits[i].items(), log_y, strict=True):
+            drawn = x >= first_drawn(curves[i], fit)
+            lines.append((legend[name], x[drawn], np.exp(line[drawn])))
+        return Panel(lines, [])
 
     _page(curves, panel, legend, path, progress)
 

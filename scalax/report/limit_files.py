@@ -9,12 +9,14 @@ from etils import epath
 
 from scalax.laws import Curve
 from scalax.laws.limit import Extrapolations, Limit
+from scalax.report.console import short_names
 from scalax.report.law_files import write_csv, write_json
-from scalax.report.style import COLOURS, INK, grid, plain_ticks
+from scalax.report.style import COLOURS, INK, grid, key_above, plain_ticks
 
 COLUMNS = 4
+NAME = 36  # characters
 LEAST_DRAWN = 1e-5  # of errors; those of exact rows are rounding
-LOOKS = (("rows", INK, "o-"), ("noiseless", COLOURS[0], "-"))
+LOOKS = (("rows", INK, "o-"), ("noiseless", COLOURS[0], "-"))  # names of Limit's, and looks
 
 
 def write(out: Path, curves: Sequence[Curve], found: Sequence[Limit]) -> None:
@@ -60,14 +62,26 @@ def draw(path: Path, curves: Sequence[Curve], found: Sequence[Limit]) -> None:
     - found: the limit of each.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    short = short_names([limit.curve for limit in found], NAME)
     size = (5.4, 3.4) if len(found) == 1 else (3.0, 2.2)
     with grid(epath.Path(path), len(found), min(COLUMNS, len(found)), size) as panels:
         for axes, curve, limit in zip(panels, curves, found, strict=True):
             _panel(axes, limit)
-            axes.set_title(limit.curve[-40:])
+            axes.set_title(f"{short[limit.curve]}\n{_thresholds(limit)}")
             axes.set_xlabel(f"largest {curve.labels[0]} fitted")
         panels[0].set_ylabel(f"RMSLE of {found[0].fit.family} on rows to the right")
-        panels[0].legend(fontsize=6.5, loc="lower left")
+        key_above(panels)
+
+
+def _thresholds(limit: Limit) -> str:
+    """Both limits, in words."""
+    words = []
+    for name, _, _ in LOOKS:
+        found: Extrapolations = getattr(limit, name)
+        at = found.threshold(limit.tolerance)
+        sign = "<= " if found.all_within(limit.tolerance) else ""
+        words.append(f"{name} {'-' if at is None else f'{sign}{at:.3g}'}")
+    return "limit: " + ", ".join(words)
 
 
 def _panel(axes, limit: Limit) -> None:
@@ -76,10 +90,14 @@ def _panel(axes, limit: Limit) -> None:
         error = np.maximum(extrapolations.error, LEAST_DRAWN)
         axes.plot(extrapolations.x, error, look, color=colour, lw=1.2, ms=3, label=name)
         if (threshold := extrapolations.threshold(limit.tolerance)) is not None:
-            label = f"{name}: from {threshold:.4g}"
+            label = f"limit of {name}"
             axes.axvline(threshold, color=colour, lw=0.9, ls="--", label=label)
-    for i, x in enumerate(limit.breaks):
-        axes.axvline(x, color=COLOURS[5], lw=0.9, ls=":", label=None if i else "break of the fit to all")
+    errors = np.concatenate([limit.rows.error, limit.noiseless.error])
+    if (errors < LEAST_DRAWN).any():
+        label = f"errors below {LEAST_DRAWN:g} are drawn here"
+        axes.axhline(LEAST_DRAWN, color=COLOURS[2], lw=0.9, ls="-.", label=label, zorder=1)
+    for x in limit.breaks:
+        axes.axvline(x, color=COLOURS[5], lw=0.9, ls=":", label="break of the fit to all")
     axes.axhline(limit.tolerance, color=COLOURS[3], lw=0.9, label=f"tolerance {limit.tolerance:g}")
     ends = np.concatenate([limit.rows.x, limit.noiseless.x])
     axes.set(xscale="log", yscale="log", xlim=(ends.min() / 1.03, ends.max() * 1.03))

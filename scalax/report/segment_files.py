@@ -12,6 +12,7 @@ from scalax.laws.segments import Segments, segments_of
 from scalax.names import file_name, file_names
 from scalax.report import law_panels
 from scalax.report.joint_figures import few_decades
+from scalax.report.law_figures import first_drawn
 from scalax.report.law_files import write_csv, write_json
 from scalax.report.style import COLOURS, INK, figure, plain_ticks
 
@@ -78,14 +79,15 @@ def draw(path: epath.Path, curve: Curve, law: Law, made: Segments) -> None:
         if held.any():
             rows = _where(x, excess, shown & held)
             axes.plot(*rows, "o", color=INK, mfc="white", ms=4, mew=0.8, label="held out", zorder=4)
-        fine = np.geomspace(first, last, 600)
+        begin = first_drawn(curve, law)
+        fine = np.geomspace(begin if begin > x.min() else first, last, 600)
         line = law.predict(fine) - limit
         above = line > 0
         axes.plot(fine[above], line[above], color="#999999", lw=3, label=law.family, zorder=2)
         both = np.concatenate([excess[shown], line[above]])
         low, high = both.min() / 1.25, both.max() * 1.25
-        _segments(axes, made, first, last)
         axes.set(xscale="log", yscale="log", xlim=(first, last), ylim=(low, high))
+        _segments(axes, made, fine[0], last)
         axes.set(xlabel=curve.labels[0], ylabel=_label(curve, limit))
         if high / low < 300:
             plain_ticks(axes.yaxis, low, high)
@@ -97,18 +99,22 @@ def draw(path: epath.Path, curve: Curve, law: Law, made: Segments) -> None:
 
 
 def _segments(axes: Axes, made: Segments, first: float, last: float) -> None:
-    """Each over its own range and half of the next on either side, to show where it is left."""
+    """Each over its own range and half of the next on either side, to show where it is left; the key says
+    which lie off the plot."""
     places = [first, *(b.x for b in made.breaks), last]
     for i, segment in enumerate(made.segments):
+        colour = COLOURS[i % len(COLOURS)]
+        label = f"segment {i + 1}: x^{-segment.exponent:.3g}"
         begin, end = max(segment.first_x, first), min(segment.last_x, last)
         if begin >= end:
+            axes.plot([], [], color=colour, ls="--", lw=1.4, label=f"{label}, off the plot")
             continue
         before = np.sqrt(max(places[max(i - 1, 0)], first) * begin)
         after = np.sqrt(min(places[min(i + 2, len(places) - 1)], last) * end)
         x = np.geomspace(max(first, before), min(last, after), 200)
-        colour = COLOURS[i % len(COLOURS)]
-        label = f"segment {i + 1}: x^{-segment.exponent:.3g}"
-        axes.plot(x, segment.excess(x), color=colour, ls="--", lw=1.4, label=label, zorder=3)
+        y, (low, high) = segment.excess(x), axes.get_ylim()
+        label += "" if ((low < y) & (y < high)).any() else ", off the plot"
+        axes.plot(x, y, color=colour, ls="--", lw=1.4, label=label, zorder=3)
     label = "break, with its width"
     for each in made.breaks:
         if first < each.x < last:

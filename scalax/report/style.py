@@ -11,6 +11,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import numpy as np
 from etils import epath
 from matplotlib import ticker
 from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 LINES = ["-", (0, (5, 1.5)), (0, (1, 1))]
 MARKERS = ["o", "s", "^"]
 INK = "#222222"
+KEY_MARK, KEY_LETTER = 0.5, 0.055  # inches, of a key in small letters
 LABEL_ROOM = 0.2  # share of the height that a label of a transition takes below it
 RC: dict[Any, Any] = {
     "figure.dpi": 110,
@@ -72,22 +74,27 @@ def panels(path: epath.Path, count: int, size: tuple[float, float]) -> Iterator[
 
 
 @contextmanager
-def grid(path: epath.Path, count: int, columns: int, size: tuple[float, float]) -> Iterator[list[Axes]]:
+def grid(
+    path: epath.Path, count: int, columns: int, size: tuple[float, float], labels: float = 0.0
+) -> Iterator[list[Axes]]:
     """Small axes in rows, all alike; saved as PNG at the end.
 
     - path: of the file.
     - count: of axes.
     - columns: of a row; the last row may be shorter.
     - size: of one of the axes, in inches.
+    - labels: room that each needs to its left beyond that of numbers, in inches.
     """
     rows = -(-count // columns)
-    left, right, bottom, top = 0.65, 0.1, 0.55, 0.75  # inches, for what the whole figure says
-    across, up = size[0] * columns + left + right, size[1] * rows + bottom + top
+    left, right, bottom, top = 0.65 + labels, 0.1, 0.55, 0.75  # inches, for what the whole figure says
+    across, up = size[0] * columns + labels * (columns - 1) + left + right, size[1] * rows + bottom + top
     with plt.rc_context({**RC, "font.size": 7.5, "axes.titlesize": 7.5, "axes.linewidth": 0.6}):
         # Margins by hand: a layout engine takes minutes for some hundred axes.
         drawing, axes = plt.subplots(rows, columns, figsize=(across, up), squeeze=False)
         sides = {"left": left / across, "right": 1 - right / across}
-        drawing.subplots_adjust(**sides, bottom=bottom / up, top=1 - top / up, wspace=0.27, hspace=0.5)
+        drawing.subplots_adjust(
+            **sides, bottom=bottom / up, top=1 - top / up, wspace=0.27 + labels / size[0], hspace=0.5
+        )
         try:
             for spare in axes.flat[count:]:
                 spare.set_visible(False)
@@ -95,6 +102,25 @@ def grid(path: epath.Path, count: int, columns: int, size: tuple[float, float]) 
             _save(drawing, path, dpi=130)
         finally:
             plt.close(drawing)
+
+
+def key_above(panels: Sequence[Axes]) -> None:
+    """One key of all that `grid`'s panels show, above them.
+
+    panels: whose labelled series, each label once, are in the key.
+    """
+    found = [zip(*axes.get_legend_handles_labels(), strict=True) for axes in panels]
+    handles = {label: handle for pairs in found for handle, label in pairs}
+    wide = [KEY_MARK + KEY_LETTER * len(label) for label in handles]  # inches
+    drawing = panels[0].get_figure(root=True)
+    assert drawing is not None
+    room = drawing.get_figwidth()
+
+    def across(columns: int) -> float:
+        return sum(part.max() for part in np.array_split(wide, columns))  # as matplotlib deals them out
+
+    columns = max((n for n in range(1, len(wide) + 1) if across(n) < room), default=1)
+    drawing.legend([*handles.values()], [*handles], loc="upper left", ncols=columns, fontsize=6.5)
 
 
 def _save(drawing: Figure, path: epath.Path, dpi: float | None = None) -> None:

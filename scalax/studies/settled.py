@@ -1,7 +1,9 @@
 """Studies that are finished: whether anything has changed since, and what is shown where nothing has."""
 
+import dataclasses
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,7 @@ from etils import epath
 
 import scalax
 from scalax import records, studies, typed, untrusted
+from scalax.config import DataConfig
 from scalax.errors import UserError
 from scalax.records.record import MOST_BYTES
 
@@ -29,8 +32,8 @@ def keep(config: Any, out: Any) -> None:
 def runs_of(config: Any, out: Any) -> int | None:
     """How many finished runs the study.json in directory `out` was made of.
 
-    None where the study is to be done, again or for the first time: the config, a record of a run, a file of
-    scalax or a file of the user that was loaded is another than it was then.
+    None where the study is to be done, again or for the first time: the config, the files of its data, a
+    record of a run, a file of scalax or a file of the user that was loaded is another than it was then.
     """
     try:
         kept = records.read_json(epath.Path(out) / MARK, "")
@@ -52,6 +55,7 @@ def _mark(config: Any, out: Any) -> dict[str, Any] | None:
     return {
         "config": _digest([json.dumps(typed.to_json(config)).encode()]),
         "code": _digest(_code()),
+        "data": _digest(part for data in _data_of(config) for part in _files(data)),
         "result": _digest([untrusted.read_bytes(result, studies.MOST_BYTES)]),
         "records": _digest(
             part
@@ -63,6 +67,33 @@ def _mark(config: Any, out: Any) -> dict[str, Any] | None:
         ),
         "runs": len(found),
     }
+
+
+def _data_of(part: Any) -> Iterator[DataConfig]:
+    """All data that a config names."""
+    if isinstance(part, DataConfig):
+        yield part
+    elif isinstance(part, tuple):
+        for each in part:
+            yield from _data_of(each)
+    elif dataclasses.is_dataclass(part):
+        for field in dataclasses.fields(part):
+            yield from _data_of(getattr(part, field.name))
+
+
+def _files(data: DataConfig) -> Iterator[bytes]:
+    """The names of the files below data.dir, or the size of the one that it is.
+
+    None of prepared data sets, which nobody adds a file to, and of a bucket, where listing takes long.
+    """
+    if not data.dir or data.source == "tfds" or "://" in data.dir:
+        return
+    whole = Path(data.dir).expanduser()
+    if whole.is_file():
+        yield str(whole.stat().st_size).encode()
+    for folder, below, names in os.walk(whole):
+        below.sort()
+        yield from sorted(os.fsencode(os.path.join(os.path.relpath(folder, whole), name)) for name in names)
 
 
 def _finished(directory: epath.Path) -> list[epath.Path]:

@@ -89,15 +89,6 @@ def _segments(p) -> Broken:
     return Broken(float(log_a), levels, exponents, log_d, log_f)
 
 
-def _parts(p, log_x):
-    """The limit, and each segment."""
-    broken = _segments(p)
-    named = {"limit": np.full(np.shape(log_x), broken.log_limit)}
-    for i, (level, slope) in enumerate(zip(broken.levels, broken.exponents, strict=True), 1):
-        named[f"segment {i}"] = level - slope * log_x
-    return named
-
-
 def _diagnose(params: dict[str, float], around: tuple[float, float]) -> Iterator[Flag]:
     left, right = around
     for name, d in params.items():
@@ -133,7 +124,6 @@ def bnsl(breaks: int) -> Family:
         floor="a",
         prior=PriorCoordinates(_coordinates, wide) if breaks == 1 else None,
         diagnose=_diagnose,
-        parts=_parts,
         segments=_segments,
         labels={name: "a (limit)" if name == "a" else name for name in names},
         colour="#CC79A7" if breaks == 1 else "",
