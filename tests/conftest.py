@@ -79,6 +79,7 @@ LONG = {
     "test_laws_exponents.py": [],
     "test_laws_speedup.py": [],
     "test_laws_fit.py": [],
+    "test_laws_checked_first.py": [],
     "test_laws_formats.py": [],
     "test_transfer.py": [],
     "test_families.py": [],

@@ -32,7 +32,7 @@ def test_fit_writes_table_json_csv_and_figures(tmp_path, capsys):
         assert fit["flags"] == [str(laws.Flag(**flag)) for flag in fit["flag_data"]]
     with open(tmp_path / "o" / "fit.csv") as file:
         assert len(list(csv.DictReader(file))) == 6
-    assert len(list((tmp_path / "o" / "figures").glob("*.png"))) == 6
+    assert len(list((tmp_path / "o" / "figures").glob("*.png"))) == 3
 
 
 def test_growth_is_timed_over_curves_and_rows(tmp_path, monkeypatch):
