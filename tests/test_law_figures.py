@@ -45,7 +45,7 @@ def test_a_key_above_a_grid_lies_within_it(count, tmp_path):
             for name in ("rows to fit", "a name that is rather long, as names are", f"own {i}", "tolerance"):
                 axes.plot([1, 2], [1, 2], label=name)
         style.key_above(panels)
-        figure = panels[0].get_figure()
+        figure = plt.gcf()
         figure.canvas.draw()
         box = figure.legends[0].get_window_extent()
         assert len(figure.legends[0].get_texts()) == 3 + count
