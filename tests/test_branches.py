@@ -164,7 +164,7 @@ def test_a_population_branches_off_a_population_and_a_single_run(experiment, coo
     alone = execute(cooling, [spec._replace(trunk=None) for spec in specs], tmp_path / "alone")
     for name, run in branched.items():
         assert run.info.group
-        assert run.info.trunk.step == begin_of(cooling, specs[0])
+        assert run.info.trunk == records.Trunk(name.split("_")[0], begin_of(cooling, specs[0]))
         mine, theirs = run.records[-1], alone[name].records[-1]
         assert mine.metrics["val_loss"] == pytest.approx(theirs.metrics["val_loss"], rel=1e-4)
         assert (mine.step, mine.flops, mine.examples) == (theirs.step, theirs.flops, theirs.examples)

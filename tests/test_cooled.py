@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from scalax import launch, plan, records, studies, typed
+from scalax import launch, plan, records, studies, typed, unused
 from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
@@ -106,6 +106,9 @@ def test_settings(change, names):
         dataclasses.replace(CONFIG, run=run)
     study = studies.of(CONFIG)
     launch.check_used(CONFIG, study, ["optim.cooldown_share"])
+    for schedule in ("wsd", "rsqrt"):
+        cooling = dataclasses.replace(CONFIG.run, optim=OptimConfig(schedule=schedule))
+        assert "optim.cooldown_share" not in unused.of_run(cooling)
     with pytest.raises(UserError, match="does not apply"):
         launch.check_used(dataclasses.replace(CONFIG, cooldowns=()), study, ["optim.cooldown_share"])
 

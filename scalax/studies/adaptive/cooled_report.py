@@ -14,7 +14,7 @@ from scalax.report.tables import Table, write_csv
 from scalax.studies.adaptive.figures import X_LABEL
 from scalax.studies.adaptive.result import Cooled, CooledTarget, LadderResult, Saved
 from scalax.studies.adaptive.tables import mean_flops, range_text
-from scalax.studies.adaptive.verdict import SPEAKERS, ratio_text, seeds_text
+from scalax.studies.adaptive.verdict import SPEAKERS, ratio_text, seeds_text, unsure
 from scalax.units import flops_text
 
 COOLED = (
@@ -66,11 +66,9 @@ def _needed(saved: Saved, against: str) -> str:
     more = saved.savings < 1
     ratio = 1 / saved.savings if more else saved.savings
     each = [1 / value if more else value for value in saved.savings_by_seed]
-    low, high = min(saved.savings_by_seed), max(saved.savings_by_seed)
-    unsure = ", which the seeds do not tell from no difference" if low < 1 < high else ""
     return (
         f"needed {ratio_text(ratio)} {'more' if more else 'fewer'} FLOPs than {against}"
-        f" ({seeds_text(each)}){unsure}"
+        f" ({seeds_text(each)}){unsure(saved.savings_by_seed)}"
     )
 
 

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 
 from scalax import metrics
-from scalax.studies.adaptive.result import Change, LadderResult, LawForm, MethodRun, Needed, Target
+from scalax.studies.adaptive.result import Change, LadderResult, LawForm, MethodRun, Target
 
 SLOW_RECOVERY = 0.25  # of the FLOPs before a change: beyond it, the change is why a run fell behind
 SLOW_PACE = 0.9  # of the law's
@@ -82,17 +82,15 @@ def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> st
         goal = goal.removeprefix("to ")
         return f"Adaptive training lost here: {did} not {goal}, which the best fixed shape did{because}"
     if needed.savings < 1:
-        more, seeds = (
-            ratio_text(1 / needed.savings),
-            seeds_text([1 / value for value in needed.savings_by_seed]),
-        )
+        more = ratio_text(1 / needed.savings)
+        seeds = seeds_text([1 / value for value in needed.savings_by_seed])
         lost = f"{goal} {who} needed {more} more FLOPs than the best fixed shape ({seeds})"
-        if unsure := _unsure(needed):
-            return f"{_sentence(lost)}{unsure}"
+        if doubt := unsure(needed.savings_by_seed):
+            return f"{_sentence(lost)}{doubt}"
         return f"Adaptive training lost here: {lost}{because}"
     said = (
         f"{_sentence(goal)} {who} needed {ratio_text(needed.savings)} fewer FLOPs than the best fixed shape"
-        f" ({seeds_text(needed.savings_by_seed)}){_unsure(needed)}"
+        f" ({seeds_text(needed.savings_by_seed)}){unsure(needed.savings_by_seed)}"
     )
     return f"{said}; but {ends}" if behind else said
 
@@ -142,8 +140,9 @@ def _harm(change: Change) -> float:
     return change.recovery_share if change.recovered else math.inf
 
 
-def _unsure(needed: Needed) -> str:
-    low, high = min(needed.savings_by_seed), max(needed.savings_by_seed)
+def unsure(savings: Sequence[float]) -> str:
+    """The end of a sentence on savings, where those of the seeds lie on both sides of 1."""
+    low, high = min(savings), max(savings)
     return ", which the seeds do not tell from no difference" if low <= 1 <= high and low < high else ""
 
 
