@@ -28,7 +28,7 @@ def config() -> AdaptiveConfig:
             optim=OptimConfig(lr=4e-3, warmup_steps=100),
             eval=EvalConfig(points=32, batch_size=500, shots=0),
             batch_size=64,
-            budget_flops=1.25e12,
+            budget_flops=1e12,
             checkpoint_steps=5000,
         ),
         name="adaptive_resolution",

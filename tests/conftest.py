@@ -44,6 +44,7 @@ LONG = {
     "test_laws_pooling.py": ["test_groups", "test_few_rows_widen_bands"],
     "test_throughput.py": [],
     "test_train.py": [],
+    "test_resolution.py": [],
     "test_models.py": [],
     "test_transfer_study.py": [],
     "test_notebooks.py": [],

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="axes",
         default="patch",
         metavar="AXES",
-        help="what may change: one or more of patch,width,depth (patch)",
+        help="what may change: one or more of patch,width,depth,resolution (patch)",
     )
     add("--out", type=Path, metavar="FILE", help="schedule to write (RUNS_DIR/plan.json)")
     add(
@@ -37,7 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--free",
         action="store_true",
-        help="allow shapes in any order; without it they go from cheap to dear, and patches only shrink",
+        help="allow shapes in any order; without it they go from cheap to dear, patches only shrink, and"
+        " resolutions only grow",
     )
     add(
         "--switch-cost",
@@ -52,7 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--joint-law",
         action="store_true",
-        help="one law over all shapes, of width, depth, patch and examples, in place of one a shape",
+        help="one law over all shapes, of what they differ in and of examples, in place of one a shape",
     )
     add(
         "--untrained",

@@ -11,7 +11,7 @@ from scalax.plan.compare import (
     targets_from,
     trajectory_of,
 )
-from scalax.plan.effects import Effect, Effects, ErrorLaw, grows, no_effect
+from scalax.plan.effects import Effect, Effects, ErrorLaw, grows, no_effect, refines
 from scalax.plan.fitting import (
     LAW,
     Trajectories,
@@ -82,6 +82,7 @@ __all__ = [
     "no_effect",
     "plan_study",
     "read_runs",
+    "refines",
     "shape_of",
     "simulate",
     "spread",

@@ -13,7 +13,25 @@ from scalax.plan.fitting import Trajectories
 from scalax.schedule import Shape
 
 EXAMPLES = "examples"  # the last variable of the law
+AXES = ("width", "depth", "patch", "resolution")
 LAW = "m2"  # what the joint law is for one shape: a limit, and a power of FLOPs
+
+
+class Axes(NamedTuple):
+    """names: of AXES, those that vary. image_size: of the data, in pixels."""
+
+    names: tuple[str, ...]
+    image_size: int
+
+    def of(self, shape: Shape) -> list[float]:
+        """What the law reads of a shape in each of them."""
+        own = {
+            "width": shape.width,
+            "depth": shape.depth,
+            "patch": 1 / shape.patch,
+            "resolution": shape.pixels(self.image_size),
+        }
+        return [float(own[name]) for name in self.names]
 
 
 class LeftOut(NamedTuple):
@@ -54,12 +72,15 @@ class JointShapes(NamedTuple):
 
 
 def shape_of(text: str) -> Shape:
-    """'V16-3/8', as shapes are written. Raises UserError for what is none."""
-    found = re.fullmatch(r"([A-Z]+)(\d+)-(\d+)(?:/(\d+))?", text.strip())
+    """'V16-3/8' or 'V16-3/8@24', as shapes are written. Raises UserError for what is none."""
+    found = re.fullmatch(r"([A-Z]+)(\d+)-(\d+)(?:/(\d+))?(?:@(\d+))?", text.strip())
     if not found or "0" in found.groups():
-        raise UserError(f"`untrained`: {text!r} is no shape; write it as V16-3/8, width-depth/patch")
-    family, width, depth, patch = found.groups()
-    return Shape(int(patch or 1), int(width), int(depth), family)
+        raise UserError(
+            f"`untrained`: {text!r} is no shape; write it as V16-3/8, width-depth/patch, or V16-3/8@24,"
+            " with its resolution"
+        )
+    family, width, depth, patch, resolution = found.groups()
+    return Shape(int(patch or 1), int(width), int(depth), family, int(resolution or 0))
 
 
 def joint_laws(
@@ -69,6 +90,7 @@ def joint_laws(
     resamples: int = 0,
     untrained: Sequence[Shape] = (),
     seed: int = 0,
+    image_size: int = 0,
 ) -> JointShapes:
     """Fit one law to the evaluations of all shapes: in the axes that vary, and in examples.
 
@@ -79,17 +101,22 @@ def joint_laws(
       as left-out shapes were missed by.
     - untrained: other shapes of the same family to have laws for.
     - seed: of the resamples.
+    - image_size: of the data, in pixels: the resolution of shapes that say none. Where all say theirs, or
+      none does, it is not needed.
 
     Patches count by their inverse, so that what is larger is better in every axis. Raises UserError where no
     axis varies, or an untrained shape differs in another one.
     """
     shapes = list(trajectories)
-    axes = [axis for axis in ("width", "depth", "patch") if len({getattr(s, axis) for s in shapes}) > 1]
-    if not axes or len({s.family for s in shapes}) > 1:
+    names = [axis for axis in AXES if len({getattr(s, axis) for s in shapes}) > 1]
+    if "resolution" in names and not image_size and any(not s.resolution for s in (*shapes, *untrained)):
+        raise ValueError("shapes differ in their resolution and some say none: give image_size")
+    axes = Axes(tuple(names), image_size)
+    if not names or len({s.family for s in shapes}) > 1:
         raise UserError("a law over shapes needs two shapes of one family or more that differ in an axis")
     for shape in untrained:
-        for axis in ("family", "width", "depth", "patch"):
-            if axis not in axes and getattr(shape, axis) != getattr(shapes[0], axis):
+        for axis in ("family", *AXES):
+            if axis not in names and getattr(shape, axis) != getattr(shapes[0], axis):
                 raise UserError(
                     f"`untrained` {shape}: no static run differs in {axis}, so nothing is known of it"
                 )
@@ -121,29 +148,25 @@ def _rows(
     return flops[kept] / example_flops, values[kept]
 
 
-def _axes_of(shape: Shape, axes: Sequence[str]) -> list[float]:
-    return [1 / shape.patch if axis == "patch" else float(getattr(shape, axis)) for axis in axes]
-
-
-def _x(shape: Shape, axes: Sequence[str], examples: np.ndarray) -> np.ndarray:
-    own = np.tile(_axes_of(shape, axes), (len(examples), 1))
+def _x(shape: Shape, axes: Axes, examples: np.ndarray) -> np.ndarray:
+    own = np.tile(axes.of(shape), (len(examples), 1))
     return np.column_stack([own, examples])
 
 
-def _runs(rows: Mapping[Shape, tuple[np.ndarray, np.ndarray]], axes: Sequence[str]) -> Runs:
+def _runs(rows: Mapping[Shape, tuple[np.ndarray, np.ndarray]], axes: Axes) -> Runs:
     x = np.concatenate([_x(shape, axes, examples) for shape, (examples, _) in rows.items()])
     y = np.concatenate([values for _, values in rows.values()])
-    return Runs(x, y, [*("1/patch" if axis == "patch" else axis for axis in axes), EXAMPLES])
+    return Runs(x, y, [*("1/patch" if axis == "patch" else axis for axis in axes.names), EXAMPLES])
 
 
 def _left_out(
-    rows: Mapping[Shape, tuple[np.ndarray, np.ndarray]], axes: Sequence[str], form: str
+    rows: Mapping[Shape, tuple[np.ndarray, np.ndarray]], axes: Axes, form: str
 ) -> dict[Shape, float]:
     """Of each shape: the error of the law of the others; nan where these do not vary in every axis."""
     found = {}
     for shape in rows:
         others = {other: own for other, own in rows.items() if other != shape}
-        if any(len({getattr(other, axis) for other in others}) < 2 for axis in axes):
+        if any(len({getattr(other, axis) for other in others}) < 2 for axis in axes.names):
             found[shape] = np.nan
             continue
         fit = fit_joint(_runs(others, axes), [form], 0)[form]
@@ -151,9 +174,7 @@ def _left_out(
     return found
 
 
-def _log_errors(
-    law: JointLaw, rows: tuple[np.ndarray, np.ndarray], shape: Shape, axes: Sequence[str]
-) -> np.ndarray:
+def _log_errors(law: JointLaw, rows: tuple[np.ndarray, np.ndarray], shape: Shape, axes: Axes) -> np.ndarray:
     examples, values = rows
     return law.log_y(np.log(_x(shape, axes, examples))) - np.log(values)
 
@@ -168,18 +189,18 @@ def _error(errors: Iterable[float]) -> float:
     return _rms(np.array(known)) if known else np.inf
 
 
-def _example_flops(shape: Shape, axes: Sequence[str], known: Mapping[Shape, float]) -> float:
+def _example_flops(shape: Shape, axes: Axes, known: Mapping[Shape, float]) -> float:
     """By a product of powers of the axes through the known ones (the least change where these are few)."""
-    logs = np.array([np.log(_axes_of(other, axes)) for other in known])
+    logs = np.array([np.log(axes.of(other)) for other in known])
     middle, values = logs.mean(0), np.log(list(known.values()))
     powers = np.linalg.lstsq(logs - middle, values - values.mean(), rcond=None)[0]
-    return float(np.exp(values.mean() + (np.log(_axes_of(shape, axes)) - middle) @ powers))
+    return float(np.exp(values.mean() + (np.log(axes.of(shape)) - middle) @ powers))
 
 
 def _law_of(
     shape: Shape,
     fit: JointFit,
-    axes: Sequence[str],
+    axes: Axes,
     example_flops: float,
     shifts: np.ndarray,
     error: float,
@@ -187,7 +208,7 @@ def _law_of(
     is_new: bool,
 ) -> Fit:
     """The joint law at one shape, against FLOPs: a limit plus a power, with the same of each resample."""
-    family, own = lookup(LAW), np.log(_axes_of(shape, axes))
+    family, own = lookup(LAW), np.log(axes.of(shape))
     flops = np.log(runs.x[:, -1] * example_flops)
     around = (float(flops.min()), float(flops.max()))
 

@@ -12,7 +12,7 @@ from scalax.places import no_directory
 from scalax.plan.compare import Trajectory, trajectory_of
 from scalax.records import RunRecord
 from scalax.schedule import Shape, Stage
-from scalax.settings import differences, upgraded
+from scalax.settings import config_of, differences, upgraded
 
 AXES = Shape._fields
 
@@ -23,6 +23,7 @@ class StaticRuns(NamedTuple):
     - trajectories: of the static runs by shape, the cheapest shape first.
     - stages: the stage of each shape, with the settings that it was trained by.
     - example_flops: training FLOPs of each shape for an example.
+    - image_size: of the data, in pixels: the resolution of shapes that say none; 0 where no shape says one.
     - changing: records of each run with changes of shape.
     - notes: which runs were left out, and why, in words.
     """
@@ -30,6 +31,7 @@ class StaticRuns(NamedTuple):
     trajectories: dict[Shape, list[Trajectory]]
     stages: dict[Shape, Stage]
     example_flops: dict[Shape, float]
+    image_size: int
     changing: list[list[RunRecord]]
     notes: tuple[str, ...]
 
@@ -40,7 +42,7 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
 
     - directory: its runs are in `directory`/runs.
     - metric: its values; lower is better.
-    - axes: along which the static runs may differ, of patch, width and depth.
+    - axes: along which the static runs may differ, of patch, width, depth and resolution.
 
     Raises UserError where there are fewer than two static shapes, they differ in another axis, the runs of a
     shape differ in their settings, a file is missing or lacks the metric, or the metric rises as a run
@@ -56,6 +58,7 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
         problem = "has no runs/" if where.is_dir() else no_directory(where)
         raise UserError(f"{directory}: {problem}; name the directory of a study")
     trajectories, stages, example_flops, settings, changing, notes = {}, {}, {}, {}, [], []
+    image_size = 0
     for where in sorted((epath.Path(directory) / "runs").iterdir()):
         if not records.is_run(where):
             continue
@@ -73,6 +76,8 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
             continue
         shape, stage = shapes.pop(), info.schedule.stages[0]
         stages.setdefault(shape, stage)
+        if shape.resolution:
+            image_size = config_of(info.config, f"{where}/run.json").data.image_size
         trained_by = info.schedule.to_json()["stages"][0]
         own = {**upgraded(info.config), **trained_by, "until_flops": None}
         own.pop("morph", None)  # nothing changed: an online run may stay with its first shape
@@ -84,19 +89,23 @@ def read_runs(directory: str | PathLike, metric: str, axes: Sequence[str]) -> St
         least = metrics.least(metric, records.validation_targets(where, info))
         trajectories.setdefault(shape, []).append(trajectory_of(run, metric, least))
         example_flops[shape] = _example_flops(where, run)
-    _check_axes(directory, trajectories, axes)
+    _check_axes(directory, trajectories, axes, image_size)
     order = sorted(trajectories, key=example_flops.__getitem__)
     return StaticRuns(
         {s: trajectories[s] for s in order},
         stages,
         {s: example_flops[s] for s in order},
+        image_size,
         changing,
         tuple(notes),
     )
 
 
 def _check_axes(
-    directory: str | PathLike, trajectories: Mapping[Shape, list[Trajectory]], axes: Sequence[str]
+    directory: str | PathLike,
+    trajectories: Mapping[Shape, list[Trajectory]],
+    axes: Sequence[str],
+    image_size: int,
 ) -> None:
     if len(trajectories) < 2:
         raise UserError(
@@ -104,10 +113,12 @@ def _check_axes(
             f" {', '.join(map(str, trajectories)) or 'none'}"
         )
     for axis in AXES:
-        values = sorted({getattr(shape, axis) for shape in trajectories})
+        values = {getattr(shape, axis) for shape in trajectories}
+        if axis == "resolution":
+            values = {shape.pixels(image_size) for shape in trajectories}
         if axis not in axes and len(values) > 1:
             raise UserError(
-                f"{directory}: the static runs also differ in {axis} ({', '.join(map(str, values))});"
+                f"{directory}: the static runs also differ in {axis} ({', '.join(map(str, sorted(values)))});"
                 f" add it: `axes` {','.join([*axes, axis])}"
             )
 

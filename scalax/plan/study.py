@@ -31,7 +31,8 @@ class PlanSettings:
     - budget_flops: to plan for (None: those of the static runs).
     - target: plan the fewest FLOPs to this value of the metric instead.
     - law: its form; `shifted_power` is E = a (C + d)^-b + c.
-    - free: shapes in any order; without it they go from cheap to dear, and patches only shrink.
+    - free: shapes in any order; without it they go from cheap to dear, patches only shrink and resolutions
+      only grow.
     - switch_cost: charge each change of shape the FLOPs that it cost in these runs, and no more.
     - switch_pace: also use how fast runs learnt after a change.
     - ignore_switches: take changes of shape to cost nothing. Without this and the two before, where any run
@@ -131,7 +132,12 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
     joint, stages = None, dict(runs.stages)
     if settings.joint_law:
         joint = joint_laws(
-            runs.trajectories, runs.example_flops, first, settings.resamples, settings.untrained
+            runs.trajectories,
+            runs.example_flops,
+            first,
+            settings.resamples,
+            [shape.at(runs.image_size) for shape in settings.untrained],
+            image_size=runs.image_size,
         )
         fits = joint.laws
         for shape in joint.untrained:  # trained by the settings of the shape that costs about as much
