@@ -56,7 +56,8 @@ def joint() -> AdaptiveConfig:
 def quick() -> AdaptiveConfig:
     """Two depths, one seed, no search: the machinery in a minute."""
     own = grows("adaptive_language_quick", ("D16-1", "D16-2"))
-    run = dataclasses.replace(own.run, budget_flops=2e10)
+    data = dataclasses.replace(own.run.data, max_validation_images=128)
+    run = dataclasses.replace(own.run, data=data, budget_flops=4e10)
     return dataclasses.replace(own, run=run, seeds=(0,), tune=TuneConfig())
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 import pytest
 
-from scalax import records, train
+from scalax import metrics, records, tasks, train
 from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig, StartConfig
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.tasks.next_token import NextToken
@@ -49,6 +49,14 @@ def test_a_decoder_learns_text_and_grows(language, tmp_path):
     assert at_change[0].metrics["val_loss"] == pytest.approx(at_change[1].metrics["val_loss"], abs=1e-4)
     assert run.info.data["vocabulary"] == 256
     assert records.read(tmp_path / "run" / "metrics.jsonl") == run.records
+
+
+def test_it_says_what_its_losses_are_of(language):
+    assert isinstance(language.task, tasks.Worded)
+    assert metrics.label("val_loss", language.task.units) == "validation loss (nats a byte)"
+    assert metrics.label("val_token_error", language.task.units) == "validation error (share of bytes)"
+    assert metrics.label("val_error", language.task.units) == metrics.label("val_error")
+    assert NextToken(4, 8, 0.0).units["val_loss"] == "nats a token"
 
 
 def test_its_loss_is_the_mean_over_all_places():
