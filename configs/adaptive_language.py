@@ -17,8 +17,8 @@ from scalax.config import DataConfig, EvalConfig, ModelConfig, MorphConfig, Opti
 from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
 
 DEPTHS = ("D32-1", "D32-2", "D32-4")
-WIDTHS = ("D8-2", "D16-2", "D32-2")
-BOTH = ("D16-1", "D16-2", "D32-2", "D32-4")
+WIDTHS = ("D16-1", "D32-1", "D64-1")
+BOTH = ("D16-1", "D32-1", "D32-4", "D64-4")
 
 
 def config() -> AdaptiveConfig:
@@ -46,7 +46,7 @@ def config() -> AdaptiveConfig:
 
 
 def width() -> AdaptiveConfig:
-    return grows("adaptive_language_width", WIDTHS)
+    return grows("adaptive_language_width", WIDTHS, budget_flops=4e11)
 
 
 def joint() -> AdaptiveConfig:
@@ -55,14 +55,15 @@ def joint() -> AdaptiveConfig:
 
 def quick() -> AdaptiveConfig:
     """Two depths, one seed, no search: the machinery in a minute."""
-    own = grows("adaptive_language_quick", ("D16-1", "D16-2"))
+    own = grows("adaptive_language_quick", ("D16-1", "D16-2"), budget_flops=4e10)
     data = dataclasses.replace(own.run.data, max_validation_images=128)
-    run = dataclasses.replace(own.run, data=data, budget_flops=4e10)
+    run = dataclasses.replace(own.run, data=data)
     return dataclasses.replace(own, run=run, seeds=(0,), tune=TuneConfig())
 
 
-def grows(name: str, models: tuple[str, ...]) -> AdaptiveConfig:
+def grows(name: str, models: tuple[str, ...], budget_flops: float = 5e11) -> AdaptiveConfig:
     """The study of depths as one of other shapes, in the order in which a run may go through them."""
     own = config()
-    run = dataclasses.replace(own.run, model=dataclasses.replace(own.run.model, names=models))
+    model = dataclasses.replace(own.run.model, names=models)
+    run = dataclasses.replace(own.run, model=model, budget_flops=budget_flops)
     return dataclasses.replace(own, run=run, name=name)

@@ -26,8 +26,8 @@ def test_config_takes_two_steps(path, tmp_path):
         pytest.skip(f"{path.name} names no patches to train; it has a test of its own")
     assert f"python -m scalax.launch configs/{path.name}" in path.read_text()
     run = config.run
-    family = "D" if run.task == "next_token" else "V"
-    names = tuple(f"{family}{size}" for size in ("8-1", "16-2"))[: len(run.model.names)]
+    names = ("D8-1", "D16-2") if run.task == "next_token" else ("V8-1", "V16-2")
+    names = names[: len(run.model.names)]
     toy = toy_run(run, names, tmp_path)
     large, *smaller = sorted(config.patches, reverse=True)
     sides = sorted(getattr(config, "resolutions", ()))
