@@ -151,6 +151,7 @@ def test_without_the_state_of_the_trunk(experiment, cooling, trained, tmp_path):
         execute(cooling, [spec], tmp_path / "early")
 
 
+@pytest.mark.slow
 def test_a_population_branches_off_a_population_and_a_single_run(experiment, cooling, tmp_path):
     """Each member from its own trunk."""
     schedule = Schedule((Stage(LARGE, 20 * experiment.cost(LARGE).step.flops),))
