@@ -74,9 +74,10 @@ class ImageClassification:
         return data.resize(images, *self._size, self.resize), batch["label"]
 
     @property
-    def _size(self) -> tuple[int, ...]:
+    def _size(self) -> tuple[int, int]:
         """Rows and columns that the model sees."""
-        return (self.resolution, self.resolution) if self.resolution else self.image_shape[:2]
+        height, width, _ = self.image_shape
+        return (self.resolution, self.resolution) if self.resolution else (height, width)
 
     def loss(self, outputs: Array, targets: Array) -> Array:
         """Smoothed cross-entropy, nats: over the classes, or summed over one a class."""
