@@ -1,4 +1,4 @@
-"""Adaptive resolution (progressive resizing) on real photographs, against every fixed one, five seeds.
+"""Adaptive resolution (progressive resizing) on real photographs, against every fixed one, three seeds.
 
     python -m scalax.launch configs/adaptive_resolution.py --data.dir PATH/cifar10/VERSION
 
@@ -28,13 +28,13 @@ def config() -> AdaptiveConfig:
             optim=OptimConfig(lr=4e-3, warmup_steps=100),
             eval=EvalConfig(points=32, batch_size=500, shots=0),
             batch_size=64,
-            budget_flops=1e12,
+            budget_flops=1.25e12,
             checkpoint_steps=5000,
         ),
         name="adaptive_resolution",
         patches=(4,),
         resolutions=(8, 12, 16, 20, 24, 32),
-        seeds=(0, 1, 2, 3, 4),
+        seeds=(0, 1, 2),
         tune=TuneConfig(share=0.05, lrs=(2e-3, 4e-3, 8e-3)),
         online=True,
         baselines=("logarithmic", "progressive"),
