@@ -120,7 +120,7 @@ LIBRARIES = [
     # studies
     (
         lambda tmp: AdaptiveConfig(patches=(4,)),
-        "V64-4: a ladder needs two shapes or more; add patches, or set joint and add models",
+        "V64-4: a ladder needs two shapes or more; add patches or resolutions, or set joint and add models",
     ),
     (lambda tmp: AdaptiveConfig(seeds=(0, 1000)), "seeds must lie between 0 and 999, got (0, 1000)"),
     (
@@ -140,7 +140,7 @@ LIBRARIES = [
     ),
     (
         lambda tmp: AdaptiveConfig(run=JOINT, joint=True, online=True),
-        "online changes along one axis; choose one model or one patch size, or set joint to False",
+        "online changes along one axis; choose one model, patch size or resolution, or set joint to False",
     ),
     (
         lambda tmp: ReturnsConfig(ratios=(1.0,)),

@@ -68,6 +68,10 @@ def test_mean_so_far_is_the_area_under_the_log_log_curve():
     )
 
 
+def no_cooled_runs(specs, trunks):
+    raise AssertionError("the config wants no run that cools down")
+
+
 def test_a_study_with_pilots():
     """Runs in closed form, which fall 1.5 times as fast after their change: pilots have a seed of their own,
     the best gives the plan, and they are part of what planning cost."""
@@ -100,7 +104,7 @@ def test_a_study_with_pilots():
         return rows
 
     example_flops = {LARGE: 1e5, MIDDLE: 4e5}
-    ladder = make_ladder(config, "V64-4", example_flops, 1000, train_runs, train_runs)
+    ladder = make_ladder(config, "V64-4", example_flops, 1000, train_runs, train_runs, no_cooled_runs)
     assert len(ladder.pilots) == 2
     pilots = [run for run in trained if "pilot" in run.name]
     assert {run.seed for run in pilots} == {1}
@@ -168,7 +172,9 @@ def test_a_study_by_a_metric_of_every_other_evaluation():
                 start = stage.until_flops
             return rows
 
-        return make_ladder(config, "V64-4", {LARGE: 1e5, MIDDLE: 4e5}, 1000, train_runs, train_runs)
+        return make_ladder(
+            config, "V64-4", {LARGE: 1e5, MIDDLE: 4e5}, 1000, train_runs, train_runs, no_cooled_runs
+        )
 
     def seldom(i, error):
         metrics = {"val_error": error} if i else {}
