@@ -24,9 +24,18 @@ ADDED: dict[str, dict[str, Any]] = {
         "allow_empty_classes": False,
         "background": "white",
         "normalize": "auto",
+        "resize": "linear",
     },
     "model": {"pool": "gap", "representation": False, "exact_gelu": False},
-    "optim": {"name": "adam", "lr_head": 1.0, "b1": 0.9, "b2": 0.999, "momentum": 0.9, "loss": "softmax"},
+    "optim": {
+        "name": "adam",
+        "lr_head": 1.0,
+        "base_width": 0,
+        "b1": 0.9,
+        "b2": 0.999,
+        "momentum": 0.9,
+        "loss": "softmax",
+    },
     "eval": {"more": [], "keep_scores": False},
 }
 
