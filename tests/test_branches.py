@@ -10,8 +10,9 @@ import pytest
 
 from scalax import records, train
 from scalax.errors import UserError
+from scalax.report.progress import Display
 from scalax.schedule import Schedule, Stage
-from scalax.train import RunSpec, cooldown_begins, execute
+from scalax.train import RunSpec, cooldown_begins, execute, reporter
 from scalax.train.branch import cooled
 from scalax.train.checkpoint import read_as_saved
 from tests.rejects import check_line
@@ -117,6 +118,16 @@ def test_a_branch_ends_as_if_it_had_trained_from_the_start(experiment, cooling, 
     assert watches[2].steps[0][1] > begin
     assert plain(again[spec.name]) == plain(branched[spec.name])
     assert last_state(tmp_path / "stopped" / spec.name) == last_state(tmp_path / "whole" / spec.name)
+
+
+def test_progress_counts_what_a_branch_trains_itself(cooling, trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(reporter, "EVERY_S", 0.0)
+    trunk, where = trained
+    spec, display = branch_of(cooling, trunk, where, SHARES[0]), Display()
+    [run] = execute(cooling, [spec], tmp_path, [display]).values()
+    began = float(train.check(cooling, spec.schedule).flops(begin_of(cooling, spec)))
+    assert sum(display.spent.values()) == run.records[-1].flops - began
+    assert display.expected_flops == spec.schedule.budget_flops - began
 
 
 def test_a_trunk_is_what_it_would_be_without_branches(experiment, trained, tmp_path):

@@ -35,7 +35,7 @@ class Display(Hook):
         self.first_flops: float | None = None
         self.expected_flops = self.study_flops = 0.0
         self.study_s = float("nan")
-        self.spent: dict[str, float] = {}  # FLOPs of each run seen so far
+        self.spent: dict[str, float] = {}  # FLOPs of each run seen so far, without those of its trunk
 
     def __enter__(self) -> "Display":
         self.bar.start()
@@ -55,7 +55,7 @@ class Display(Hook):
         self.expected_flops += flops
 
     def progress(self, progress: RunProgress) -> None:
-        self.spent[progress.run] = progress.flops
+        self.spent[progress.run] = progress.flops - progress.begun_flops
         done_flops = sum(self.spent.values())
         total_flops = max(self.study_flops, self.expected_flops, done_flops)
         now = time.monotonic()

@@ -9,7 +9,8 @@ from scalax.schedule import Shape
 class Progress(NamedTuple):
     """Where a run stands: updates made, present shape, FLOPs spent of its budget, and how fast it goes.
 
-    unit: of its examples, as the task has it: images, sequences.
+    unit: of its examples, as the task has it: images, sequences. begun_flops: those of `flops` that another
+    run spent, which this one branched off.
     """
 
     run: str
@@ -20,6 +21,7 @@ class Progress(NamedTuple):
     examples_per_s: float
     flops_per_s: float
     unit: str = "images"
+    begun_flops: float = 0.0
 
 
 class Hook:

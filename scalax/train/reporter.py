@@ -46,6 +46,7 @@ class Reporter:
                 examples_per_s=speed,
                 flops_per_s=speed / span.batch_size * cost.flops,
                 unit=self._unit,
+                begun_flops=float(course.timeline.flops(course.timeline.begins)),
             )
             for hook in self._hooks:
                 hook.progress(progress)
