@@ -149,7 +149,18 @@ def test_a_study_with_cooled_runs_and_shifts(tmp_path, monkeypatch):
     assert list(ladder.runs) == [str(LARGE), str(SMALL), "adaptive"]
     _, loaded = studies.load(tmp_path)
     assert loaded.ladders["V8-1"].cooled.curves == ladder.cooled.curves
+    units = {"val_loss": "nats a byte"}  # as a task may have them
+    records.write_atomically(
+        tmp_path / "study.json",
+        json.dumps(json.loads((tmp_path / "study.json").read_text()) | {"units": units}),
+    )
+    labels = []
+    for part in (cooled_report, shifts_report):
+        drawn = part.drawn
+        monkeypatch.setattr(part, "drawn", lambda *a, drawn=drawn: labels.append(a[-1]) or drawn(*a))
     said = studies.report(tmp_path)
+    assert [label.count("nats a byte") for label in labels] == [1, 1]
+    assert "against cooled static runs at each target, " + labels[0] in said.replace("\n", " ")
     assert cooled_report.sentence(ladder, "val_loss") in said.replace("\n", " ")
     assert shifts_report.sentence(ladder.shifts, "val_loss") in said.replace("\n", " ")
     for name in ("cooled", "shifts"):

@@ -153,7 +153,7 @@ def drawn(path: epath.Path, ladder: LadderResult, cooled: Cooled, label: str) ->
     return path
 
 
-def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str) -> None:
+def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str, label: str) -> None:
     """Of the report: the figure, the table, and the data of the figure as CSV.
 
     - page: gets them.
@@ -161,13 +161,14 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
     - name: of the ladder.
     - ladder: what was measured; nothing is said where it has no cooled runs.
     - metric: of the study.
+    - label: of the metric.
     """
     cooled = ladder.cooled
     if cooled is None:
         return
     stem = f"{file_name(name)}_cooled"
     page.figure(
-        drawn(plots / f"{stem}.png", ladder, cooled, metrics.label(metric)),
+        drawn(plots / f"{stem}.png", ladder, cooled, label),
         "Points: where runs end whose learning rate falls to zero over the end of their FLOPs. Dotted: the"
         " runs at a constant rate that they branch off. All seeds.",
     )

@@ -25,6 +25,8 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
     if line := shifts_report.sentence(ladder.shifts, metric):
         lines.append(line)
     lines += shifts_report.remarks(ladder.shifts)
+    if result.config.shifts and not ladder.shifts:
+        lines.append("no plan with its changes of shape shifted: the plan has no change")
     lines.extend(_passes(ladder, result))
     if "adaptive" in ladder.runs:
         lines.append(f"plan, by {metric}: {ladder.plan.message}")

@@ -77,7 +77,8 @@ def _said(result: AdaptiveResult) -> Iterator[str | Table]:
                 yield f"{name}: the same at each {metrics.label(other, result.units)}"
                 yield tables.targets(ladder, reached, other)
         if ladder.cooled is not None:
-            yield f"{name}: savings against cooled static runs at each target, {metric.label}"
+            label = metrics.label(metric.name, result.units)
+            yield f"{name}: savings against cooled static runs at each target, {label}"
             yield cooled_report.table(ladder, ladder.cooled, metric.name)
         if ladder.shifts:
             yield f"{name}: the plan with its changes of shape earlier or later"
@@ -101,7 +102,7 @@ def _ladder_part(
                 page.text(f"{line[0].upper()}{line[1:]}.")
         page.text(f"{metric} is the {label}. {SAVINGS}")
     page.table(*tables.targets(ladder, ladder.targets, metric))
-    cooled_report.part(page, plots, name, ladder, metric)
+    cooled_report.part(page, plots, name, ladder, metric, label)
     page.figure(
         figures.laws_and_plan(
             plots / f"{file_name(name)}_schedule.png", ladder, label, result.config.first_flops
@@ -110,7 +111,7 @@ def _ladder_part(
         f" (lines), and the plan, which follows the steepest of them at each {title}. Pale points are before"
         " the first FLOPs that laws are fitted to.",
     )
-    shifts_report.part(page, plots, name, ladder, metric)
+    shifts_report.part(page, plots, name, ladder, metric, label)
     if len(ladder.others) > 1:
         page.figure(
             figures.baselines(plots / f"{file_name(name)}_baselines.png", ladder, label),

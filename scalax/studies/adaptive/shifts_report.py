@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from etils import epath
 from matplotlib.axes import Axes
 
-from scalax import metrics
 from scalax.names import file_name
 from scalax.report.page import Page
 from scalax.report.style import INK, figure, log_axes
@@ -82,12 +81,12 @@ def table(shifts: Sequence[Shift], metric: str) -> Table:
     return Table([*heads, f"{metric} over the run"], rows)
 
 
-def drawn(path: epath.Path, shifts: Sequence[Shift], metric: str) -> epath.Path:
+def drawn(path: epath.Path, shifts: Sequence[Shift], label: str) -> epath.Path:
     """Savings at the middle target and the error over the run by the factor, with each seed.
 
     - path: of the PNG.
     - shifts: of the ladder.
-    - metric: of the study.
+    - label: of the metric.
 
     Returns `path`.
     """
@@ -102,7 +101,7 @@ def drawn(path: epath.Path, shifts: Sequence[Shift], metric: str) -> epath.Path:
         if not any(math.isfinite(each.savings) for each in savings):
             axes.set_yticks([])  # all miss the target
         beside.grid(visible=False)
-        beside.set_ylabel(f"{metrics.label(metric)} over the run", color=RED)
+        beside.set_ylabel(f"{label} over the run", color=RED)
         axes.set_xticks([shift.factor for shift in made], [f"{shift.factor:g}" for shift in made])
         axes.set_xticks([], minor=True)
         axes.axvline(1.0, color=INK, lw=0.8, ls=":")
@@ -123,7 +122,7 @@ def _points(
         axes.plot([shift.factor] * len(each), each, look[-1], color=colour, ms=3, alpha=0.5, mew=0)
 
 
-def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str) -> None:
+def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str, label: str) -> None:
     """Of the report: the sentence, the figure, the table, and the data of the figure as CSV.
 
     - page: gets them.
@@ -131,6 +130,7 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
     - name: of the ladder.
     - ladder: what was measured; nothing is said where the plan was not shifted.
     - metric: of the study.
+    - label: of the metric.
     """
     shifts, stem = ladder.shifts, f"{file_name(name)}_shifts"
     if not shifts:
@@ -138,7 +138,7 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
     if line := sentence(shifts, metric):
         page.text(f"{line}.")
         page.figure(
-            drawn(plots / f"{stem}.png", shifts, metric),
+            drawn(plots / f"{stem}.png", shifts, label),
             "How flat the optimum is: the plan with all its changes of shape earlier or later. Solid: savings"
             " against the best static shape at the middle target; dashed: the least error so far, geometric"
             " mean over log FLOPs. Small points: the seeds.",
