@@ -15,9 +15,9 @@ OF_DRAWS = ("draw_classes", "train_per_class", "validation_per_class")
 
 
 def of_run(run: RunConfig) -> Unused:
-    """Those of any run."""
+    """Those of any run; a study whose shapes may have a resolution says None of data.resize."""
     data, optim, evaluation = run.data, run.optim, run.eval
-    found: Unused = {}
+    found: Unused = {"data.resize": "to images at their own resolution"}
     for name in {"dir", "name"} - set(KINDS.get(data.source).reads):
         found[f"data.{name}"] = f"to data.source {data.source}"
     if run.task in ("next_token", "answer"):

@@ -12,7 +12,7 @@ import optax
 import pytest
 from plan_laws import PowerLaw, record
 
-from scalax import data, models, morph, plan, records, tasks, train
+from scalax import data, launch, models, morph, plan, records, studies, tasks, train
 from scalax.config import EvalConfig, ModelConfig, MorphConfig, OptimConfig, RunConfig
 from scalax.models.resize import resize_matrix
 from scalax.records import RunRecord
@@ -294,6 +294,18 @@ def test_ladders_of_resolutions():
             adaptive(**bad)
     swept = SweepConfig(run=one.run, patches=(8, 4), resolutions=(8, 12, 16)).shapes()
     assert list(map(str, swept)) == ["V16-1/8@8", "V16-1/8", "V16-1/4@8", "V16-1/4@12", "V16-1/4"]
+
+
+def test_how_images_are_resized_matters_where_a_shape_has_a_resolution():
+    one = adaptive(patches=(4,), resolutions=(8, 16))
+    swept = SweepConfig(run=one.run, patches=(4,), resolutions=(8,))
+    schedules = [Schedule((Stage(shape, 1e9),)) for shape in (AT_8, PLAIN)]
+    made, plain = (scheduled(SweepConfig(run=RUN), schedule) for schedule in schedules)
+    for config in (one, swept, made):
+        launch.check_used(config, studies.of(config), ["data.resize"])
+    for config in (adaptive(), dataclasses.replace(swept, resolutions=(16,)), plain):
+        with rejects("resize", "does not apply"):
+            launch.check_used(config, studies.of(config), ["data.resize"])
 
 
 # --- plans ---

@@ -66,11 +66,14 @@ def run(
     return side_by_side.make(config, specs, out, hooks, say, experiment)
 
 
-def unused(config: ScheduledConfig) -> dict[str, str]:
+def unused(config: ScheduledConfig) -> dict[str, str | None]:
     """Settings without effect (see Study.unused)."""
     from scalax.unused import of_schedule
 
-    return of_schedule(config.schedule, config.run)
+    found: dict[str, str | None] = {**of_schedule(config.schedule, config.run)}
+    if any(stage.shape.resolution for stage in config.schedule.stages):
+        found["data.resize"] = None
+    return found
 
 
 STUDY = Study("scheduled", ScheduledConfig, RunsResult, run, side_by_side.report, unused=unused)

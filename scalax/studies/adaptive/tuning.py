@@ -24,6 +24,8 @@ def evaluation(config: AdaptiveConfig) -> EvalConfig:
 def unused(config: AdaptiveConfig) -> dict[str, str | None]:
     """Settings without effect (see Study.unused)."""
     found: dict[str, str | None] = {"optim.cooldown_share": None} if config.cooldowns else {}
+    if any(shape.resolution for shapes in config.ladders().values() for shape in shapes):
+        found["data.resize"] = None
     if config.tune.share:
         return found
     return found | {f"tune.{name}": "without tune.share" for name in ("lrs", "batch_sizes", "weight_decays")}
