@@ -155,7 +155,9 @@ def test_without_the_state_of_the_trunk(experiment, cooling, trained, tmp_path):
     lines, watch = [], Stop()
     execute(cooling, [spec], tmp_path / "start", [watch], say=lines.append)
     assert watch.steps[0] == (spec.name, 0)
-    assert len(lines) == 1
+    other = branch_of(cooling, trunk, where, SHARES[1])._replace(trunk=str(ready))
+    execute(cooling, [spec, other], tmp_path / "start", say=lines.append)  # says nothing of what is finished
+    assert [int(line.split()[0]) for line in lines] == [1, 1]
     info = records.read_info(ready)
     records.write_info(ready, dataclasses.replace(info, finished=False))
     with pytest.raises(UserError, match="not finished"):

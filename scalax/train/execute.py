@@ -133,8 +133,9 @@ def execute(
         for job in left
         for member in job.members
     )
-    whole = sum(spec.trunk is not None and not members[spec.name].begins for spec in specs)
-    if left and whole:
+    names = {name for job in left for name in job.names()}
+    whole = sum(bool(spec.trunk) and not members[spec.name].begins for spec in specs if spec.name in names)
+    if whole:
         say(f"{whole} runs train from the start: the runs that they branch off kept no state there")
     for hook in hooks:
         hook.expect(missing)
