@@ -113,6 +113,13 @@ def test_settings(change, names):
         launch.check_used(dataclasses.replace(CONFIG, cooldowns=()), study, ["optim.cooldown_share"])
 
 
+def test_a_share_without_a_step_is_named_before_anything_is_trained(tmp_path):
+    with pytest.raises(UserError) as error:
+        studies.run(dataclasses.replace(CONFIG, cooldowns=(1e-9, 1.0)), tmp_path)
+    check_line(str(error.value), "cooldowns", "1e-09", "no step")
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_study_with_cooled_runs_and_shifts(tmp_path, monkeypatch):
     """Whatever the laws of so few steps say, the plan changes from patch 4 to 2 at a tenth of the budget."""
     budget, made = CONFIG.run.budget_flops, planning.make_plan

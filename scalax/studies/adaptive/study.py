@@ -6,6 +6,7 @@ from typing import Any
 from etils import epath
 
 from scalax import records, train, typed
+from scalax.errors import UserError
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.adaptive import beforehand, fits, online, tuning
@@ -46,7 +47,10 @@ def run(
             train.check(experiment, alone)
             for share in config.cooldowns:
                 budget = share * config.run.budget_flops
-                train.cooled(experiment, alone, config.run.optim, budget)
+                try:
+                    train.cooled(experiment, alone, config.run.optim, budget)
+                except UserError as e:
+                    raise UserError(f"cooldowns: a share of {share:g} is too little: {e}") from None
         example_flops[name] = {s: experiment.cost(s).step.flops / config.run.batch_size for s in shapes}
         tuning.check_budget(config, shapes, lambda s, batch: experiment.cost(s, batch).step.flops)
         if config.online:
