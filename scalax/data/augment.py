@@ -55,7 +55,7 @@ def resize(images: Array, height: int, width: int, method: str = "linear") -> Ar
     if method == "linear":
         return jax.image.resize(images, (b, height, width, c), "linear", antialias=True)
     down, across = low_frequencies(h, height), low_frequencies(w, width)
-    return jnp.einsum("yh,bhwc,xw->byxc", down, images, across)
+    return jnp.einsum("yh,bhwc,xw->byxc", down, images, across, precision="highest")  # as the other
 
 
 def low_frequencies(n: int, kept: int) -> np.ndarray:
