@@ -8,34 +8,29 @@ resolution that it has by then. The learning rate of each resolution is searched
 --out share the runs out: start one for each core.
 """
 
-from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+import dataclasses
+from pathlib import Path
+
+from scalax import launch
 from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
+
+PATCH = Path(__file__).with_name("adaptive_patch.py")
 
 
 def config() -> AdaptiveConfig:
-    return AdaptiveConfig(
-        run=RunConfig(
-            data=DataConfig(
-                source="tfds",
-                name="cifar10",
-                image_size=32,
-                validation_split="test",
-                max_validation_images=10_000,
-                crop_padding=4,
-                flip=True,
-            ),
-            model=ModelConfig(names=("V16-3",), base_patch=4, base_grid=8, head_dim=8),
-            optim=OptimConfig(lr=4e-3, warmup_steps=100),
-            eval=EvalConfig(points=32, batch_size=500, shots=0),
-            batch_size=64,
-            budget_flops=1.25e12,
-            checkpoint_steps=5000,
-        ),
+    patch = launch.load(str(PATCH))
+    run = dataclasses.replace(
+        patch.run,
+        data=dataclasses.replace(patch.run.data, max_validation_images=10_000),
+        model=dataclasses.replace(patch.run.model, base_patch=4, base_grid=8),
+        budget_flops=1.25e12,
+    )
+    return dataclasses.replace(
+        patch,
+        run=run,
         name="adaptive_resolution",
         patches=(4,),
         resolutions=(8, 12, 16, 20, 24, 32),
-        seeds=(0, 1, 2),
         tune=TuneConfig(share=0.05, lrs=(2e-3, 4e-3, 8e-3)),
-        online=True,
         baselines=("logarithmic", "progressive"),
     )

@@ -9,29 +9,24 @@ Other widths take the budget of as many steps: V32-3 5.363e10, V64-3 1.761e11, V
 """
 
 import dataclasses
+from pathlib import Path
 
-from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
+from scalax import launch
+from scalax.config import EvalConfig, OptimConfig
 from scalax.studies.sweep import SweepConfig
+
+PATCH = Path(__file__).with_name("adaptive_patch.py")
 
 
 def config() -> SweepConfig:
+    run = dataclasses.replace(
+        launch.load(str(PATCH)).run,
+        optim=OptimConfig(warmup_steps=100),
+        eval=EvalConfig(points=4, batch_size=500, shots=0),
+        budget_flops=1.822e10,
+    )
     return SweepConfig(
-        run=RunConfig(
-            data=DataConfig(
-                source="tfds",
-                name="cifar10",
-                image_size=32,
-                validation_split="test",
-                max_validation_images=5000,
-                crop_padding=4,
-                flip=True,
-            ),
-            model=ModelConfig(names=("V16-3",), base_patch=8, base_grid=4, head_dim=8),
-            optim=OptimConfig(warmup_steps=100),
-            eval=EvalConfig(points=4, batch_size=500, shots=0),
-            batch_size=64,
-            budget_flops=1.822e10,
-        ),
+        run=run,
         name="width_rates",
         patches=(16,),
         lrs=(1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2),
