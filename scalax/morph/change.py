@@ -135,11 +135,7 @@ def _with_axis(module: nn.Module, source: nn.Module, growth: Growth, axis: str) 
 def _check_examples(family: Family, before: jax.ShapeDtypeStruct, after: jax.ShapeDtypeStruct) -> None:
     """Raises UserError where the inputs change and the family's models cannot follow."""
     if before != after and "resolution" not in family.axes:
-        axes = f"only {', '.join(family.axes)} may" if family.axes else "its shape cannot change"
-        raise UserError(
-            f"change of shape of a {family.title}: its input would go from {before.shape} to {after.shape};"
-            f" {axes}"
-        )
+        raise _refusal(family, "its input", before.shape, after.shape)
 
 
 def _check_fields(family: Family, before: nn.Module, after: nn.Module) -> None:
@@ -149,7 +145,10 @@ def _check_fields(family: Family, before: nn.Module, after: nn.Module) -> None:
     for name in sorted({field.name for field in dataclasses.fields(before)} - may_differ):
         old, new = getattr(before, name), getattr(after, name)
         if old != new:
-            only = f"only {', '.join(family.axes)} may" if family.axes else "its shape cannot change"
-            raise UserError(
-                f"change of shape of a {family.title}: {name} would go from {old} to {new}; {only}"
-            )
+            raise _refusal(family, name, old, new)
+
+
+def _refusal(family: Family, what: str, old: Any, new: Any) -> UserError:
+    """Of a change that no model of the family can make: of `what`, from `old` to `new`."""
+    only = f"only {', '.join(family.axes)} may" if family.axes else "its shape cannot change"
+    return UserError(f"change of shape of a {family.title}: {what} would go from {old} to {new}; {only}")

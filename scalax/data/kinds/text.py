@@ -29,8 +29,8 @@ PROSE = ".txt .md .rst .tex .csv .tsv .json .jsonl .xml .html .css .yaml .yml .t
 CODE = ".py .pyi .ipynb .c .h .cc .cpp .hpp .cu .rs .go .java .js .ts .sh .jl .r .m .sql"
 SUFFIXES = frozenset(f"{PROSE} {CODE}".split())
 EMBEDDED_BYTES = 4 * 2**20
-NOT_EMBEDDED = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test"})
-NOT_EMBEDDED |= {"encodings"}  # tables of characters, a quarter of the text, and its end, which is held out
+# encodings: tables of characters, a quarter of the text, and its end, which is held out.
+NOT_EMBEDDED = frozenset({"site-packages", "dist-packages", "test", "tests", "idle_test", "encodings"})
 
 
 def open_text(config: DataConfig, split: str) -> Source:

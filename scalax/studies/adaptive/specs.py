@@ -51,10 +51,9 @@ class Specs:
     def baseline(self, method: str) -> list[RunSpec]:
         """One schedule for all seeds, but for 'random', which draws one for each."""
         budget, first_flops = self.config.run.budget_flops, self.config.first_flops
-        specs = []
+        size, specs = self.config.run.data.image_size, []
         for seed in self.config.seeds:
             drawn = seed if method == "random" else 0
-            size = self.config.run.data.image_size
             schedule = plan.baseline(method, self.shapes, budget, first_flops, drawn, size)
             specs.append(self._spec(method, schedule, seed))
         return specs
