@@ -17,9 +17,13 @@ from tests.toy import train_one
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 LANGUAGE = Path(__file__).parents[1] / "configs" / "adaptive_language.py"
+# Of images with patches and widths, of text with depths, of two studies: the others compile much the same.
+OFTEN = {"adaptive_joint", "adaptive_language", "quickstart", "returns"}
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=[] if p.stem in OFTEN else pytest.mark.slow) for p in CONFIGS]
+)
 def test_config_takes_two_steps(path, tmp_path):
     config = launch.load(str(path))
     if not hasattr(config, "run") or not hasattr(config, "patches"):

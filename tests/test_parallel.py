@@ -29,9 +29,9 @@ from tests.rejects import rejects
 from tests.toy import with_config
 
 ROOT = Path(__file__).parents[1]
-CASES = "vit,vit_streamed_accumulate_split,vit_population_split,resnet,resnet_split"
 PLAIN = "vit,vit_population_split,resnet"  # what the others are compared with
-MORE = "vit_accumulate,vit_split,vit_population,vit_accumulate_population"
+CASES = "vit,vit_streamed_accumulate_split,vit_population_split,resnet_split"
+MORE = "resnet,resnet_streamed_split,vit_accumulate,vit_split,vit_population,vit_accumulate_population"
 SHAPE = Shape(4, 8, 1)
 CONFIG = RunConfig(
     data=DataConfig(max_train_images=64, max_validation_images=40),
@@ -95,7 +95,7 @@ def one(tmp_path_factory) -> dict[str, dict]:
     results = results_in(directory, PLAIN)
     losses = results["resnet"]["losses"]
     assert losses.shape == (STEPS,)
-    assert losses[-5:].mean() < 0.8 * losses[:5].mean()
+    assert losses[-3:].mean() < 0.9 * losses[:3].mean()
     assert np.abs(results["vit"]["['params']['head']['kernel']"]).max() > 5e-3  # which started at 0
     assert results["vit_population_split"]["losses"].shape == (STEPS, 2)
     return results
@@ -116,13 +116,12 @@ def test_four_devices_change_nothing(tmp_path, one):
 
 
 def test_two_processes_change_nothing(tmp_path, one):
-    """Few cases: the compilation cache serves process 0 alone."""
-    cases = "vit_streamed_accumulate_split,resnet"
-    assert_all_same(launch(tmp_path / "run", cases, 2, processes=2), one, 4)
+    """One case: the compilation cache serves process 0 alone."""
+    assert_all_same(launch(tmp_path / "run", "resnet_streamed_split", 2, processes=2), one, 4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("devices", "processes"), [(1, 1), (2, 1), (8, 1), (2, 2)])
+@pytest.mark.parametrize(("devices", "processes"), [(1, 1), (2, 1), (4, 1), (8, 1), (2, 2)])
 def test_no_options_or_numbers_of_devices_change_anything(tmp_path, one, devices, processes):
     results = launch(tmp_path / "run", f"{CASES},{MORE}", devices, processes)
     assert_all_same(results, one, devices * processes)
@@ -223,7 +222,7 @@ def test_costs_and_identity_do_not_depend_on_how_a_step_is_computed(experiment):
 
 def test_scan_remat_and_dropout_train(experiment):
     options = ModelConfig(base_patch=4, base_grid=2, scan=True, remat=True, dropout=0.1, drop_path=0.1)
-    now, losses = go(with_config(experiment, model=options), 7)
+    now, losses = go(with_config(experiment, model=options), 7, steps=20)
     assert now.params["blocks"]["attn"]["key"]["kernel"].shape[0] == SHAPE.depth
     assert losses[-5:].mean() < losses[:5].mean()
     plain = dataclasses.replace(options, dropout=0.0, drop_path=0.0)

@@ -106,6 +106,7 @@ def test_killed_at_random_moments(tmp_path, whole, trial):
     assert_same_end(tmp_path / "run", whole)
 
 
+@pytest.mark.slow
 def test_four_devices_train_like_one(tmp_path, whole):
     finish(start(tmp_path / "run", devices=4))
     for ours, theirs in zip(records_of(tmp_path / "run"), records_of(whole), strict=True):

@@ -64,6 +64,7 @@ def test_a_population_and_its_runs_one_by_one(capsys):
     assert result["ratio"] == pytest.approx(result["step_ms"] / (3 * result["step_ms_alone"]))
 
 
+@pytest.mark.slow
 def test_losses_here_beside_those_of_the_cpu():
     found = agreement.agreement(spec.Spec("V16-1/4", 8, 16, 3), steps=4)
     assert all(len(losses) == 4 for losses in found["losses"].values())
