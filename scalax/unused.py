@@ -1,9 +1,11 @@
 """Settings of a run that have no effect beside its others, and why: whoever sets one means something else."""
 
+from collections.abc import Iterable
+
 from scalax.config import OptimConfig, RunConfig
 from scalax.data import KINDS
 from scalax.models import find
-from scalax.schedule import Schedule
+from scalax.schedule import Schedule, Shape
 from scalax.variants import variant
 
 Unused = dict[str, str]  # from the name of a setting, or of a group of them, to the reason
@@ -15,7 +17,7 @@ OF_DRAWS = ("draw_classes", "train_per_class", "validation_per_class")
 
 
 def of_run(run: RunConfig) -> Unused:
-    """Those of any run; a study whose shapes may have a resolution says None of data.resize."""
+    """Those of any run; a study adds `of_shapes` of those that it trains."""
     data, optim, evaluation = run.data, run.optim, run.eval
     found: Unused = {"data.resize": "to images at their own resolution"}
     for name in {"dir", "name"} - set(KINDS.get(data.source).reads):
@@ -43,6 +45,11 @@ def of_run(run: RunConfig) -> Unused:
     if any(variant(name) for name in run.model.names):
         found["model.head_dim"] = "to published models, which have it"
     return found
+
+
+def of_shapes(shapes: Iterable[Shape]) -> dict[str, None]:
+    """Settings that `of_run` names and that have an effect after all where these shapes are trained."""
+    return {"data.resize": None} if any(shape.resolution for shape in shapes) else {}
 
 
 def of_constant_shape() -> Unused:

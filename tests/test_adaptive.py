@@ -140,6 +140,13 @@ def test_seeds_that_disagree_are_no_saving():
         assert "lost" not in said(rows)
 
 
+@pytest.mark.parametrize("scale", [0.999, 1.001])
+def test_a_ratio_that_is_shown_as_one_is_neither_saving_nor_loss(scale):
+    rows = rows_of(p4=[power(1.0)], p2=[power(4.0)], adaptive=[power(scale)])
+    check_line(said(rows), "as many FLOPs as the best fixed shape", "one seed")
+    assert not {"fewer", "more", "lost"} & set(said(rows).replace(",", " ").split())
+
+
 def test_what_was_reached_before_the_first_change_is_no_result():
     """The run is the static one up to its change, and then learns faster."""
     for change, same in ((2e10, 2), (1e12, 3)):

@@ -68,12 +68,10 @@ def run(
 
 def unused(config: ScheduledConfig) -> dict[str, str | None]:
     """Settings without effect (see Study.unused)."""
-    from scalax.unused import of_schedule
+    from scalax.unused import of_schedule, of_shapes
 
-    found: dict[str, str | None] = {**of_schedule(config.schedule, config.run)}
-    if any(stage.shape.resolution for stage in config.schedule.stages):
-        found["data.resize"] = None
-    return found
+    shapes = [stage.shape for stage in config.schedule.stages]
+    return {**of_schedule(config.schedule, config.run), **of_shapes(shapes)}
 
 
 STUDY = Study("scheduled", ScheduledConfig, RunsResult, run, side_by_side.report, unused=unused)

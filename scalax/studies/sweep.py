@@ -119,13 +119,11 @@ def run(
 
 def unused(config: SweepConfig) -> dict[str, str | None]:
     """Settings without effect (see Study.unused)."""
-    from scalax.unused import of_constant_shape, of_swept
+    from scalax.unused import of_constant_shape, of_shapes, of_swept
 
     names = ("lrs", "weight_decays", "lr_heads", "weight_decays_head")
-    found: dict[str, str | None] = {**of_constant_shape()}
+    found: dict[str, str | None] = {**of_constant_shape(), **of_shapes(config.shapes())}
     found |= of_swept({name: getattr(config, name) for name in names})
-    if any(shape.resolution for shape in config.shapes()):
-        found["data.resize"] = None
     model = config.run.model
     if all(model.patch_of(name) for name in model.names):
         found["patches"] = "to models whose names say their patch"

@@ -14,7 +14,7 @@ from scalax.report.tables import Table, write_csv
 from scalax.studies.adaptive.figures import X_LABEL
 from scalax.studies.adaptive.result import Cooled, CooledTarget, LadderResult, Saved
 from scalax.studies.adaptive.tables import mean_flops, range_text
-from scalax.studies.adaptive.verdict import SPEAKERS, ratio_text, seeds_text, unsure
+from scalax.studies.adaptive.verdict import SPEAKERS, middle, needed_text, ratio_text, unsure
 from scalax.units import flops_text
 
 COOLED = (
@@ -49,8 +49,7 @@ def told(cooled: Cooled, method: str) -> CooledTarget:
     """The target that is told of: the middle one, of those at which the method had changed its shape if there
     are any."""
     later = [row for row in cooled.targets if not _same(row.cooled[method])] or cooled.targets
-    middle = cooled.targets[(len(cooled.targets) - 1) // 2]
-    return middle if middle in later else later[(len(later) - 1) // 2]
+    return middle(cooled.targets) if middle(cooled.targets) in later else middle(later)
 
 
 def _same(saved: Saved) -> bool:
@@ -63,13 +62,7 @@ def _needed(saved: Saved, against: str) -> str:
         return f"is {against} itself, and saves nothing"
     if not math.isfinite(saved.savings):
         return _missed(saved)
-    more = saved.savings < 1
-    ratio = 1 / saved.savings if more else saved.savings
-    each = [1 / value if more else value for value in saved.savings_by_seed]
-    return (
-        f"needed {ratio_text(ratio)} {'more' if more else 'fewer'} FLOPs than {against}"
-        f" ({seeds_text(each)}){unsure(saved.savings_by_seed)}"
-    )
+    return f"{needed_text(saved.savings, saved.savings_by_seed, against)}{unsure(saved.savings_by_seed)}"
 
 
 def _short(saved: Saved) -> str:

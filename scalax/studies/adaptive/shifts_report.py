@@ -12,14 +12,9 @@ from scalax.report.style import INK, figure, log_axes
 from scalax.report.tables import DASH, Table, write_csv
 from scalax.studies.adaptive.result import LadderResult, Needed, Shift
 from scalax.studies.adaptive.tables import savings_text
-from scalax.studies.adaptive.verdict import ratio_text
+from scalax.studies.adaptive.verdict import middle, ratio_text
 
 RED = "#c44e52"
-
-
-def _middle(shift: Shift) -> Needed:
-    """For the middle target."""
-    return shift.needed[(len(shift.needed) - 1) // 2]
 
 
 def sentence(shifts: Sequence[Shift], metric: str) -> str:
@@ -32,15 +27,15 @@ def sentence(shifts: Sequence[Shift], metric: str) -> str:
     others = [shift for shift in shifts if shift.factor != 1 and shift.trained]
     if own is None or not others:
         return ""
-    target = own.targets[(len(own.targets) - 1) // 2]
+    target = middle(own.targets)
     said = ", ".join(
-        f"{_saved(_middle(shift))} at {shift.factor:g} times ({metric} over the run"
+        f"{_saved(middle(shift.needed))} at {shift.factor:g} times ({metric} over the run"
         f" {shift.mean / own.mean - 1:+.1%})"
         for shift in others
     )
     return (
         f"With the changes of shape at other FLOPs than the plan's, savings at {metric} {target:.3g} are"
-        f" {said}, and {_saved(_middle(own))} as planned"
+        f" {said}, and {_saved(middle(own.needed))} as planned"
     )
 
 
@@ -72,11 +67,11 @@ def table(shifts: Sequence[Shift], metric: str) -> Table:
             [
                 f"{shift.factor:g}",
                 str(shift.left_out),
-                savings_text(_middle(shift)) if shift.trained else DASH,
+                savings_text(middle(shift.needed)) if shift.trained else DASH,
                 f"{shift.mean:.4g}{spread}" if shift.trained else DASH,
             ]
         )
-    target = shifts[0].targets[(len(shifts[0].targets) - 1) // 2]
+    target = middle(shifts[0].targets)
     heads = ["changes at times the plan's FLOPs", "left out", f"savings at {metric} {target:.4g}"]
     return Table([*heads, f"{metric} over the run"], rows)
 
@@ -91,7 +86,7 @@ def drawn(path: epath.Path, shifts: Sequence[Shift], label: str) -> epath.Path:
     Returns `path`.
     """
     made = [shift for shift in shifts if shift.trained]
-    savings = [_middle(shift) for shift in made]
+    savings = [middle(shift.needed) for shift in made]
     with figure(path) as axes:
         beside = axes.twinx()
         _points(axes, made, [s.savings for s in savings], [s.savings_by_seed for s in savings], INK, "-o")

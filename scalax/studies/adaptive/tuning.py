@@ -23,9 +23,10 @@ def evaluation(config: AdaptiveConfig) -> EvalConfig:
 
 def unused(config: AdaptiveConfig) -> dict[str, str | None]:
     """Settings without effect (see Study.unused)."""
+    from scalax.unused import of_shapes
+
     found: dict[str, str | None] = {"optim.cooldown_share": None} if config.cooldowns else {}
-    if any(shape.resolution for shapes in config.ladders().values() for shape in shapes):
-        found["data.resize"] = None
+    found |= of_shapes(shape for shapes in config.ladders().values() for shape in shapes)
     if config.tune.share:
         return found
     return found | {f"tune.{name}": "without tune.share" for name in ("lrs", "batch_sizes", "weight_decays")}

@@ -3,12 +3,14 @@
 import math
 import statistics
 from collections.abc import Sequence
+from typing import TypeVar
 
 from scalax import metrics
 from scalax.studies.adaptive.result import Change, LadderResult, LawForm, MethodRun, Target
 
 SLOW_RECOVERY = 0.25  # of the FLOPs before a change: beyond it, the change is why a run fell behind
 SLOW_PACE = 0.9  # of the law's
+Row = TypeVar("Row")
 SPEAKERS = {"adaptive": "the adaptive model", "online": "the model that plans as it goes"}
 
 
@@ -55,10 +57,14 @@ def told(ladder: LadderResult, method: str) -> Target | None:
     """The target that is told of: the middle one; where the method had not changed its shape by then, the
     middle one of those after its first change. None where there is none."""
     later = [row for row in ladder.targets if not all(row.methods[method].same)]
-    middle = ladder.targets[(len(ladder.targets) - 1) // 2]
-    if middle in later:
-        return middle
-    return later[(len(later) - 1) // 2] if later else None
+    if middle(ladder.targets) in later:
+        return middle(ladder.targets)
+    return middle(later) if later else None
+
+
+def middle(rows: Sequence[Row]) -> Row:
+    """The one in the middle; of two, the first."""
+    return rows[(len(rows) - 1) // 2]
 
 
 def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> str:
@@ -81,18 +87,34 @@ def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> st
         did = f"in {missed} of {seeds} seeds {who} did" if seeds > 1 else f"{who} did"
         goal = goal.removeprefix("to ")
         return f"Adaptive training lost here: {did} not {goal}, which the best fixed shape did{because}"
-    if needed.savings < 1:
-        more = ratio_text(1 / needed.savings)
-        seeds = seeds_text([1 / value for value in needed.savings_by_seed])
-        lost = f"{goal} {who} needed {more} more FLOPs than the best fixed shape ({seeds})"
-        if doubt := unsure(needed.savings_by_seed):
-            return f"{_sentence(lost)}{doubt}"
-        return f"Adaptive training lost here: {lost}{because}"
-    said = (
-        f"{_sentence(goal)} {who} needed {ratio_text(needed.savings)} fewer FLOPs than the best fixed shape"
-        f" ({seeds_text(needed.savings_by_seed)}){unsure(needed.savings_by_seed)}"
-    )
-    return f"{said}; but {ends}" if behind else said
+    doubt = unsure(needed.savings_by_seed)
+    said = f"{goal} {who} {needed_text(needed.savings, needed.savings_by_seed, 'the best fixed shape')}"
+    if needed.savings < 1 and not doubt and not _is_even(needed.savings):
+        return f"Adaptive training lost here: {said}{because}"
+    said = f"{_sentence(said)}{doubt}"
+    return f"{said}; but {ends}" if behind and needed.savings >= 1 else said
+
+
+def needed_text(savings: float, by_seed: Sequence[float], against: str) -> str:
+    """How many more or fewer FLOPs a method needed, with the range over the seeds.
+
+    - savings: FLOPs of what it is compared with over its own.
+    - by_seed: the same of each seed.
+    - against: what it is compared with.
+    """
+    if _is_even(savings):
+        return f"needed as many FLOPs as {against} ({seeds_text(by_seed)})"
+    if savings < 1:
+        return (
+            f"needed {ratio_text(1 / savings)} more FLOPs than {against}"
+            f" ({seeds_text([1 / value for value in by_seed])})"
+        )
+    return f"needed {ratio_text(savings)} fewer FLOPs than {against} ({seeds_text(by_seed)})"
+
+
+def _is_even(savings: float) -> bool:
+    """Whether both ways round it is shown as 1."""
+    return ratio_text(savings) == ratio_text(1 / savings) == ratio_text(1)
 
 
 def _changes(ladder: LadderResult, method: str) -> bool:
