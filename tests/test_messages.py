@@ -134,8 +134,8 @@ LIBRARIES = [
     (
         lambda tmp: with_run(eval=EvalConfig(points=4)),
         (
-            "eval.points 4: about 3 evaluations of val_error lie after law_first_share 0.02, and a law needs"
-            " 6; raise eval.points"
+            "eval.points 4: about 2.5 evaluations of val_error lie after law_first_share 0.02, and a law"
+            " needs 6; raise eval.points"
         ),
     ),
     (
@@ -302,6 +302,13 @@ LIBRARIES = [
         (
             "unknown model 'vit-ti/16x' (did you mean 'vit-ti/16'? families: bit-r50x1, D128-4, mixer-b/16,"
             " M64-4/8, resnet50, R64-50, vit-b/16, V192-12/8)"
+        ),
+    ),
+    (
+        lambda tmp: models.build("V16-3/4@24", 10, image_size=32),
+        (
+            "model 'V16-3/4@24': a resolution is of a shape, not of a model; leave out @24, and give V16-3/4"
+            " images of 24 px"
         ),
     ),
     (

@@ -104,6 +104,12 @@ def find(name: str) -> tuple[Family, Fields]:
     for family in FAMILIES:
         if patch.isdigit() and "patch" not in family.axes and family.parse(plain) is not None:
             raise UserError(f"model {name!r}: a {family.title} has no patches; leave out /{patch} (patch 1)")
+    model, at, side = name.rpartition("@")
+    if at and side.isdigit():
+        raise UserError(
+            f"model {name!r}: a resolution is of a shape, not of a model; leave out @{side}, and give"
+            f" {model} images of {side} px"
+        )
     names = [known for family in FAMILIES for known in family.names]
     nearest, lower = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0], name.lower()
     nearest = lower if lower in names else nearest

@@ -140,7 +140,7 @@ class AdaptiveConfig:
         usable = share * (self.run.eval.points - 1) / every
         if usable < LEAST_POINTS:
             raise UserError(
-                f"eval.points {self.run.eval.points}: about {usable:.0f} evaluations of {self.metric} lie"
+                f"eval.points {self.run.eval.points}: about {usable:.1f} evaluations of {self.metric} lie"
                 f" after law_first_share {self.law_first_share:g}, and a law needs {LEAST_POINTS};"
                 " raise eval.points"
             )
