@@ -17,8 +17,8 @@ from tests.toy import train_one
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.py"))
 LANGUAGE = Path(__file__).parents[1] / "configs" / "adaptive_language.py"
-# Of images with patches and widths, of text with depths, of two studies: the others compile much the same.
-OFTEN = {"adaptive_joint", "adaptive_language", "quickstart", "returns"}
+# Of images with patches and widths, of text with depths, of another study: the others compile much the same.
+OFTEN = {"adaptive_joint", "adaptive_language", "returns"}
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Parameters, MACs and training FLOPs of the variants equal the published ones; shapes only."""
 
+import functools
 import json
 
 import jax
@@ -55,11 +56,20 @@ FLEXIBLE = [
 
 @pytest.mark.parametrize(("name", "classes", "want", "tolerance"), PARAMETERS)
 def test_parameters(name, classes, want, tolerance):
+    body, head = parameters(name)
+    assert body + head * classes == pytest.approx(want, rel=tolerance, abs=0)
+
+
+@functools.cache
+def parameters(name) -> tuple[int, int]:
+    """Of all but the head, and of the head for each class."""
     image = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
     scan = {"scan": True} if "scan" in models.find(name)[0].options else {}  # one block to trace
-    module = models.build(name, classes, image_size=224, **scan)
+    module = models.build(name, 2, image_size=224, **scan)
     params = jax.eval_shape(module.init, jax.random.key(0), image)["params"]
-    assert sum(leaf.size for leaf in jax.tree.leaves(params)) == pytest.approx(want, rel=tolerance, abs=0)
+    head = {leaf.shape: leaf.size for leaf in jax.tree.leaves(params.pop("head"))}
+    assert all(shape[-1] == 2 for shape in head)
+    return sum(leaf.size for leaf in jax.tree.leaves(params)), sum(head.values()) // 2
 
 
 @pytest.mark.parametrize(("name", "params", "fine", "coarse"), FLEXIBLE)
