@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.xla_flags import known_to_xla
+
 TESTS = Path(__file__).parent
 CACHE = Path(os.environ.get("SCALAX_TEST_CACHE", TESTS.parent / ".cache" / "jax"))
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -17,7 +19,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Without LLVM's optimisation and with XLA's older emitters a step compiles in a quarter of the time; tests
 # run about as fast. With XLA_FLAGS= in the environment, tests compile as users do.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+if "XLA_FLAGS" not in os.environ:
+    os.environ["XLA_FLAGS"] = known_to_xla(backend_optimization_level=0, cpu_use_fusion_emitters="false")
 os.environ.setdefault("MPLBACKEND", "agg")
 gc.set_threshold(50_000, 20, 50)  # a hundred modules and programs stay: seldom look whether they are garbage
 
