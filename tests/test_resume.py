@@ -73,7 +73,8 @@ def assert_same_end(directory: Path, whole: Path) -> None:
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
 
 
-def test_asked_to_end_and_killed_ends_bit_for_bit_the_same(tmp_path, whole):
+def test_killed_asked_to_end_and_killed_again_ends_bit_for_bit_the_same(tmp_path, whole):
+    kill_after(start(tmp_path / "run"), 2, 0.05)
     ask_to_end(tmp_path / "run")
     kill_after(start(tmp_path / "run"), 2, 0.4)
     assert not json.loads((tmp_path / "run" / "run.json").read_text())["finished"]

@@ -12,5 +12,5 @@ def known_to_xla(**flags: object) -> str:
     assert spec.origin is not None
     library = max(Path(spec.origin).parent.glob("*.so"), key=lambda path: path.stat().st_size)
     with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as bytes_of:
-        known = {name: value for name, value in flags.items() if bytes_of.find(f"xla_{name}".encode()) >= 0}
+        known = {name: value for name, value in flags.items() if bytes_of.find(f"xla_{name}\0".encode()) >= 0}
     return " ".join(f"--xla_{name}={value}" for name, value in known.items())

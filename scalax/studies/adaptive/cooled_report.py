@@ -14,7 +14,7 @@ from scalax.report.tables import Table, write_csv
 from scalax.studies.adaptive.figures import X_LABEL
 from scalax.studies.adaptive.result import Cooled, CooledTarget, LadderResult, Saved
 from scalax.studies.adaptive.tables import mean_flops, range_text
-from scalax.studies.adaptive.verdict import SPEAKERS, middle, needed_text, ratio_text, unsure
+from scalax.studies.adaptive.verdict import SPEAKERS, is_even, middle, needed_text, ratio_text, unsure
 from scalax.units import flops_text
 
 COOLED = (
@@ -68,6 +68,8 @@ def _needed(saved: Saved, against: str) -> str:
 def _short(saved: Saved) -> str:
     if not math.isfinite(saved.savings):
         return _missed(saved)
+    if is_even(saved.savings):
+        return "needed as many"
     if saved.savings < 1:
         return f"needed {ratio_text(1 / saved.savings)} more"
     return f"needed {ratio_text(saved.savings)} fewer"

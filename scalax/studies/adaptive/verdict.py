@@ -89,7 +89,7 @@ def _answer(ladder: LadderResult, metric: str, form: LawForm, method: str) -> st
         return f"Adaptive training lost here: {did} not {goal}, which the best fixed shape did{because}"
     doubt = unsure(needed.savings_by_seed)
     said = f"{goal} {who} {needed_text(needed.savings, needed.savings_by_seed, 'the best fixed shape')}"
-    if needed.savings < 1 and not doubt and not _is_even(needed.savings):
+    if needed.savings < 1 and not doubt and not is_even(needed.savings):
         return f"Adaptive training lost here: {said}{because}"
     said = f"{_sentence(said)}{doubt}"
     return f"{said}; but {ends}" if behind and needed.savings >= 1 else said
@@ -102,7 +102,7 @@ def needed_text(savings: float, by_seed: Sequence[float], against: str) -> str:
     - by_seed: the same of each seed.
     - against: what it is compared with.
     """
-    if _is_even(savings):
+    if is_even(savings):
         return f"needed as many FLOPs as {against} ({seeds_text(by_seed)})"
     if savings < 1:
         return (
@@ -112,7 +112,7 @@ def needed_text(savings: float, by_seed: Sequence[float], against: str) -> str:
     return f"needed {ratio_text(savings)} fewer FLOPs than {against} ({seeds_text(by_seed)})"
 
 
-def _is_even(savings: float) -> bool:
+def is_even(savings: float) -> bool:
     """Whether both ways round it is shown as 1."""
     return ratio_text(savings) == ratio_text(1 / savings) == ratio_text(1)
 
