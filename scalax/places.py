@@ -35,7 +35,7 @@ def existing(path: Any, what: str) -> epath.Path:
     try:
         found.exists()
     except ImportError as e:
-        raise UserError(f"{what} {path}: {e} ({install('gcs')})") from None
+        raise _not_installed(path, what, e) from None
     except OSError as e:
         raise UserError(f"{what} {str(path)[:80]}: cannot read it ({e.strerror or e})") from None
     except Exception as e:  # a zero byte; whatever an object store's client raises
@@ -44,6 +44,11 @@ def existing(path: Any, what: str) -> epath.Path:
             f"{what} {str(path)[:80]}: cannot read it ({type(e).__name__}: {reason}); check the path"
         ) from None
     return found
+
+
+def _not_installed(path: Any, what: str, missing: ImportError) -> UserError:
+    remedy = install("gcs") if str(path).startswith("gs://") else "give a local path or gs://"
+    return UserError(f"{what} {path}: {missing} ({remedy})")
 
 
 def make_directory(path: Any, what: str) -> list[Path]:
@@ -60,7 +65,7 @@ def make_directory(path: Any, what: str) -> list[Path]:
         missing = [each for each in local if not each.exists()]
         where.mkdir(parents=True, exist_ok=True)
     except ImportError as e:
-        raise UserError(f"{what} {path}: {e} ({install('gcs')})") from None
+        raise _not_installed(path, what, e) from None
     except OSError as e:
         raise UserError(f"{what} {path}: cannot make it ({e.strerror or e}); choose another") from None
     except Exception as e:
@@ -70,6 +75,30 @@ def make_directory(path: Any, what: str) -> list[Path]:
         line = f"{type(e).__name__}: {e}".splitlines()[0]
         raise UserError(f"{what} {path}: cannot make it ({line}); choose another") from None
     return missing
+
+
+def on_this_machine(path: Any, what: str) -> Path:
+    """The path as one of local files.
+
+    - path: as a user named it.
+    - what: names it in errors.
+
+    Raises UserError for an address: a local path of its letters would lead into a directory `gs:`.
+    """
+    if "://" in str(path):
+        raise UserError(f"{what} {path}: is an address, and only local files will do here; give a local path")
+    return Path(path)
+
+
+def check_results(path: Any, what: str) -> None:
+    """Raises UserError where results cannot be written to the directory: before they are made.
+
+    - path: of the directory; what is missing is made, and removed again.
+    - what: names it in errors.
+    """
+    if path.exists() and not path.is_dir():
+        raise UserError(f"{what} {path}: is a file, want a directory")
+    remove_empty(make_directory(path, what))
 
 
 def remove_empty(directories: Iterable[Path]) -> None:

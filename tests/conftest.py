@@ -105,6 +105,7 @@ LONG = {
     "test_laws_commands.py": [],
     "test_laws_limit.py": [],
     "test_sizes.py": [],
+    "test_out.py": [],
 }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scalax.cli._given import refuse
 from scalax.errors import UserError, with_flags
 from scalax.names import printable
+from scalax.places import check_results, on_this_machine
 
 if TYPE_CHECKING:
     from scalax.laws import Curves
@@ -53,7 +54,15 @@ def add_curve_arguments(
     parser.add_argument(
         "--repeats", action="store_true", help="rows of one x are repeats of one curve, in whatever order"
     )
-    parser.add_argument("--out", type=Path, default=Path(out), help=f"directory for results ({out})")
+    parser.add_argument("--out", type=local, default=Path(out), help=f"directory for results ({out})")
+
+
+def local(text: str) -> Path:
+    """An argument that is a path on this machine."""
+    try:
+        return on_this_machine(text, "path")
+    except UserError as e:
+        raise argparse.ArgumentTypeError(str(e)) from None
 
 
 COLUMNS = ("x", "y", "by", "split", "bound", "decimal", "repeats")  # what says how files are read
@@ -120,13 +129,12 @@ def check_held_out(args: argparse.Namespace, curves: "Curves", instead: str = ""
 
 
 def check_paths(args: argparse.Namespace) -> None:
-    """Raises UserError where `--out` is a file, no file is named, or one is missing; imports no JAX."""
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"--out {args.out}: is a file, want a directory")
+    """Raises UserError where `--out` cannot be made, no file is named, or one is missing; imports no JAX."""
+    check_results(args.out, "--out")
     if not args.files and not getattr(args, "example", False):
         raise UserError("no file of curves given" + ("; try --example" if hasattr(args, "example") else ""))
     for file in args.files:
-        _exists(Path(file))
+        _exists(on_this_machine(file, "`files`"))
 
 
 def _exists(path: Path) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scalax.cli._curves import check_paths, names, print_remarks
+from scalax.cli._curves import check_paths, local, names, print_remarks
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError
 
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="leave out the N rows of least data to size",
     )
     add("--resamples", type=int, default=200, metavar="N", help="of the runs, for intervals (200)")
-    add("--out", type=Path, default=Path("runs/allocate"), help="directory for results (runs/allocate)")
+    add("--out", type=local, default=Path("runs/allocate"), help="directory for results (runs/allocate)")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -16,6 +16,7 @@ from scalax.cli._given import refuse
 from scalax.cli._numbers import numbers
 from scalax.errors import UserError, suggest
 from scalax.names import printable
+from scalax.places import check_results
 
 if TYPE_CHECKING:
     from scalax.laws import Curves
@@ -65,6 +66,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    check_results(args.out, "--out")
     if args.simulated:
         return _simulated(args)
     refuse(args, ["count"], "without `simulated`")

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from scalax.cli._curves import local
 from scalax.names import printable
 
 HELP = "a timm state dict (.safetensors) as scalax weights (.npz)"
@@ -11,7 +12,7 @@ HELP = "a timm state dict (.safetensors) as scalax weights (.npz)"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("state", metavar="FILE.safetensors", help="state dict of a ViT, Mixer, ResNet or BiT")
-    parser.add_argument("--out", metavar="FILE.npz", help="what to write (beside the state dict)")
+    parser.add_argument("--out", type=local, metavar="FILE.npz", help="what to write (beside the state dict)")
     parser.add_argument(
         "--heads", type=int, help="attention heads of a ViT, needed for unusual widths (width / 64)"
     )

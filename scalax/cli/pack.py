@@ -24,7 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from scalax.config import DataConfig
     from scalax.data.pack import VALIDATION, pack
+    from scalax.places import check_results, place
 
+    check_results(place(args.out, "`out`").parent, "`out`")
     config = DataConfig(
         source=args.source,
         dir=args.dir,

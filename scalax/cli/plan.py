@@ -2,8 +2,8 @@
 
 import argparse
 import os
-from pathlib import Path
 
+from scalax.cli._curves import local, names
 from scalax.names import printable
 
 HELP = "from static runs to a schedule of shapes"
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="AXES",
         help="what may change: one or more of patch,width,depth,resolution (patch)",
     )
-    add("--out", type=Path, metavar="FILE", help="schedule to write (RUNS_DIR/plan.json)")
+    add("--out", type=local, metavar="FILE", help="schedule to write (RUNS_DIR/plan.json)")
     add(
         "--budget",
         dest="budget_flops",
@@ -85,15 +85,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError, with_flags
-    from scalax.places import existing
+    from scalax.places import check_results, existing, place
 
-    existing(args.directory, "directory")
-    out = Path(args.directory) / "plan.json" if args.out is None else args.out
+    directory = existing(args.directory, "directory")
+    out = directory / "plan.json" if args.out is None else place(args.out, "--out")
     if out.suffix != ".json" or os.path.isdir(out):
         raise UserError(f"--out {out}: want the name of a file that ends in .json")
+    if args.out is not None:
+        check_results(out.parent, "--out")
 
     from scalax import plan
-    from scalax.cli._curves import names
     from scalax.report import plan_figure, plan_tables
 
     untrained = [plan.shape_of(word) for word in names(args.untrained)]

@@ -34,7 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError
-    from scalax.places import existing
+    from scalax.places import check_results, existing, place
+
+    if args.out:
+        check_results(place(args.out, "--out").parent, "--out")
 
     for directory in args.runs:
         existing(directory, "run")

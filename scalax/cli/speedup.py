@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from scalax.cli._curves import add_curve_arguments, curves_of, names, print_remarks
 from scalax.errors import UserError
+from scalax.places import check_results
 
 if TYPE_CHECKING:
     from scalax.laws import Curve, Curves
@@ -124,8 +125,7 @@ def _simulated(args: argparse.Namespace) -> None:
         raise UserError("--simulated makes its own curves; leave out the files, or leave out --simulated")
     if args.count < 1:
         raise UserError(f"`count` must be at least 1, got {args.count}")
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"`out` {args.out}: is a file, want a directory")
+    check_results(args.out, "--out")
     from scalax.laws.simulated import LAWS
     from scalax.laws.speedup.simulated import SCENES, coverage
     from scalax.report import console, law_files

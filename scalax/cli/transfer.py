@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalax import bounds
+from scalax.cli._curves import local
 from scalax.cli._given import refuse
 from scalax.errors import UserError, suggest
 from scalax.names import printable
+from scalax.places import check_results, on_this_machine
 
 if TYPE_CHECKING:
     from scalax.transfer import ModelTable
@@ -81,12 +83,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="instead of a file: how well each fit finds e_IR in tables whose law is known",
     )
-    add("--out", type=Path, default=Path("runs/transfer"), help="directory for results (runs/transfer)")
+    add("--out", type=local, default=Path("runs/transfer"), help="directory for results (runs/transfer)")
 
 
 def run(args: argparse.Namespace) -> None:
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"--out {args.out}: is a file, want a directory")
+    check_results(args.out, "--out")
     bounds.seed("`seed`", args.seed)
     for name in ("resamples", "draws"):
         if getattr(args, name) > MOST:
@@ -105,6 +106,7 @@ def run(args: argparse.Namespace) -> None:
         refuse(args, ["value"], "without `task`")
     if not args.group:
         refuse(args, ["whole_groups"], "without `group`")
+    on_this_machine(args.file, "`file`")
     from scalax import transfer
 
     table = _read(args)

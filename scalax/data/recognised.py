@@ -7,7 +7,7 @@ from etils import epath
 from scalax.config import DataConfig
 from scalax.data.loading import KINDS
 from scalax.data.named import held_out, splits_of_arrays, splits_of_tfds
-from scalax.data.place import not_a_directory
+from scalax.data.place import not_a_directory, place
 
 READ_AS = {
     "arrays": "arrays",
@@ -23,7 +23,7 @@ def recognised(config: DataConfig) -> dict[str, Any]:
 
     Raises UserError where it is a file of no kind that is known and `config.source` reads no directory.
     """
-    path = epath.Path(config.dir).expanduser()
+    path = place(config.dir)
     if config.source not in ("tfds", "arrays", "folder") and "dir" in KINDS.get(config.source).reads:
         return {}
     found: dict[str, Any] = {}

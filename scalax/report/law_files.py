@@ -197,6 +197,6 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_atomically(path, text.getvalue())
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Any, data: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, dumps(data, indent=1) + "\n")

@@ -1,7 +1,6 @@
 """Laws of static runs, the path that a plan takes over them, and how sure its transitions are."""
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from etils import epath
@@ -12,11 +11,11 @@ from scalax.plan import StudyPlan
 from scalax.report.style import INK, figure, log_axes, looks, mark_transitions
 
 
-def draw(path: Path, made: StudyPlan) -> None:
+def draw(path: epath.Path, made: StudyPlan) -> None:
     """Points: evaluations of static runs, pale where the laws leave them out; lines: the laws, dotted beyond
     the data; black: the plan."""
     plan, spread, trajectories = made.plan, made.spread, made.runs.trajectories
-    with figure(epath.Path(path), (7.2, 4.8)) as axes:
+    with figure(path, (7.2, 4.8)) as axes:
         _statics(axes, made)
         if any(flops[0] < made.first_flops for runs in trajectories.values() for flops, _ in runs):
             axes.axvline(made.first_flops, color=INK, lw=0.8, ls=":", label="laws are fitted from here on")

@@ -1,10 +1,10 @@
 """A plan in words: what `scalax plan` prints, and what it keeps beside the schedule."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from etils import epath
 
 from scalax.errors import UserError
 from scalax.names import printable
@@ -137,7 +137,7 @@ def _ignored(plan: Plan, switches: Sequence[Switch]) -> str:
     )
 
 
-def write(path: Path, plan: Plan, summary: dict) -> None:
+def write(path: epath.Path, plan: Plan, summary: dict) -> None:
     """The schedule, as scalax.launch reads it, with the summary and the predicted curve beside its stages.
 
     - path: of the JSON file.
