@@ -41,7 +41,7 @@ measure() {
   local name=$1 started=$SECONDS
   shift
   if [ -s "$out/$name.json" ]; then return; fi
-  if "$python" -m scalax.cli throughput "$@" --json >"$out/$name.json.part" 2>"$out/$name.log"; then
+  if "$python" -m scalax throughput "$@" --json >"$out/$name.json.part" 2>"$out/$name.log"; then
     mv "$out/$name.json.part" "$out/$name.json"
     echo "$name ($((SECONDS - started)) s): $(cat "$out/$name.json")"
   else

@@ -8,7 +8,7 @@
 #   node dies is replaced by those that are left):
 #     sbatch --array=0-7 --gpus=1 launch/slurm.sh CONFIG --out DIR [OVERRIDES...]
 #
-#   how far it is:            python -m scalax.cli status DIR
+#   how far it is:            python -m scalax status DIR
 #   stop it:                  scancel JOB; the same sbatch command goes on from the last checkpoints
 #   what would be run:        launch/slurm.sh --dry-run CONFIG --out DIR
 #

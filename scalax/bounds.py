@@ -65,7 +65,10 @@ def _check(name: str, value: float) -> None:
     most = MOST.get(name, MOST_WHOLE if isinstance(value, int) else MOST_REAL)
     if abs(value) > most:
         got = f"{value:.6g}" if abs(value) < 1e300 else "a number of over 300 digits"
-        raise UserError(f"{name} must be {most:g} at most, got {got}")
+        if isinstance(value, int) and abs(value) < 1e15:
+            got = str(value)
+        limit = most if isinstance(most, int) else f"{most:g}"
+        raise UserError(f"{name} must be {limit} at most, got {got}")
 
 
 def seeds(name: str, values: Sequence[int]) -> None:

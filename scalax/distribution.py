@@ -5,7 +5,7 @@ from importlib import metadata
 NAME = "scalax-laws"
 VERSION = "0.1.0"
 OTHER = "scalax"
-COMMAND = ("scalax", "scalax.cli:main")  # what tells an installation of ours, of whatever name
+COMMAND = ("scalax", "scalax.__main__:main")  # what tells an installation of ours, of whatever name
 
 
 def install(extra: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from etils import epath
 
+from scalax import signals
+
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # as file systems without say
 
 
@@ -38,12 +40,15 @@ def replacing(path: Any) -> Iterator[Any]:
         return
     path = Path(path)
     beside = path.parent / f".{uuid.uuid4().hex}{path.suffix}"  # several workers may write the same file
+    signals.unfinished.add(str(beside))
     try:
         yield beside
         os.replace(beside, path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+    finally:
+        signals.unfinished.discard(str(beside))
 
 
 def create_atomically(path: Any, text: str, beside: Any = None) -> bool:

@@ -76,7 +76,7 @@ def _main(arguments: list[str], program: str) -> int:
         print_error(program, e, FLAGS)
         return 2
     except KeyboardInterrupt:  # not as a program of its own, whose signals end it otherwise
-        print(f"{program}: stopped; {signals.AGAIN}", file=sys.stderr)
+        print(f"{program}: stopped; start the same command again", file=sys.stderr)
         return signals.EXIT_INTERRUPTED
 
 

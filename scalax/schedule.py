@@ -110,8 +110,10 @@ class Schedule(NamedTuple):
         stages = tuple(_stage(each) for each in typed.from_json(_ScheduleFile, data, "schedule").stages)
         if len(stages) > MOST_STAGES:
             raise UserError(f"schedule: has {len(stages)} stages; want {MOST_STAGES} at most")
+        if not stages:
+            raise UserError("schedule: stages is empty; give one or more")
         ends = [0.0, *(stage.until_flops for stage in stages)]
-        if not stages or any(not a < b for a, b in itertools.pairwise(ends)) or ends[-1] > MOST_FLOPS:
+        if any(not a < b for a, b in itertools.pairwise(ends)) or ends[-1] > MOST_FLOPS:
             got = f"{ends[1:6]}{' ...' if len(ends) > 6 else ''}"
             raise UserError(
                 f"schedule: until_flops must be positive, increase and be {MOST_FLOPS:g} at most, got {got}"

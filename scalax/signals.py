@@ -4,14 +4,18 @@ A thread of its own acts on them. An exception raised in the main thread, as Pyt
 where it falls into a callback of a library, and waits while the main thread is in one, e.g. compiling.
 """
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from typing import NoReturn
 
 EXIT_PREEMPTED = 75  # EX_TEMPFAIL of sysexits.h: start the same command again
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
-AGAIN = "start the same command to go on from the last checkpoint"
+GOES_ON = "stopped, and all is saved; start the same command to go on from the last checkpoint"
+
+unfinished: set[str] = set()  # files that are being written, to be removed where the process ends before
 
 _lock = threading.Lock()
 _asked: list[int] = []  # signals so far
@@ -60,11 +64,10 @@ def exit_code() -> int:
     return EXIT_INTERRUPTED if signal.SIGINT in _asked else EXIT_PREEMPTED
 
 
-def say() -> None:
-    """Print why the process ends."""
-    why = "stopped" if signal.SIGINT in _asked else "stopped as asked, and everything is saved"
+def say(why: str = GOES_ON) -> None:
+    """Print that the process ends. why: by default, of one that has saved its work."""
     show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a bar of progress hides it
-    sys.stderr.write(f"{show_cursor}{_name}: {why}; {AGAIN}\n")
+    sys.stderr.write(f"{show_cursor}{_name}: {why}\n")
     sys.stderr.flush()
 
 
@@ -85,15 +88,22 @@ def _work(reading: int) -> None:
             _act(number)
 
 
+def _end(code: int) -> NoReturn:
+    for path in list(unfinished):
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    os._exit(code)
+
+
 def _act(number: int) -> None:
     with _lock:
         again = bool(_asked)
         _asked.append(number)
         if not _holding:
-            say()
-            os._exit(exit_code())
+            say("stopped; start the same command again")
+            _end(exit_code())
         if again and number == signal.SIGINT:
-            os._exit(EXIT_INTERRUPTED)
+            _end(EXIT_INTERRUPTED)
     jax = sys.modules.get("jax")
     if number == signal.SIGINT and jax is not None and jax.distributed.is_initialized():
         os.kill(os.getpid(), signal.SIGTERM)  # JAX tells the other processes, so that all save at one step

@@ -33,7 +33,7 @@ def read_bytes(path: Any, most_bytes: int = MOST_BYTES) -> bytes:
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(found.st_mode):
-            raise UserError(f"{path}: is no regular file; remove it")
+            raise UserError(f"{path}: is a pipe or a device; put a file in its place")
         if found.st_size > most_bytes:
             raise UserError(f"{path}: has {found.st_size:,} bytes, more than {most_bytes:,}; remove it")
         with open(descriptor, "rb", closefd=False) as file:
@@ -55,7 +55,8 @@ def parse_json(raw: bytes | str) -> Any:
     try:
         data = _DECODER.decode(text)
     except json.JSONDecodeError as e:
-        raise ValueError("empty" if not text.strip() else f"not JSON in line {e.lineno}") from None
+        where = f" in line {e.lineno}" if "\n" in text.strip() else ""
+        raise ValueError(f"not JSON{where}" if text.strip() else "empty") from None
     except RecursionError:
         raise ValueError(f"nested deeper than {DEPTH}") from None
     except ValueError as e:  # a number of thousands of digits

@@ -151,6 +151,8 @@ def test_records_of_a_finished_run_are_whole_or_refused(experiment, schedule, wh
     if how == "deleted":
         path.unlink()
     with rejects(path):
+        records.read_run(run)  # as plans and `scalax status` do
+    with rejects(path):
         execute(experiment, [RunSpec("run", schedule, 0)], tmp_path)
     with rejects(path):
         execute(experiment, [RunSpec("run", schedule, 0)], tmp_path, lenient=True)

@@ -92,7 +92,7 @@ LAUNCHES = [
     if c.words[: len(start)] == start
 ]
 OURS = [c._replace(words=c.words[1:]) for c in COMMANDS if c.words[0] == "scalax" and len(c.words) > 1]
-OURS += [c._replace(words=c.words[3:]) for c in COMMANDS if c.words[:3] == ["python", "-m", "scalax.cli"]]
+OURS += [c._replace(words=c.words[3:]) for c in COMMANDS if c.words[:3] == ["python", "-m", "scalax"]]
 
 
 def links_of(page: Path) -> list[str]:

@@ -60,7 +60,7 @@ def test_its_result_is_read_back_and_reported(out, capsys):
 
 def test_its_report_is_written_by_a_process_that_knows_nothing_of_it(out):
     (out / "report.html").unlink(missing_ok=True)
-    command = [sys.executable, "-m", "scalax.cli"]
+    command = [sys.executable, "-m", "scalax"]
     alone = subprocess.run([*command, "report", out], capture_output=True, text=True)
     assert alone.returncode == 2
     check_line(alone.stderr.strip(), "'growth'", "--import FILE")

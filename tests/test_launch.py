@@ -180,7 +180,7 @@ def test_help_needs_no_jax():
     for command in (
         ["scalax.launch", QUICKSTART, "--help"],
         ["scalax.launch", "--help"],
-        ["scalax.cli", "--help"],
+        ["scalax", "--help"],
     ):
         code = f"import runpy, sys; sys.argv = {command!r}\n"
         code += f"try: runpy.run_module({command[0]!r}, run_name='__main__')\n"

@@ -24,6 +24,7 @@ LAYERS = [
     ["overrides"],
     ["launch"],
     ["cli"],
+    ["__main__"],
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 NEVER = {name: {"flax", "optax", "orbax", "grain"} for name in ("laws", "plan", "transfer")}

@@ -305,6 +305,13 @@ LIBRARIES = [
         ),
     ),
     (
+        lambda tmp: models.build("V16-3/4@", 10, image_size=32),
+        (
+            "unknown model 'V16-3/4@' (did you mean 'V16-3/4'? families: bit-r50x1, D128-4, mixer-b/16,"
+            " M64-4/8, resnet50, R64-50, vit-b/16, V192-12/8)"
+        ),
+    ),
+    (
         lambda tmp: models.build("V16-3/4@24", 10, image_size=32),
         (
             "model 'V16-3/4@24': a resolution is of a shape, not of a model; leave out @24, and give V16-3/4"

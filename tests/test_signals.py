@@ -116,12 +116,35 @@ assert not signals.asked()
     assert process.returncode == 3
 
 
+def test_a_file_half_written_is_removed(tmp_path):
+    body = f"""
+from pathlib import Path
+from scalax.files import replacing
+Path({str(tmp_path)!r}, "old").write_text("old")
+with replacing(Path({str(tmp_path)!r}, "old")) as beside:
+    beside.write_text("half")
+    print("writes", flush=True)
+    time.sleep(60)
+"""
+    process = start(body, "writes")
+    assert len(list(tmp_path.iterdir())) == 2
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+LAUNCH = ["scalax.launch", "slow.py", "--out", "out"]
+COMMANDS = [["scalax", "train", *LAUNCH[1:]], ["scalax", "--import", "slow.py", "fit", "--example"]]
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_launch_listens_from_its_first_line_on(tmp_path, number):
-    """A config that takes long to import, as JAX does."""
-    config = tmp_path / "slow.py"
-    config.write_text("import time\nprint('reads', flush=True)\ntime.sleep(60)\n")
-    command = [sys.executable, "-m", "scalax.launch", str(config), "--out", str(tmp_path / "out")]
+@pytest.mark.parametrize("words", [LAUNCH, *COMMANDS], ids=" ".join)
+def test_programs_listen_from_their_first_line_on(tmp_path, words, number):
+    """A file that takes long to read, as JAX does."""
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time\nprint('reads', flush=True)\ntime.sleep(60)\n")
+    paths = {"slow.py": str(slow), "out": str(tmp_path / "out")}
+    command = [sys.executable, "-m", *[paths.get(word, word) for word in words]]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=dict(os.environ)
     )
@@ -130,5 +153,5 @@ def test_launch_listens_from_its_first_line_on(tmp_path, number):
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 75}[number]
-    assert err.startswith("scalax.launch: stopped")
+    assert err.startswith(f"{words[0]}: stopped")
     assert err.count("\n") == 1

@@ -90,7 +90,7 @@ def test_array_drains_a_study_though_it_is_cancelled_midway(cluster, tmp_path):
     outputs = [path.read_text()[-1000:] for path in cluster.place.glob("*.out")]
     assert cluster.state(again) == "COMPLETED", outputs
     assert (tmp_path / "report.html").exists()
-    status = cluster.run(sys.executable, "-m", "scalax.cli", "status", str(tmp_path), "--json", cwd=ROOT)
+    status = cluster.run(sys.executable, "-m", "scalax", "status", str(tmp_path), "--json", cwd=ROOT)
     runs = json.loads(status)["runs"]
     assert len(runs) >= 3
     assert {run["state"] for run in runs} == {"finished"}

@@ -41,6 +41,7 @@ def study(tmp_path) -> Path:
     (failed / "failure.json").write_text(json.dumps(failure))
     (tmp_path / "runs" / "d_waiting").mkdir()
     (tmp_path / "runs" / ".group-abc").mkdir()  # no run of its own
+    (tmp_path / "runs" / "a_finished" / ".claim-9.json").write_text("junk")
     torn = make_run(tmp_path, "e_torn", 3)
     (torn / "run.json").write_text('{"sched')
     (torn / "failure.json").write_text('{"mess')
@@ -65,6 +66,8 @@ def test_states_and_numbers(study, capsys):
         "waiting": "waiting",
         "torn": "running",  # a claim just made, its content not yet written
     }
+    assert runs["a_finished"]["host"] is None
+    assert (runs["e_torn"]["host"], runs["e_torn"]["pid"]) == ("an unknown host", None)
     stopped = runs["b_stopped"]
     assert (stopped["step"], stopped["flops"], stopped["budget_flops"], stopped["share"]) == (
         4,

@@ -3,7 +3,6 @@
 import argparse
 import importlib
 import re
-import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,6 +11,7 @@ from scalax.distribution import VERSION
 from scalax.errors import UserError
 from scalax.names import printable
 from scalax.pyfile import module_of
+from scalax.signals import EXIT_INTERRUPTED
 from scalax.terminal import ended_quietly, print_error, warn_of_other_package
 
 NEGATIVE = re.compile(r"-\.?\d[\d.,eE+-]*$")
@@ -43,10 +43,7 @@ def commands() -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run what a command line says; returns the exit code. argv: None takes that of the process."""
-    code = ended_quietly(lambda: _main(argv))
-    if argv is None and "scalax.launch" in sys.modules:
-        sys.modules["scalax.launch"].leave(code)  # a library's thread may hang after training
-    return code
+    return ended_quietly(lambda: _main(argv))
 
 
 def _main(argv: list[str] | None) -> int:
@@ -81,8 +78,8 @@ def _main(argv: list[str] | None) -> int:
     except UserError as e:
         print_error(f"scalax {args.command}", e, {**parser.flags(), **args.flags})
         return 2
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt:  # not as a program of its own, whose signals end it otherwise
+        return EXIT_INTERRUPTED
 
 
 def _read(file: str) -> None:
@@ -92,7 +89,3 @@ def _read(file: str) -> None:
         raise
     except Exception as e:
         raise UserError(f"`imports` {file}: {type(e).__name__}: {e}") from e
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -57,7 +57,8 @@ def _row(status) -> tuple[str, ...]:
     from scalax.units import flops_text, scaled, seconds_text
 
     metrics = sorted(status.metrics.items(), key=lambda item: (not item[0].endswith("error"), item[0]))
-    where = printable(f" on {status.host}, {status.pid}") if status.host else ""
+    process = f", {status.pid}" if status.pid else ""
+    where = printable(f" on {status.host}{process}") if status.host else ""
     return (
         printable(status.run),
         f"{status.state}{where}",

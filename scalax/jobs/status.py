@@ -102,12 +102,13 @@ def _status(path: epath.Path) -> RunStatus:
         state = "damaged"
     else:
         state = "stopped" if info is not None or last else "waiting"
+    running = running if state == "running" else None
     far = _far(last) | (_noted(running.note) if running is not None else {})
     return RunStatus(
         run=path.name,
         state=state,
         host=running.host if running is not None else None,
-        pid=running.pid if running is not None else None,
+        pid=(running.pid or None) if running is not None else None,
         shape=far.get("shape"),
         step=far.get("step"),
         flops=far.get("flops"),

@@ -83,6 +83,18 @@ FAMILIES: Registry[Family] = Registry("model family", "scalax.models", "FAMILY")
 register = FAMILIES.register
 
 
+def _nearest(name: str) -> str:
+    """The name of a model that one may have meant who wrote `name`: the most of its beginning that is one,
+    else a known one like it."""
+    names = [known for family in FAMILIES for known in family.names]
+    if name.lower() in names:
+        return name.lower()
+    for end in range(len(name) - 1, 0, -1):
+        if any(family.parse(name[:end]) is not None for family in FAMILIES):
+            return name[:end]
+    return difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0]
+
+
 def find(name: str) -> tuple[Family, Fields]:
     """The family of the model `name`, and the fields of its module that the name says.
 
@@ -110,9 +122,7 @@ def find(name: str) -> tuple[Family, Fields]:
             f"model {name!r}: a resolution is of a shape, not of a model; leave out @{side}, and give"
             f" {model} images of {side} px"
         )
-    names = [known for family in FAMILIES for known in family.names]
-    nearest, lower = difflib.get_close_matches(name, names, n=1, cutoff=0.0)[0], name.lower()
-    nearest = lower if lower in names else nearest
+    nearest = _nearest(name)
     examples = ", ".join(example for family in FAMILIES for example in family.examples)
     raise UserError(f"unknown model {name!r} (did you mean {nearest!r}? families: {examples})")
 

@@ -16,6 +16,7 @@ from scalax.records.run import METRICS_FILE as METRICS_FILE
 from scalax.records.run import Run as Run
 from scalax.records.run import RunInfo as RunInfo
 from scalax.records.run import Trunk as Trunk
+from scalax.records.run import finish as finish
 from scalax.records.run import is_finished as is_finished
 from scalax.records.run import is_run as is_run
 from scalax.records.run import problem_of as problem_of

@@ -38,6 +38,7 @@ class RunInfo:
     - group: directory of the checkpoints of a run that trains with others; member: its number among them.
     - timing: seconds of compilation, changes of shape and idle devices, once it is finished.
     - trunk: what the run branched off; its own records begin there.
+    - records: how many it had when it finished.
     """
 
     config: dict[str, Any]
@@ -54,6 +55,7 @@ class RunInfo:
     member: int | None = None
     timing: dict[str, float] | None = None
     trunk: Trunk | None = None
+    records: int | None = None
     version: int = 1
 
     def to_json(self) -> dict:
@@ -110,6 +112,21 @@ def write_info(directory: Any, info: RunInfo) -> None:
         raise UserError(f"{path}: cannot write it ({e.strerror or e}); choose another directory") from None
 
 
+def finish(directory: Any, info: RunInfo, timing: dict[str, float]) -> RunInfo:
+    """Mark a run whose records are all written as finished; returns what run.json then holds.
+
+    - directory: of the run.
+    - info: what run.json holds else.
+    - timing: of RunInfo.
+
+    Raises UserError where run.json cannot be written, OSError where the records cannot be read.
+    """
+    count = len(scan(epath.Path(directory) / METRICS_FILE).records)
+    info = dataclasses.replace(info, finished=True, timing=timing, records=count)
+    write_info(directory, info)
+    return info
+
+
 def is_run(directory: Any) -> bool:
     return (epath.Path(directory) / INFO_FILE).exists()
 
@@ -139,7 +156,7 @@ def read_run(directory: Any, info: RunInfo | None = None) -> Run:
 
 def problem_of(directory: Any, info: RunInfo, found: Found) -> str | None:
     """What is wrong with the records of a run, if anything: a line that is damaged, where it is not the last
-    of a run that was killed; or, where the run is finished, that they do not go on to its end.
+    of a run that was killed; or, where the run is finished, that some are missing.
 
     - directory: of the run.
     - info: what its run.json holds.
@@ -150,6 +167,9 @@ def problem_of(directory: Any, info: RunInfo, found: Found) -> str | None:
         return f"{found.problem}; {AGAIN}"
     if info.finished and not found.records:
         return f"{path}: the run is finished, and holds no record; {AGAIN}"
+    if info.finished and info.records not in (None, len(found.records)):
+        counts = f"{len(found.records)} records where the run finished with {info.records}"
+        return f"{path}: has {counts}; {AGAIN}"
     if info.finished and not _ends(info, found.records):
         return f"{path}: the run is finished, and its records end at step {found.records[-1].step}; {AGAIN}"
     return None

@@ -103,7 +103,7 @@ class Group:
         if self.axis:
             _FILE.write(self.directory / FILE, Ended([self.members[i].path.name for i in ended], timing))
         for i in ended:
-            self._write(i, finished=True, timing=timing)
+            self.infos[i] = records.finish(self.members[i].path, self.infos[i], timing)
 
     def fail(self, failed: dict[int, str], error: UserError | None = None) -> None:
         """Write failure.json of the members that diverged (`failed`), and of all others where there is an
@@ -154,6 +154,6 @@ def ended_in_group(directory: epath.Path, info: RunInfo) -> bool:
     if marks is None or directory.name not in marks.names:
         return False
     if distributed.is_primary():
-        ended = {"group": theirs.group, "member": theirs.member, "finished": True, "timing": marks.timing}
-        records.write_info(directory, dataclasses.replace(info, **ended))
+        info = dataclasses.replace(info, group=theirs.group, member=theirs.member)
+        records.finish(directory, info, marks.timing)
     return True

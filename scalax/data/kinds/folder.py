@@ -84,7 +84,10 @@ def _is_folder(path: str) -> bool:
 def _check_filled(root: str, listing: Listing, config: DataConfig) -> None:
     """Raises UserError where no class has images, or one has none and config does not allow it."""
     if not any(listing.classes.values()):
-        raise UserError(f"{root}: no images in folders of classes ({', '.join(sorted(SUFFIXES))})")
+        raise UserError(
+            f"{root}: no images in its folders; put those of each class into a folder of its own"
+            f" ({', '.join(sorted(SUFFIXES))})"
+        )
     empty = [name for name, paths in sorted(listing.classes.items()) if not paths]
     if empty and not config.allow_empty_classes:
         raise UserError(

@@ -1,5 +1,0 @@
-import sys
-
-from scalax.cli import main
-
-sys.exit(main())
