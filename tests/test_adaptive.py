@@ -18,6 +18,7 @@ from scalax.studies.adaptive import (
     compare,
     fits,
     planning,
+    rivals,
     seconds,
     tables,
     tuning,
@@ -25,6 +26,8 @@ from scalax.studies.adaptive import (
 )
 from scalax.studies.adaptive.result import (
     Change,
+    Cooled,
+    CooledCurve,
     FittedLaw,
     LadderResult,
     LawForm,
@@ -415,3 +418,47 @@ def test_a_plan_and_what_less_data_would_have_made_of_it():
     assert none.message.startswith("no plan: ")
     assert none.summary().schedule is None
     assert none.cheap(few) == []
+
+
+def test_rivals_are_charged_for_what_it_takes_to_find_them():
+    """FLOPs to an error fall by the scale of a method's curve; the middle target takes the best shape F."""
+    curves = {"p4": [power(1.0), power(2.0)], "p2": [power(4.0)] * 2}
+    rows = rows_of(**curves, adaptive=[power(0.5), power(0.5)], linear=[power(0.8), power(1.0)])
+    goal = verdict.middle(rows)
+    needed = [goal.methods[STATIC[0]].flops[seed] for seed in range(2)]
+    assert needed[1] == pytest.approx(2 * needed[0])
+    pilots, search, whole = 7e9, 3e9, 1e11
+    ladder = ladder_of(dict.fromkeys([*STATIC, "linear", "adaptive"], 0.1), rows)
+    runs = {name: each * 2 for name, each in ladder.runs.items()}
+    ladder = ladder._replace(runs=runs, search_flops=search, planning_flops=search + 4 * whole + pilots)
+    best, *others = rivals.rivals(ladder)
+    assert [each.name for each in (best, *others)] == ["best static", "adaptive", "linear"]
+    assert best.flops == needed
+    assert best.found == pytest.approx([search + flops for flops in needed])  # one other shape, as far
+    adaptive, linear = others
+    assert adaptive.savings == pytest.approx([2.0, 4.0])
+    assert adaptive.found == pytest.approx([search + 2 * whole + pilots] * 2)
+    assert linear.found == [search] * 2
+    assert linear.savings_found == pytest.approx(
+        [(search + 2 * f) / (search + f * scale) for f, scale in zip(needed, (0.8, 0.5), strict=True)]
+    )
+    cells = rivals.table(ladder, "val_error").rows
+    assert [len(row) for row in cells] == [6] * 3
+    unknown = rivals.table(ladder._replace(search_flops=np.nan), "val_error").rows  # a result from before
+    assert [row[:4] for row in unknown] == [row[:4] for row in cells]
+    assert {cell for row in unknown for cell in row[4:]} == {"–"}
+
+
+def test_cooled_rivals_reach_the_target_of_the_others():
+    rows = rows_of(p4=[power(1.0)], p2=[power(4.0)], adaptive=[power(0.5)])
+    ladder = ladder_of(dict.fromkeys([*STATIC, "adaptive"], 0.1), rows)
+    ends = {STATIC[0]: 0.8, STATIC[1]: 0.4, "adaptive": 0.2}
+    curves = {n: [CooledCurve([], list(FLOPS), list(power(s)))] for n, s in ends.items()}
+    ladder = ladder._replace(search_flops=0.0, cooled=Cooled([], curves, []))
+    found = {each.name: each.savings for each in rivals.rivals(ladder)}
+    assert list(found) == ["best static", "adaptive", "adaptive, cooled", "best static, cooled"]
+    assert [value for [value] in found.values()] == pytest.approx([1.0, 2.0, 5.0, 2.5])
+    missed = curves | {STATIC[i]: [CooledCurve([], [1e9], [0.9])] for i in range(2)}
+    [last] = rivals.rivals(ladder._replace(cooled=Cooled([], missed, [])))[-1:]
+    assert last.name == "best static, cooled"
+    assert np.isnan(last.flops).all()

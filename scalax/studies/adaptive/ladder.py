@@ -150,6 +150,7 @@ def _compared(
             shown, statics, [name for name in ("adaptive", "online") if name in methods]
         ),
         step_s={str(shape): pace.step_s for shape, pace in measured_paces.items()},
+        search_flops=trained.tuning_flops,
         cooled=cooled.compared(config, statics, trained.cooled, shown, least) if trained.cooled else None,
         shifts=tuple(moved),
     )

@@ -11,7 +11,7 @@ from scalax.names import file_name
 from scalax.records import write_atomically
 from scalax.report.page import Page
 from scalax.report.tables import Table, terminal_text, write_csv
-from scalax.studies.adaptive import cooled_report, figures, shifts_report, tables
+from scalax.studies.adaptive import cooled_report, figures, rivals, shifts_report, tables
 from scalax.studies.adaptive.details import ladder_details, study_details
 from scalax.studies.adaptive.remarks import remarks
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
@@ -76,6 +76,9 @@ def _said(result: AdaptiveResult) -> Iterator[str | Table]:
             if metrics.get(other).unit == metric.unit:
                 yield f"{name}: the same at each {metrics.label(other, result.units)}"
                 yield tables.targets(ladder, reached, other)
+        if len(ladder.others) > 1:
+            yield f"{name}: all ways to train at the middle target"
+            yield rivals.table(ladder, metric.name)
         if ladder.cooled is not None:
             label = metrics.label(metric.name, result.units)
             yield f"{name}: savings against cooled static runs at each target, {label}"
@@ -118,6 +121,8 @@ def _ladder_part(
             "The adaptive runs beside schedules that know no laws, and the static shapes: medians over the"
             " seeds, with their range.",
         )
+        page.text(rivals.RIVALS)
+        page.table(*rivals.table(ladder, metric))
     with page.details(f"{name}: remarks" if len(result.ladders) > 1 else "Remarks"):
         for line in remarks(ladder, result):
             page.text(line)

@@ -212,9 +212,13 @@ class Shift(NamedTuple):
 
 
 class LadderResult(NamedTuple):
-    """One ladder of shapes. runs: of each method, one a seed; the static runs are named by their shape.
-    frontier: of each seed. step_s: seconds of a step of each shape, measured in its static runs. cooled:
-    where the study has cooldowns. shifts: of the plan, in order, with the plan itself."""
+    """One ladder of shapes.
+
+    - runs: of each method, one a seed; the static runs are named by their shape. frontier: of each seed.
+    - planning_flops: of the search, the static runs and the pilots; search_flops: of the search alone.
+    - step_s: seconds of a step of each shape, measured in its static runs.
+    - cooled: where the study has cooldowns. shifts: of the plan, in order, with the plan itself.
+    """
 
     shapes: list[str]
     settings: dict[str, Settings]
@@ -230,6 +234,7 @@ class LadderResult(NamedTuple):
     isoflop: list[IsoFlop]
     frontier: list[list[FrontierPoint]]
     step_s: dict[str, float]
+    search_flops: float = math.nan
     cooled: Cooled | None = None
     shifts: tuple[Shift, ...] = ()
 

@@ -216,6 +216,6 @@ def range_text(savings: float, by_seed: Sequence[float]) -> str:
     each = [value for value in by_seed if math.isfinite(value)]
     if not math.isfinite(savings):
         return f"missed by {len(by_seed) - len(each)} of {len(by_seed)}" if each else "not reached"
-    if len(each) == 1:
+    if min(each) == max(each):
         return times_text(savings)
     return f"{times_text(savings)} ({min(each):.2f}–{max(each):.2f})"
