@@ -53,6 +53,11 @@ LONG = {
     "test_notebooks.py": [],
     "test_groups.py": [],
     "test_branches.py": ["test_a_cooldown_needs_a_step"],
+    "test_fewer_shapes.py": [
+        "test_the_first_and_the_last_are_always_there",
+        "test_settings",
+        "test_plans_that_are_alike_are_trained_once",
+    ],
     "test_cooled.py": ["test_savings_of_cooled_runs", "test_changes_that_are_shifted", "test_settings"],
     "test_overrides.py": [],
     "test_laws_annealing.py": [

@@ -45,7 +45,8 @@ def wanted(config: AdaptiveConfig, out: Any) -> Wanted:
     runs = candidates = cooled = 0
     for shapes in config.ladders().values():
         methods = len(shapes) + 1 + config.online + len(config.baselines)
-        runs += (methods + len(config.shifts)) * seeds + (config.replans + 1 if config.replans else 0)
+        more = len(config.shifts) + len(config.fewer_shapes)
+        runs += (methods + more) * seeds + (config.replans + 1 if config.replans else 0)
         cooled += methods * seeds * len(config.cooldowns)
         candidates += each * len(shapes)
     where = epath.Path(out)

@@ -166,5 +166,16 @@ def frontier(
     ]
 
 
+def means_over_runs(config: AdaptiveConfig, runs: Sequence[Sequence[RunRecord]], least: float) -> list[float]:
+    """The metric over each run (plan.mean_so_far).
+
+    - config: of the study.
+    - runs: one a seed.
+    - least: what the metric is taken to be at least.
+    """
+    curves = [plan.trajectory_of(run, config.metric, least) for run in runs]
+    return [plan.mean_so_far(curve, config.first_flops, config.run.budget_flops) for curve in curves]
+
+
 def geometric(values: Sequence[float]) -> float:
     return float(np.exp(np.mean(np.log(values))))

@@ -69,6 +69,8 @@ class AdaptiveConfig:
         that it has there; they are compared with each other, and with the runs at a constant rate. Empty
         trains none.
       shifts: also train the plan with the FLOPs at which it changes its shape times each of these factors.
+      fewer_shapes: also train the plan of so many of the shapes alone, evenly spaced from the cheapest to the
+        dearest: what closer shapes are worth. By the laws, without pilots.
       targets: how many values of the metric the comparison is made at, evenly spaced in log.
       targets_first_share: targets begin below the best value of the static runs at this share of the budget.
       scale: multiplies the budget.
@@ -90,6 +92,7 @@ class AdaptiveConfig:
     baselines: tuple[Literal["linear", "logarithmic", "random", "flexi", "progressive"], ...] = ()
     cooldowns: tuple[float, ...] = ()
     shifts: tuple[float, ...] = ()
+    fewer_shapes: tuple[int, ...] = ()
     targets: int = 5
     targets_first_share: float = 0.04
     scale: float = 1.0
@@ -153,6 +156,12 @@ class AdaptiveConfig:
             positive("shifts", factor)
         if len(set(self.shifts)) < len(self.shifts) or 1.0 in self.shifts:
             raise UserError(f"shifts must be different factors, and none of them 1, got {self.shifts}")
+        least = min(map(len, self.ladders().values()))
+        for count in self.fewer_shapes:
+            if not 2 <= count < least:
+                raise UserError(f"fewer_shapes must be at least 2 and below {least}, got {count}")
+        if len(set(self.fewer_shapes)) < len(self.fewer_shapes):
+            raise UserError(f"fewer_shapes must be different numbers, got {self.fewer_shapes}")
         if self.online and len(axes) > 1:
             raise UserError(
                 "online changes along one axis; choose one model, patch size or resolution, or set joint to"

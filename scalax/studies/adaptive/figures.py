@@ -1,6 +1,7 @@
 """Figures of an adaptive study. Each draws one ladder and returns its path; label: of the metric's axis."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from etils import epath
@@ -11,6 +12,7 @@ from scalax.studies.adaptive.result import LadderResult, MethodRun
 
 X_LABEL = "training compute (FLOPs)"
 SHOWN = 50  # curves of medians begin where this share of the FLOPs is spent: 1 / SHOWN
+RED = "#c44e52"
 OURS = ("adaptive", "online")  # drawn above all others
 
 
@@ -106,6 +108,51 @@ def baselines(path: epath.Path, ladder: LadderResult, label: str) -> epath.Path:
                 axes.fill_between(x, best.min(0), best.max(0), color=colour, alpha=0.15, lw=0)
         log_axes(axes, X_LABEL, f"best {label} so far")
         axes.legend(fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return path
+
+
+class Series(NamedTuple):
+    """What is drawn on one of two scales: its label, its values, and more of each value (its seeds)."""
+
+    label: str
+    values: Sequence[float]
+    each: Sequence[Sequence[float]]
+
+
+def two_scales(
+    path: epath.Path,
+    xs: Sequence[float],
+    x_label: str,
+    left: Series,
+    right: Series,
+    mark: float | None = None,
+) -> epath.Path:
+    """Two series over the same x, in log: the one solid, the other dashed.
+
+    - path: of the PNG.
+    - xs: of the values of both.
+    - x_label: of these.
+    - left, right: of either scale.
+    - mark: an x with a vertical line.
+
+    Returns `path`.
+    """
+    with figure(path) as axes:
+        beside = axes.twinx()
+        for of, series, colour, look in ((axes, left, INK, "-o"), (beside, right, RED, "--s")):
+            of.plot(xs, series.values, look, color=colour, ms=6)
+            for x, each in zip(xs, series.each, strict=True):
+                of.plot([x] * len(each), each, look[-1], color=colour, ms=3, alpha=0.5, mew=0)
+        log_axes(axes, x_label, left.label)
+        axes.set_yscale("linear")
+        if not np.isfinite(left.values).any():
+            axes.set_yticks([])
+        beside.grid(visible=False)
+        beside.set_ylabel(right.label, color=RED)
+        axes.set_xticks(list(xs), [f"{x:g}" for x in xs])
+        axes.set_xticks([], minor=True)
+        if mark is not None:
+            axes.axvline(mark, color=INK, lw=0.8, ls=":")
     return path
 
 

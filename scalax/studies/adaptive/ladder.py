@@ -7,9 +7,9 @@ from scalax import metrics, plan, records
 from scalax.plan import Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
-from scalax.studies.adaptive import compare, cooled, fits, planning, shifts, tuning
+from scalax.studies.adaptive import compare, cooled, fits, other_plans, planning, tuning
 from scalax.studies.adaptive.config import LEAST_POINTS, AdaptiveConfig
-from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings, Shift
+from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings
 from scalax.studies.adaptive.seconds import paces
 from scalax.studies.adaptive.specs import Specs
 from scalax.train import RunSpec
@@ -23,8 +23,8 @@ class LadderRuns(NamedTuple):
 
     - settings: of each shape, and the FLOPs that their search took. made: the plan that is compared.
     - pilots: runs that made the plan better. methods: the records of all runs that are compared.
-    - cooled: of each method and seed, a run a share. shifted: of each factor, one a seed, and left_out: how
-      many changes of shape it leaves out.
+    - cooled: of each method and seed, a run a share.
+    - others: plans that are compared with the plan alone, and their runs.
     """
 
     settings: dict[Shape, Settings]
@@ -33,8 +33,8 @@ class LadderRuns(NamedTuple):
     pilots: list[planning.PilotRun]
     methods: dict[str, Runs]
     cooled: dict[str, list[Runs]]
-    shifted: dict[float, Runs]
-    left_out: dict[float, int]
+    others: other_plans.OtherPlans
+    other_runs: dict[str, Runs]
 
 
 def make_ladder(
@@ -76,15 +76,12 @@ def make_ladder(
     others = {"adaptive": specs.method("adaptive", made.changing)} if made.changing else {}
     others |= {"online": specs.online()} if config.online else {}
     others |= {method: specs.baseline(method) for method in config.baselines}
-    moved = shifts.schedules(config, made.changing) if made.changing else {}
-    changing = {factor: plan for factor, (plan, _) in moved.items() if len(plan.stages) > 1}
-    others |= {_shift_name(factor): specs.shifted(factor, plan) for factor, plan in changing.items()}
-    trained = _train_methods(train_runs, others)
-    shifted = {factor: trained.pop(_shift_name(factor)) for factor in changing}
+    more = other_plans.make(config, made, curves, example_flops)
+    trained = _train_methods(train_runs, others | more.specs(specs))
+    other_runs = {name: trained.pop(name) for name in more.schedules}
     methods, trunks = statics | trained, alone | {name: others[name] for name in trained}
     cooler = cooled.train(specs, trunks, methods, train_cooled) if config.cooldowns else {}
-    left_out = {factor: count for factor, (_, count) in moved.items()}
-    runs = LadderRuns(settings, tuning_flops, made, pilots, methods, cooler, shifted, left_out)
+    runs = LadderRuns(settings, tuning_flops, made, pilots, methods, cooler, more, other_runs)
     return _compared(config, example_flops, targets, curves, runs)
 
 
@@ -114,14 +111,12 @@ def _compared(
         for run in methods.get("adaptive", [])
         for switch in plan.measure_switches(run, metric, made.laws, least)
     ]
-    moved: list[Shift] = []
-    if config.shifts and made.changing:
-        names = {1.0: "adaptive"} | {factor: _shift_name(factor) for factor in trained.shifted}
-        by_factor = {1.0: methods["adaptive"], **trained.shifted}
-        every = {name: methods[name] for name in statics}
-        every |= {names[factor]: runs for factor, runs in by_factor.items()}
+    moved, few = [], []
+    if trained.others.moved or trained.others.few:
+        every = {name: runs for name, runs in methods.items() if name in (*statics, other_plans.PLAN)}
+        every |= trained.other_runs
         rows = compare.targets(config, statics, joined(metric, every), every, measured_paces)
-        moved = shifts.summary(config, trained.left_out, by_factor, rows, names, least)
+        moved, few = trained.others.compared(config, every, rows, least)
     planning_runs = [*(methods[name] for name in statics), [pilot.run for pilot in trained.pilots]]
     return LadderResult(
         shapes=statics,
@@ -153,12 +148,8 @@ def _compared(
         search_flops=trained.tuning_flops,
         cooled=cooled.compared(config, statics, trained.cooled, shown, least) if trained.cooled else None,
         shifts=tuple(moved),
+        fewer=tuple(few),
     )
-
-
-def _shift_name(factor: float) -> str:
-    """Of the method that makes the plan's changes at so many times their FLOPs."""
-    return f"shift {factor!r}"
 
 
 def _trajectories(runs: Runs, metric: str, least: float) -> list[Trajectory]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scalax import metrics
-from scalax.studies.adaptive import cooled_report, shifts_report
+from scalax.studies.adaptive import cooled_report, fewer_report, shifts_report
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
 from scalax.studies.adaptive.verdict import before_change, loose_laws
 from scalax.units import flops_text
@@ -25,6 +25,9 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
     if line := shifts_report.sentence(ladder.shifts, metric):
         lines.append(line)
     lines += shifts_report.remarks(ladder.shifts)
+    if line := fewer_report.sentence(ladder.fewer, metric):
+        lines.append(line)
+    lines += fewer_report.remarks(ladder.fewer)
     if result.config.shifts and not ladder.shifts:
         lines.append("no plan with its changes of shape shifted: the plan has no change")
     lines.extend(_passes(ladder, result))

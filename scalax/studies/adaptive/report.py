@@ -11,7 +11,7 @@ from scalax.names import file_name
 from scalax.records import write_atomically
 from scalax.report.page import Page
 from scalax.report.tables import Table, terminal_text, write_csv
-from scalax.studies.adaptive import cooled_report, figures, rivals, shifts_report, tables
+from scalax.studies.adaptive import cooled_report, fewer_report, figures, rivals, shifts_report, tables
 from scalax.studies.adaptive.details import ladder_details, study_details
 from scalax.studies.adaptive.remarks import remarks
 from scalax.studies.adaptive.result import AdaptiveResult, LadderResult
@@ -86,6 +86,9 @@ def _said(result: AdaptiveResult) -> Iterator[str | Table]:
         if ladder.shifts:
             yield f"{name}: the plan with its changes of shape earlier or later"
             yield shifts_report.table(ladder.shifts, metric.name)
+        if ladder.fewer:
+            yield f"{name}: plans with fewer of the shapes"
+            yield fewer_report.table(ladder.fewer, metric.name)
         yield from remarks(ladder, result)
 
 
@@ -115,6 +118,7 @@ def _ladder_part(
         " the first FLOPs that laws are fitted to.",
     )
     shifts_report.part(page, plots, name, ladder, metric, label)
+    fewer_report.part(page, plots, name, ladder, metric, label)
     if len(ladder.others) > 1:
         page.figure(
             figures.baselines(plots / f"{file_name(name)}_baselines.png", ladder, label),

@@ -211,6 +211,24 @@ class Shift(NamedTuple):
     needed: list[Needed]
 
 
+class Fewer(NamedTuple):
+    """The plan of `count` of the ladder's shapes.
+
+    - shapes: these. plan: in words.
+    - means: the error over the run of each seed (MethodRun.mean); empty where the plan changes no shape.
+    - targets: of the ladder, and what is needed for each; `needed` is empty where there are no runs.
+    - changes: of shape, of all seeds.
+    """
+
+    count: int
+    shapes: list[str]
+    plan: str
+    means: list[float]
+    targets: list[float]
+    needed: list[Needed]
+    changes: list[Change]
+
+
 class LadderResult(NamedTuple):
     """One ladder of shapes.
 
@@ -218,6 +236,7 @@ class LadderResult(NamedTuple):
     - planning_flops: of the search, the static runs and the pilots; search_flops: of the search alone.
     - step_s: seconds of a step of each shape, measured in its static runs.
     - cooled: where the study has cooldowns. shifts: of the plan, in order, with the plan itself.
+    - fewer: plans with fewer shapes, that of all of them last.
     """
 
     shapes: list[str]
@@ -237,6 +256,7 @@ class LadderResult(NamedTuple):
     search_flops: float = math.nan
     cooled: Cooled | None = None
     shifts: tuple[Shift, ...] = ()
+    fewer: tuple[Fewer, ...] = ()
 
     @property
     def others(self) -> list[str]:

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from scalax.plan import mean_so_far, trajectory_of
 from scalax.records import RunRecord
 from scalax.schedule import Schedule
 from scalax.studies.adaptive import compare
@@ -51,13 +50,11 @@ def summary(
     - names: of the methods of each factor.
     - least: what the metric is taken to be at least.
     """
-    budget, first = config.run.budget_flops, config.first_flops
     unknown = Needed([], [], math.nan, [], math.nan, [])
     found = []
     for factor in sorted({*config.shifts, 1.0}):
         of_seeds = runs.get(factor, [])
-        curves = [trajectory_of(run, config.metric, least) for run in of_seeds]
-        means = [mean_so_far(curve, first, budget) for curve in curves]
+        means = compare.means_over_runs(config, of_seeds, least)
         needed = [row.methods[names[factor]] if of_seeds else unknown for row in rows]
         found.append(
             Shift(

@@ -1,20 +1,16 @@
 """What is said and drawn of the plan with its changes of shape earlier or later."""
 
-import math
 from collections.abc import Sequence
 
 from etils import epath
-from matplotlib.axes import Axes
 
 from scalax.names import file_name
 from scalax.report.page import Page
-from scalax.report.style import INK, figure, log_axes
 from scalax.report.tables import DASH, Table, write_csv
-from scalax.studies.adaptive.result import LadderResult, Needed, Shift
-from scalax.studies.adaptive.tables import savings_text
-from scalax.studies.adaptive.verdict import middle, ratio_text
-
-RED = "#c44e52"
+from scalax.studies.adaptive import figures
+from scalax.studies.adaptive.result import LadderResult, Shift
+from scalax.studies.adaptive.tables import savings_text, spread_text
+from scalax.studies.adaptive.verdict import middle, saved_text
 
 
 def sentence(shifts: Sequence[Shift], metric: str) -> str:
@@ -29,18 +25,14 @@ def sentence(shifts: Sequence[Shift], metric: str) -> str:
         return ""
     target = middle(own.targets)
     said = ", ".join(
-        f"{_saved(middle(shift.needed))} at {shift.factor:g} times ({metric} over the run"
+        f"{saved_text(middle(shift.needed))} at {shift.factor:g} times ({metric} over the run"
         f" {shift.mean / own.mean - 1:+.1%})"
         for shift in others
     )
     return (
         f"With the changes of shape at other FLOPs than the plan's, savings at {metric} {target:.3g} are"
-        f" {said}, and {_saved(middle(own.needed))} as planned"
+        f" {said}, and {saved_text(middle(own.needed))} as planned"
     )
-
-
-def _saved(needed: Needed) -> str:
-    return ratio_text(needed.savings) if math.isfinite(needed.savings) else "none, as it is missed,"
 
 
 def remarks(shifts: Sequence[Shift]) -> list[str]:
@@ -62,13 +54,12 @@ def table(shifts: Sequence[Shift], metric: str) -> Table:
     """
     rows = []
     for shift in shifts:
-        spread = f" ({min(shift.means):.4g}–{max(shift.means):.4g})" if len(shift.means) > 1 else ""
         rows.append(
             [
                 f"{shift.factor:g}",
                 str(shift.left_out),
                 savings_text(middle(shift.needed)) if shift.trained else DASH,
-                f"{shift.mean:.4g}{spread}" if shift.trained else DASH,
+                spread_text(shift.means) if shift.trained else DASH,
             ]
         )
     target = middle(shifts[0].targets)
@@ -86,35 +77,17 @@ def drawn(path: epath.Path, shifts: Sequence[Shift], label: str) -> epath.Path:
     Returns `path`.
     """
     made = [shift for shift in shifts if shift.trained]
-    savings = [middle(shift.needed) for shift in made]
-    with figure(path) as axes:
-        beside = axes.twinx()
-        _points(axes, made, [s.savings for s in savings], [s.savings_by_seed for s in savings], INK, "-o")
-        _points(beside, made, [s.mean for s in made], [s.means for s in made], RED, "--s")
-        log_axes(axes, "changes of shape at times the plan's FLOPs", "savings at the middle target")
-        axes.set_yscale("linear")
-        if not any(math.isfinite(each.savings) for each in savings):
-            axes.set_yticks([])  # all miss the target
-        beside.grid(visible=False)
-        beside.set_ylabel(f"{label} over the run", color=RED)
-        axes.set_xticks([shift.factor for shift in made], [f"{shift.factor:g}" for shift in made])
-        axes.set_xticks([], minor=True)
-        axes.axvline(1.0, color=INK, lw=0.8, ls=":")
-    return path
-
-
-def _points(
-    axes: Axes,
-    shifts: Sequence[Shift],
-    values: Sequence[float],
-    by_seed: Sequence[Sequence[float]],
-    colour: str,
-    look: str,
-) -> None:
-    """A line through the values of each factor, and small points of the seeds."""
-    axes.plot([shift.factor for shift in shifts], values, look, color=colour, ms=6)
-    for shift, each in zip(shifts, by_seed, strict=True):
-        axes.plot([shift.factor] * len(each), each, look[-1], color=colour, ms=3, alpha=0.5, mew=0)
+    needed = [middle(shift.needed) for shift in made]
+    return figures.two_scales(
+        path,
+        [shift.factor for shift in made],
+        "changes of shape at times the plan's FLOPs",
+        figures.Series(
+            "savings at the middle target", [n.savings for n in needed], [n.savings_by_seed for n in needed]
+        ),
+        figures.Series(f"{label} over the run", [shift.mean for shift in made], [s.means for s in made]),
+        mark=1.0,
+    )
 
 
 def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric: str, label: str) -> None:

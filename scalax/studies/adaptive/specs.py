@@ -65,8 +65,14 @@ class Specs:
 
     def shifted(self, factor: float, schedule: Schedule) -> list[RunSpec]:
         """By the plan with its changes at `factor` times their FLOPs, a run for each seed."""
-        specs = self.method(f"shifted{number_text(factor)}", schedule)
-        return [spec._replace(keep=()) for spec in specs]
+        return self._other_plan(f"shifted{number_text(factor)}", schedule)
+
+    def fewer(self, schedule: Schedule) -> list[RunSpec]:
+        """By the plan of fewer shapes, a run for each seed."""
+        return self._other_plan("fewer", schedule)
+
+    def _other_plan(self, method: str, schedule: Schedule) -> list[RunSpec]:
+        return [spec._replace(keep=()) for spec in self.method(method, schedule)]
 
     def cooled(self, trunk: RunSpec, schedule: Schedule, share: float, directory: str) -> RunSpec:
         """A run that branches off another and cools down (train.cooled).

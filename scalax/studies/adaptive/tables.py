@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from scalax.config import RunConfig
 from scalax.hardware import energy
 from scalax.report.tables import DASH, Table, times_text
+from scalax.studies.adaptive.compare import geometric
 from scalax.studies.adaptive.result import (
     AdaptiveResult,
     Change,
@@ -209,6 +210,12 @@ def savings_text(needed: Needed) -> str:
     if all(needed.same):
         return "no change yet"
     return range_text(needed.savings, needed.savings_by_seed)
+
+
+def spread_text(values: Sequence[float]) -> str:
+    """Geometric mean over the seeds, and from the least to the most."""
+    spread = f" ({min(values):.4g}–{max(values):.4g})" if len(values) > 1 else ""
+    return f"{geometric(values):.4g}{spread}"
 
 
 def range_text(savings: float, by_seed: Sequence[float]) -> str:

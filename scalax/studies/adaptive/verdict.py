@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from scalax import metrics
-from scalax.studies.adaptive.result import Change, LadderResult, LawForm, MethodRun, Target
+from scalax.studies.adaptive.result import Change, LadderResult, LawForm, MethodRun, Needed, Target
 
 SLOW_RECOVERY = 0.25  # of the FLOPs before a change: beyond it, the change is why a run fell behind
 SLOW_PACE = 0.9  # of the law's
@@ -110,6 +110,11 @@ def needed_text(savings: float, by_seed: Sequence[float], against: str) -> str:
             f" ({seeds_text([1 / value for value in by_seed])})"
         )
     return f"needed {ratio_text(savings)} fewer FLOPs than {against} ({seeds_text(by_seed)})"
+
+
+def saved_text(needed: Needed) -> str:
+    """Savings in a sentence."""
+    return ratio_text(needed.savings) if math.isfinite(needed.savings) else "none, as it is missed,"
 
 
 def is_even(savings: float) -> bool:
