@@ -18,6 +18,20 @@ class UserError(ValueError):
         super().__init__(printable(message))
 
 
+def reason(error: BaseException) -> str:
+    """What was raised, in one line: by a user's code, which may raise anything.
+
+    >>> reason(KeyError("lr"))
+    "KeyError: 'lr'"
+    """
+    try:
+        text = str(error)
+    except Exception:  # its __str__ raises
+        text = ""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
 def with_flags(message: str, flags: Mapping[str, str]) -> str:
     """A library's message as the user of a command reads it.
 

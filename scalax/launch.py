@@ -21,9 +21,10 @@ Exit codes: 0 done, 2 bad input or a failed run, 75 stopped as asked (SIGTERM) a
 """
 
 # isort: off
-from scalax import signals
+from scalax import signals, streams
 
 if __name__ == "__main__":
+    streams.open_missing()
     signals.listen("scalax.launch")  # what follows takes seconds, in which the process may be asked to end
 # isort: on
 
@@ -58,7 +59,7 @@ def main(argv: list[str] | None = None, program: str = "scalax.launch") -> int:
     - program: what errors call the command: `scalax train`, or this module.
     """
     arguments = sys.argv[1:] if argv is None else argv
-    return ended_quietly(lambda: _main(arguments, program))
+    return ended_quietly(program, lambda: _main(arguments, program))
 
 
 def _main(arguments: list[str], program: str) -> int:

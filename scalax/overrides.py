@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-from scalax.errors import UserError, suggest
+from scalax.errors import UserError, reason, suggest
 from scalax.pyfile import module_of
 
 RUN = "run"  # the field of a study's config that holds what training is given
@@ -30,16 +30,19 @@ def load(path: str) -> Any:
         near = sorted(
             other.stem for other in (file.parent if file.parent.name else Path("configs")).glob("*.py")
         )
-        raise UserError(f"config {path}: no such file{suggest(file.stem, near) if near else ''}")
+        what = "is a directory" if file.is_dir() else "no such file"
+        raise UserError(f"config {path}: {what}{suggest(file.stem, near) if near else ''}")
     try:
         module = module_of(file)
         if function and not hasattr(module, function):
             raise UserError(f"config {path}: no function {function!r}{suggest(function, functions(module))}")
+        if not hasattr(module, function or "config"):
+            raise UserError(f"config {path}: it defines no config(); name one that returns a study's config")
         config = getattr(module, function or "config")()
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as e:
-        raise UserError(f"config {path}: {type(e).__name__}: {e}; it must define config()") from e
+    except BaseException as e:  # whatever a file of the user raises
+        raise UserError(f"config {path}: {reason(e)}; mend the file") from e
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         what = f"the class {config.__name__}" if isinstance(config, type) else type(config).__name__
         raise UserError(

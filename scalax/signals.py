@@ -67,8 +67,9 @@ def exit_code() -> int:
 def say(why: str = GOES_ON) -> None:
     """Print that the process ends. why: by default, of one that has saved its work."""
     show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""  # a bar of progress hides it
-    sys.stderr.write(f"{show_cursor}{_name}: {why}\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # nobody reads it any more
+        sys.stderr.write(f"{show_cursor}{_name}: {why}\n")
+        sys.stderr.flush()
 
 
 def _noted(number: int, frame: object) -> None:

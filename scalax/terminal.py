@@ -29,10 +29,14 @@ def warn_of_other_package(program: str) -> None:
         print(printable(f"{program}: warning: {line}"), file=sys.stderr)
 
 
-def ended_quietly(command: Callable[[], int]) -> int:
-    """The exit code of a command; no traceback where the reader of its output has gone, as `head` does.
+def ended_quietly(program: str, command: Callable[[], int]) -> int:
+    """The exit code of a command; no traceback where the reader of its output has gone, as `head` does, nor
+    where a file or a device is not to be had.
 
-    Raises what the command raises.
+    - program: what the user started.
+    - command: returns its exit code.
+
+    Raises what the command raises else.
     """
     code: object = EXIT_CLOSED
     try:
@@ -49,7 +53,36 @@ def ended_quietly(command: Callable[[], int]) -> int:
         if not _closed():  # a pipe to another program
             raise
         _write_nowhere()
+    except OSError as e:
+        code = 2
+        named = e.filename2 or e.filename  # of what was to be replaced, the file itself
+        where = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else "cannot read or write"
+        _end_with(program, f"{where}: {e.strerror or e}; check the path and the disk")
+    except RuntimeError:
+        if not (why := _no_device()):
+            raise
+        code = 2
+        _end_with(program, f"JAX has no device: {why}; set JAX_PLATFORMS to what is here, e.g. cpu")
     return code if isinstance(code, int) else EXIT_CLOSED
+
+
+def _end_with(program: str, message: str) -> None:
+    with contextlib.suppress(OSError):
+        print_error(program, message, {})
+        _flush()
+        return
+    _write_nowhere()  # what cannot be written is standard output, or error
+
+
+def _no_device() -> str:
+    """Why JAX finds none; empty where it does, or was not asked for any."""
+    jax = sys.modules.get("jax")
+    try:
+        if jax is not None:
+            jax.devices()
+    except RuntimeError as e:
+        return str(e).splitlines()[0]
+    return ""
 
 
 def _flush() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
     ["names"],
-    ["errors", "units", "distribution", "hardware", "compilation", "signals"],
+    ["errors", "units", "distribution", "hardware", "compilation", "signals", "streams"],
     ["untrusted", "files"],
     ["registry", "typed", "pyfile", "places", "terminal", "variants", "archive"],
     ["schedule"],

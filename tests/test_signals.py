@@ -116,6 +116,16 @@ assert not signals.asked()
     assert process.returncode == 3
 
 
+def test_nobody_need_read_what_is_said():
+    """As where the program behind the pipe, `tee` say, was interrupted first."""
+    process = start("time.sleep(60)")
+    assert process.stderr is not None
+    process.stderr.close()
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+
+
 def test_a_file_half_written_is_removed(tmp_path):
     body = f"""
 from pathlib import Path

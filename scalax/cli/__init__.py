@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from scalax.compilation import keep_programs
 from scalax.distribution import VERSION
-from scalax.errors import UserError
+from scalax.errors import UserError, reason
 from scalax.names import printable
 from scalax.pyfile import module_of
 from scalax.signals import EXIT_INTERRUPTED
@@ -43,7 +43,7 @@ def commands() -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run what a command line says; returns the exit code. argv: None takes that of the process."""
-    return ended_quietly(lambda: _main(argv))
+    return ended_quietly("scalax", lambda: _main(argv))
 
 
 def _main(argv: list[str] | None) -> int:
@@ -85,7 +85,7 @@ def _main(argv: list[str] | None) -> int:
 def _read(file: str) -> None:
     try:
         module_of(Path(file))
-    except UserError:
+    except (UserError, KeyboardInterrupt):
         raise
-    except Exception as e:
-        raise UserError(f"`imports` {file}: {type(e).__name__}: {e}") from e
+    except BaseException as e:  # whatever a file of the user raises
+        raise UserError(f"`imports` {file}: {reason(e)}; mend the file") from e

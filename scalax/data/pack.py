@@ -42,11 +42,14 @@ def pack(
         say(line)
     for prefix, source in (("", train), (f"{VALIDATION}_", validation)):
         images = _encoded(source, quality)
+        if source is train:
+            _check_classes(train.labels())
         arrays |= {
             f"{prefix}encoded": np.frombuffer(b"".join(images), np.uint8),
             f"{prefix}lengths": np.array([len(image) for image in images], np.int32),
             f"{prefix}labels": source.labels(),
         }
+    epath.Path(path).parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside, epath.Path(beside).open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
     size = epath.Path(path).stat().length
@@ -79,6 +82,16 @@ class Packed(Sequence[bytes]):
     def __getitem__(self, row: int) -> bytes:  # pyright: ignore[reportIncompatibleMethodOverride]
         start = int(self._ends[row - 1]) if row else 0
         return self._encoded[start : int(self._ends[row])].tobytes()
+
+
+def _check_classes(labels: np.ndarray) -> None:
+    """Raises UserError where a class has no image to train on: nobody could train with the file."""
+    missing = np.setdiff1d(np.arange(labels.max() + 1), labels)
+    if missing.size:
+        raise UserError(
+            f"{len(missing)} of {labels.max() + 1} classes, {missing[0]} for one, have no image among the"
+            f" {len(labels)} to train on; take more"
+        )
 
 
 def _encoded(source: Source, quality: int) -> Sequence[bytes]:

@@ -10,6 +10,7 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from scalax.files import replacing
 from scalax.laws import Curve
 from scalax.laws.annealing import AnnealedForecast
 from scalax.names import file_names
@@ -80,5 +81,6 @@ def draw(curve: Curve, forecast: AnnealedForecast, path: Path) -> None:
         each.grid(alpha=0.2)
     axes.legend(fontsize=7, frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=120, bbox_inches="tight")
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120, bbox_inches="tight")
     plt.close(figure)
