@@ -1,6 +1,7 @@
 """Watch runs that are still going: what they will end at, and whether to stop them."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> None:
             _write(args, curves, seen, history)
         if args.once or all(outlook.x >= end for outlook in seen.values()):
             break
+        if len(history) == len(made):  # after the first look
+            print(f"looking again every {args.every:g} s until the end; --once looks once", file=sys.stderr)
         time.sleep(args.every)
         curves = curves_of(args, least=1)
     print(f"wrote {args.out}/watch.json, watch.csv and figures/")

@@ -38,10 +38,15 @@ class Context(NamedTuple):
         splits = self.load(config)
         if splits.train.example != self.splits.train.example:
             raise UserError(
-                f"evaluation {name!r}: its examples are {splits.train.example}, those of the run"
-                f" {self.splits.train.example}; give it the same size and channels (data.image_size)"
+                f"evaluation {name!r}: its examples are {_arrays(splits)}, those of the run"
+                f" {_arrays(self.splits)}; give it data of the same size and channels"
             )
         return splits
+
+
+def _arrays(splits: Splits) -> str:
+    """Shapes of an example, by name."""
+    return ", ".join(f"{name} {list(array.shape)}" for name, array in splits.train.example.items())
 
 
 class Evaluation(Protocol):

@@ -172,7 +172,11 @@ def build(
     sizes = {"image_size": image_size, "context": context}
     size = sizes.pop(family.inputs.size)
     for other in (key for key, value in sizes.items() if value is not None):
-        raise UserError(f"model {name!r} reads inputs of a {family.inputs.size}, and these have a {other}")
+        kinds = {"image_size": "images", "context": "sequences of tokens"}
+        raise UserError(
+            f"model {name!r} reads {kinds[family.inputs.size]}, and these are {kinds[other]}; choose another"
+            " model or other data"
+        )
     if size is None or size < 1:
         raise UserError(f"model {name!r} needs {family.inputs.size}, at least 1; got {size}")
     return family.build(name, fields, outputs, size, {**options, "dtype": dtype})
