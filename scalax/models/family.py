@@ -174,8 +174,8 @@ def build(
     for other in (key for key, value in sizes.items() if value is not None):
         kinds = {"image_size": "images", "context": "sequences of tokens"}
         raise UserError(
-            f"model {name!r} reads {kinds[family.inputs.size]}, and these are {kinds[other]}; choose another"
-            " model or other data"
+            f"model {name!r} reads {kinds[family.inputs.size]}, and these are {kinds[other]} ({other}"
+            f" {sizes[other]}); choose another model or other data"
         )
     if size is None or size < 1:
         raise UserError(f"model {name!r} needs {family.inputs.size}, at least 1; got {size}")
