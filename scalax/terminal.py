@@ -58,11 +58,11 @@ def ended_quietly(program: str, command: Callable[[], int]) -> int:
         named = e.filename2 or e.filename  # of what was to be replaced, the file itself
         where = os.fsdecode(named) if isinstance(named, str | bytes | os.PathLike) else "cannot read or write"
         _end_with(program, f"{where}: {e.strerror or e}; check the path and the disk")
-    except RuntimeError:
-        if not (why := _no_device()):
+    except (RuntimeError, MemoryError) as e:
+        if not (why := _lacking(e)):
             raise
         code = 2
-        _end_with(program, f"JAX has no device: {why}; set JAX_PLATFORMS to what is here, e.g. cpu")
+        _end_with(program, why)
     return code if isinstance(code, int) else EXIT_CLOSED
 
 
@@ -74,14 +74,19 @@ def _end_with(program: str, message: str) -> None:
     _write_nowhere()  # what cannot be written is standard output, or error
 
 
-def _no_device() -> str:
-    """Why JAX finds none; empty where it does, or was not asked for any."""
+def _lacking(error: RuntimeError | MemoryError) -> str:
+    """What the machine lacks, memory or a device; empty for an error of another kind."""
+    first = (str(error).splitlines() or [""])[0]
+    if isinstance(error, MemoryError) or first.startswith("RESOURCE_EXHAUSTED"):  # a status of XLA
+        told = f" ({first.removeprefix('RESOURCE_EXHAUSTED: ')})" if first else ""
+        return f"out of memory{told}; lower batch_size, or raise accumulate and keep it"
     jax = sys.modules.get("jax")
     try:
         if jax is not None:
             jax.devices()
     except RuntimeError as e:
-        return str(e).splitlines()[0]
+        why = str(e).splitlines()[0]
+        return f"JAX has no device: {why}; set JAX_PLATFORMS to what is here, e.g. cpu"
     return ""
 
 

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
-from scalax import cli, launch
+from scalax import cli, launch, terminal
 from tests.rejects import check_line
 
 ROOT = Path(__file__).parents[1]
@@ -62,6 +63,24 @@ def test_a_backend_that_is_not_there_is_one_line():
     done = started(["scalax", *FIT], "", JAX_PLATFORMS="nope")
     assert done.returncode == 2
     check_line(done.stderr.removesuffix("\n"), "scalax", "nope", "JAX_PLATFORMS")
+
+
+def test_memory_that_does_not_do_is_one_line(capsys):
+    def of_the_device() -> int:
+        return int(jax.numpy.zeros((2**45,)).sum())
+
+    def of_the_machine() -> int:
+        return np.zeros(2**55).size
+
+    for command in (of_the_device, of_the_machine):
+        assert terminal.ended_quietly("scalax", command) == 2
+        check_line(capsys.readouterr().err.removesuffix("\n"), "out of memory", "batch_size")
+
+    def of_another_kind() -> int:
+        raise RuntimeError("another")
+
+    with pytest.raises(RuntimeError, match="another"):
+        terminal.ended_quietly("scalax", of_another_kind)
 
 
 @pytest.mark.parametrize("place", ["out/fit.json/", "out/fit.csv/", "out/figures"])
