@@ -309,7 +309,7 @@ def _ask(table: Table, free: Sequence[str], x: str | None, y: str | None, alike:
 
 
 def _spoilt(table: Table, free: Sequence[str], x: str | None) -> UserError | None:
-    """The error of a column that was meant to be of numbers, and is none for a cell or some, where it is missed.
+    """The error of a column that a few cells keep from being one of numbers, where it is missed.
 
     - table: of the columns.
     - free: those of numbers.
