@@ -6,12 +6,11 @@ import math
 import re
 from typing import Any, NamedTuple
 
-from scalax import typed
+from scalax import typed, untrusted
 from scalax.errors import UserError
 from scalax.files import write_atomically
 from scalax.names import printable
 from scalax.places import place
-from scalax.untrusted import read_bytes
 
 # More than any model has: a larger number is a slip, and building such a model does not end.
 MOST = {"patch": 4096, "width": 32_768, "depth": 1000, "resolution": 16_384}
@@ -139,19 +138,16 @@ class Schedule(NamedTuple):
         """Read what `save` wrote. Raises UserError where the file is missing or no schedule."""
         file = place(path, "schedule")
         try:
-            raw = read_bytes(file)
+            raw = untrusted.read_bytes(file)
         except (OSError, ImportError) as e:
             raise UserError(
                 f"schedule {path}: cannot read it ({getattr(e, 'strerror', None) or e}); name a file that"
                 " scalax plan wrote"
             ) from None
         try:
-            data = json.loads(raw.decode())
-        except json.JSONDecodeError as e:
-            raise UserError(f"schedule {path}: line {e.lineno} is not JSON ({e.msg})") from None
-        except (ValueError, RecursionError) as e:
-            what = "not text in UTF-8" if isinstance(e, UnicodeDecodeError) else "not JSON that can be read"
-            raise UserError(f"schedule {path}: {what}; name a file that scalax plan wrote") from None
+            data = untrusted.parse_json(raw)
+        except ValueError as e:
+            raise UserError(f"schedule {path}: {e}; name a file that scalax plan wrote") from None
         try:
             return cls.from_json(data)
         except UserError as e:

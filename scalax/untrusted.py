@@ -13,7 +13,21 @@ from scalax.names import printable
 
 DEPTH = 64  # of lists and objects inside each other; scalax writes no more than ten
 MOST_BYTES = 64 * 2**20  # of a small file
+MOST_TABLE, MOST_PIPED = 4 * 2**30, 2**28  # bytes of a table in a file, and out of a pipe
+CHUNK = 2**20
 WORD = 40  # characters of a file that a message shows
+
+
+class NotJSON(ValueError):
+    """Text that is no JSON; `line` and `column`, from 1, say where."""
+
+    def __init__(self, message: str, line: int, column: int):
+        super().__init__(message)
+        self.line, self.column = line, column
+
+
+class RepeatedKey(ValueError):
+    """A key that stands twice in one object: which value counts, nobody can tell."""
 
 
 def read_bytes(path: Any, most_bytes: int = MOST_BYTES) -> bytes:
@@ -42,28 +56,62 @@ def read_bytes(path: Any, most_bytes: int = MOST_BYTES) -> bytes:
         os.close(descriptor)
 
 
-def parse_json(raw: bytes | str) -> Any:
-    """The JSON in a file, as scalax writes it.
+def read_table_bytes(path: Any, holds: str) -> bytes:
+    """What a file of a table holds, or a pipe to its end.
 
-    Raises ValueError, which says why, for what is no strict JSON in UTF-8, is nested deeper than DEPTH, or
-    holds text that cannot be written again.
+    - path: local.
+    - holds: what the table should hold, for messages: 'curves'.
+
+    Raises UserError where it cannot be read, is a device or a socket, or holds more than MOST_TABLE bytes, or
+    MOST_PIPED out of a pipe.
+    """
+    try:
+        kind = os.stat(path).st_mode
+        if stat.S_ISREG(kind):
+            return read_bytes(path, MOST_TABLE)
+        if not stat.S_ISFIFO(kind) and not stat.S_ISDIR(kind):
+            raise UserError(f"{path}: is a device; give a file of {holds}")
+        raw = bytearray()
+        with open(path, "rb") as file:
+            while part := file.read(CHUNK):
+                raw += part
+                if len(raw) > MOST_PIPED:
+                    raise UserError(
+                        f"{path}: over {MOST_PIPED:,} bytes come out of this pipe; write them to a file"
+                    )
+        return bytes(raw)
+    except OSError as e:
+        raise UserError(f"{path}: {e.strerror or e}; give a file of {holds}") from None
+
+
+def parse_json(raw: bytes | str, strict: bool = True) -> Any:
+    """The JSON in a file.
+
+    - raw: all of it.
+    - strict: as scalax writes it. Else as other programs do: NaN and Infinity are numbers, and text may hold
+      half a character.
+
+    Raises RepeatedKey where an object has a key twice, and another ValueError, which says why, for what is no
+    JSON in UTF-8 or is nested deeper than DEPTH.
     """
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
     except UnicodeDecodeError as e:
         raise ValueError(f"not text in UTF-8 at byte {e.start}") from None
     try:
-        data = _DECODER.decode(text)
+        data = (_STRICT if strict else _LENIENT).decode(text)
     except json.JSONDecodeError as e:
         where = f" in line {e.lineno}" if "\n" in text.strip() else ""
-        raise ValueError(f"not JSON{where}" if text.strip() else "empty") from None
+        raise NotJSON(f"not JSON{where}" if text.strip() else "empty", e.lineno, e.colno) from None
+    except RepeatedKey:
+        raise
     except RecursionError:
         raise ValueError(f"nested deeper than {DEPTH}") from None
     except ValueError as e:  # a number of thousands of digits
         raise ValueError(f"not JSON ({shown(str(e))})") from None
     if text.count("[") + text.count("{") > DEPTH:
         _check_depth(data)
-    if "\\u" in text:
+    if strict and "\\u" in text:
         try:
             json.dumps(data, ensure_ascii=False).encode()
         except UnicodeEncodeError:
@@ -80,7 +128,17 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_no_constant)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        key = next(key for key, _ in pairs if key in seen or seen.add(key))
+        raise RepeatedKey(f"key {shown(repr(key))} stands twice in one object")
+    return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_once)
+_LENIENT = json.JSONDecoder(object_pairs_hook=_once)
 
 
 def _check_depth(data: Any) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
 
 from scalax.laws.readers import events
@@ -56,7 +57,8 @@ def offline_run(rows: Sequence[Mapping]) -> bytes:
                 continue
             part, record = record[: left - 7], record[left - 7 :]
             kind = (1 if not record else 2) if first else (4 if not record else 3)
-            out += bytes(4) + struct.pack("<HB", len(part), kind) + part
+            checksum = zlib.crc32(part, zlib.crc32(bytes([kind])))
+            out += struct.pack("<IHB", checksum, len(part), kind) + part
             first = False
             if not record:
                 break

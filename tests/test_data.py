@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import os
 import re
 import subprocess
 import sys
@@ -235,6 +236,15 @@ def test_a_folder_is_as_one_file(tmp_path):
     assert len(splits.train) > 10
     same(splits.train.arrays, file.train.arrays)
     same(splits.validation.arrays, file.validation.arrays)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_text_is_of_regular_files(tmp_path, make, inside):
+    path = tmp_path / "p.txt"
+    make(path)
+    with rejects(path):
+        data.load(DataConfig(source="text", dir=str(tmp_path if inside else path)))
 
 
 def test_text_with_splits(tmp_path):

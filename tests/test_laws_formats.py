@@ -1,6 +1,7 @@
 """Files that trainers leave, each read without a flag, or with those that the error names."""
 
 import json
+import os
 import random
 import re
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scalax import laws
+from scalax import laws, untrusted
 from scalax.errors import UserError
 from scalax.laws.readers import events, formats, numbers
 from scalax.laws.readers.files import labels
@@ -19,6 +20,7 @@ from tests.rejects import rejects
 
 STEPS = np.arange(100, 2500, 100)
 LOSS = 2 + 30 * STEPS**-0.5
+POINTS = list(zip(STEPS.tolist(), LOSS.tolist(), strict=True))
 
 
 def write(path, text):
@@ -366,6 +368,67 @@ def test_suffixes(text, value):
 def test_what_is_no_number(text):
     with pytest.raises(ValueError, match=re.escape(text)):
         numbers.parse(text)
+
+
+TWICE = {
+    "lines": ('{"step": 1, "loss": 3}\n{"step": 2, "loss": 2, "loss": 9}\n{"step": 3, "loss": 1}\n', "row 2"),
+    "first line": ('{"step": 1, "loss": 3, "loss": 9}\n{"step": 2, "loss": 2}\n', "row 1"),
+    "last line": ('{"step": 1, "loss": 3}\n{"step": 2, "loss": 2, "loss": 9}', "row 2"),
+    "document": ('{"log_history": [\n{"step": 1, "loss": 3},\n{"step": 2, "loss": 2, "loss": 9}]}', "'loss'"),
+    "text log": ('INFO {"step": 1, "loss": 3}\nINFO {"step": 2, "loss": 2, "loss": 9}\n', "row 2"),
+}
+
+
+@pytest.mark.parametrize("case", TWICE)
+def test_a_key_that_stands_twice_is_refused(tmp_path, case):
+    text, where = TWICE[case]
+    with rejects(write(tmp_path / "a.txt", text), where, "'loss'"):
+        laws.read_curves(tmp_path / "a.txt")
+
+
+def test_what_other_programs_write_beside_strict_json_is_read(tmp_path):
+    text = "".join(f'{{"step": {s}, "loss": {v!r}, "lr": NaN, "said": "\\ud83d"}}\n' for s, v in POINTS)
+    [curve] = laws.read_curves(write(tmp_path / "a.jsonl", text))
+    assert_is_loss(curve)
+
+
+def test_a_pipe_is_read_to_its_end_and_a_device_refused(tmp_path, monkeypatch):
+    text = "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n")
+    for most in (10**6, 500):
+        read, write_end = os.pipe()
+        with os.fdopen(write_end, "w") as file:
+            file.write(text)
+        monkeypatch.setattr(untrusted, "MOST_PIPED", most)
+        try:
+            if most > len(text):
+                assert_is_loss(laws.read_curves(f"/dev/fd/{read}")[0])
+            else:
+                with rejects(f"/dev/fd/{read}", most):
+                    laws.read_curves(f"/dev/fd/{read}")
+        finally:
+            os.close(read)
+    for device in ("/dev/zero", "/dev/null"):
+        with rejects(device):
+            laws.read_curves(device)
+    os.mkfifo(tmp_path / "a.wandb")  # nobody writes to it
+    os.mkfifo(tmp_path / "b.tfevents.1")
+    with rejects(tmp_path):
+        laws.read_curves(tmp_path)
+    monkeypatch.setattr(untrusted, "MOST_TABLE", 500)
+    with rejects(tmp_path / "a.csv", 500):
+        laws.read_curves(write(tmp_path / "a.csv", text))
+
+
+@pytest.mark.parametrize("header", ["flops,loss", "loss,flops", "flops,val_loss,loss", "flops,width"])
+@pytest.mark.parametrize("bad", [{3}, set(range(24))], ids=["one", "all"])
+def test_a_column_that_a_cell_spoils_is_named(tmp_path, header, bad):
+    rows = (
+        ",".join(hex(i) if n == "flops" and i in bad else f"{i + 1}.5" for n in header.split(","))
+        for i in range(24)
+    )
+    path = write(tmp_path / "a.csv", "\n".join([header, *rows]))
+    with rejects(path, f"row {min(bad) + 2}", "'flops'", f"'{hex(min(bad))}'"):
+        laws.read_curves(path)
 
 
 def test_ambiguous_numbers_are_refused_with_the_remedy(tmp_path):

@@ -1,18 +1,20 @@
 """Watching runs: outlooks, the callback, the command, offline runs of W&B, and what it is worth."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scalax import laws
 from scalax.cli import main
+from scalax.errors import UserError
 from scalax.laws.curves import Scale
 from scalax.laws.pruning import measure
 from scalax.laws.readers import wandb_run
 from scalax.laws.watch import GO_ON, STOP, WAIT, Watch, chance, outlooks
 from tests.curve_files import offline_run
-from tests.rejects import rejected, rejects
+from tests.rejects import check_line, rejected, rejects
 
 X = np.arange(100.0, 10001, 100)
 
@@ -175,6 +177,24 @@ def test_offline_runs_of_weights_and_biases(tmp_path):
         assert 50 < len(part.x) < 400
     with rejects("row"):
         wandb_run.read(place, offline_run([]))
+
+
+def test_damaged_runs_of_weights_and_biases_are_refused_with_the_place():
+    """One bit after another; where it is of a length, the file may end within that record, and is cut."""
+    path, raw = Path("a.wandb"), offline_run([{"_step": i, "loss": 3 / i} for i in (1, 2)])
+    starts = [at := 7, *(at := at + 7 + int.from_bytes(raw[at + 4 : at + 6], "little") for _ in range(2))]
+    for bit in range(8 * starts[0], 8 * len(raw)):
+        start = max(at for at in starts if at <= bit // 8)
+        damaged = bytearray(raw)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            [table] = wandb_run.read(path, bytes(damaged))
+        except UserError as e:
+            is_length = bit // 8 - start in (4, 5)
+            check_line(str(e), path, *([] if is_length else [f"byte {start}"]))
+        else:
+            assert table.remarks[0].kind == "cut"
+            assert table.columns["loss"] == [3.0]
 
 
 def test_a_run_past_its_end_has_no_outlook():

@@ -46,6 +46,21 @@ def test_foreign_line_is_named(tmp_path):
         records.read(path)
 
 
+def test_a_key_that_stands_twice_is_refused_and_no_torn_line(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    line = json.dumps(record(1, val_error=0.5).to_json())
+    path.write_text(line[:-1] + ', "val_error": 0.1}')
+    with rejects(path, "line 1", "'val_error'"):
+        records.read(path)
+    for file, read in (
+        ("run.json", records.read_info),
+        ("s.json", lambda tmp: Schedule.load(tmp / "s.json")),
+    ):
+        (tmp_path / file).write_text('{"stages": [], "inner": {"a": 1, "b": [{"c\\u0064": 1, "cd": 2}]}}')
+        with rejects(tmp_path / file, "'cd'"):
+            read(tmp_path)
+
+
 def test_json_stays_strict():
     assert json.loads(records.dumps({"a": float("nan"), "b": [float("inf"), 1.0]})) == {
         "a": None,

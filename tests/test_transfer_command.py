@@ -1,6 +1,7 @@
 """Tables of models from files, and `scalax transfer` on them: what is read, left and rejected."""
 
 import csv
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from scalax import cli, transfer
 from scalax.report.transfer_axes import SCALES, scale_of
-from tests.rejects import rejected, rejects
+from tests.rejects import check_line, rejected, rejects
 
 N = 30
 RNG = np.random.default_rng(1)
@@ -126,6 +127,63 @@ def test_an_accuracy_that_is_not_asked_for_tells_no_models_apart(write):
     path = write(["model", "us", "down", "other"], zip(["m"] * N, US, DOWN, OTHER, strict=True))
     with rejects("'m'", "row 3", "`model`"):
         transfer.read_models(path, "us", ["down"])
+
+
+def test_a_model_that_stands_twice_is_said_and_refused_where_the_name_is_to_tell(write, tmp_path, capsys):
+    params = RNG.uniform(1, 900, N)
+    header, names = ["model", "us", "down", "params"], changed(NAMES, 4, "m2")
+    path = write(header, zip(names, US, DOWN, params, strict=True))
+    table = transfer.read_models(path, "us")
+    assert len(set(table.models)) == N
+    [remark] = table.remarks
+    assert (remark.kind, remark.values["model"], remark.values["where"]) == ("again", "m2", "in 2 rows")
+    command = ["transfer", path, "--upstream", "us", "--resamples", "20", "--draws", "1"]
+    assert cli.main([*command, "--out", str(tmp_path / "out")]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if "'m2'" in line]
+    check_line(said[0], path, "2 rows", "'params'", "--model")
+    assert transfer.read_result(tmp_path / "out" / "transfer.json").notes == [str(remark)]
+    with rejects("'m2'", "row 6", "row 4"):
+        transfer.read_models(path, "us", model=["model"])
+    assert not transfer.read_models(path, "us", model=["model", "params"]).remarks
+    assert not transfer.read_models(write(header, zip(NAMES, US, DOWN, params, strict=True)), "us").remarks
+
+
+def test_a_model_and_task_that_stand_twice_in_a_long_table(write):
+    tasks = [(m, t, v) for m, *vs in zip(NAMES, US, DOWN, strict=True) for t, v in zip("ua", vs, strict=True)]
+    header = ["model", "task", "acc", "note"]
+    path = write(header, [*((*row, "x") for row in tasks), ("m3", "a", 0.5, "x")])
+    with rejects("'m3, x'", "'a'", f"row {2 * N + 2}", "row 9", "`model`"):
+        transfer.read_models(path, "u", task="task")
+    path = write(header, [*((*row, "x") for row in tasks), ("m3", "a", 0.5, "y"), ("m3", "u", 0.5, "y")])
+    table = transfer.read_models(path, "u", task="task")
+    assert len(table.models) == N + 1
+    assert [remark.values["where"] for remark in table.remarks] == ["for 2 models"]
+
+
+def test_json_lines_and_utf_16_are_read_as_curves_are(write, tmp_path):
+    whole = transfer.read_models(write(*wide()), "us")
+    path = tmp_path / "models.jsonl"
+    rows = [json.dumps({"model": m, "us": u, "down": d}) for m, u, d in zip(NAMES, US, DOWN, strict=True)]
+    path.write_text("\n".join([*rows, '{"model": "m30", "us": 0.']))
+    table = transfer.read_models(path, "us")
+    np.testing.assert_array_equal(table.e_ds, whole.e_ds)
+    assert [(remark.kind, remark.values["row"]) for remark in table.remarks] == [("torn", N + 1)]
+    path.write_text("\n".join([*rows, '{"model": "m30", "us": 0.5, "us": 0.6}']))
+    with rejects(path, f"row {N + 1}", "'us'"):
+        transfer.read_models(path, "us")
+    path.write_text("\n".join(rows))
+    for source in (path, tmp_path / "models.csv"):
+        source.write_bytes(source.read_text().encode("utf-16"))
+        np.testing.assert_array_equal(transfer.read_models(source, "us").e_ds, whole.e_ds)
+    with rejects("/dev/zero"):
+        transfer.read_models("/dev/zero", "us")
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_rows_that_are_too_few_to_tell_are_said_to_be(write, rows):
+    path = write(["model", "us", "down", "params"], [("m", 70, 50, 1)] * rows)
+    with rejects(path, "rows" if rows > 1 else "1 row", 5):
+        transfer.read_models(path, "us")
 
 
 def test_sizes_and_other_columns_are_no_tasks(write):

@@ -13,7 +13,7 @@ from scalax.places import check_results, on_this_machine
 
 if TYPE_CHECKING:
     from scalax.laws import Curves
-    from scalax.laws.readers.table import Remark
+    from scalax.records.remark import Remark
 
 
 def add_curve_arguments(

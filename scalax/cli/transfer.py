@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from scalax import bounds
 from scalax.cli._curves import local
 from scalax.cli._given import refuse
-from scalax.errors import UserError, suggest
+from scalax.errors import UserError, suggest, with_flags
 from scalax.names import printable
 from scalax.places import check_results, on_this_machine
 
@@ -123,7 +123,7 @@ def run(args: argparse.Namespace) -> None:
     scale = scale_of(args.axes)
     settings = {name: getattr(args, name) for name in ("resamples", "seed", "whole_groups", "below", "draws")}
     result = transfer.analyse(table, **settings)
-    print(transfer_report.write(table, result, args.out, scale, args.laid), end="")
+    print(with_flags(transfer_report.write(table, result, args.out, scale, args.laid), args.flags), end="")
     if mixtures:
         transfer_files.write_mixtures(epath.Path(args.out) / "mixtures.csv", table, mixtures)
         _show_mixtures(table, mixtures)

@@ -1,10 +1,10 @@
 """Image sets as one word of a command line: NAME=PATH, or the name of a downstream task."""
 
-import json
 from typing import Any
 
 from etils import epath
 
+from scalax import untrusted
 from scalax.archive import Archive
 from scalax.config import DataConfig
 from scalax.data.downstream import DOWNSTREAM
@@ -69,8 +69,8 @@ def splits_of_tfds(folder: epath.Path) -> list[str] | None:
     if not info.is_file():
         return None
     try:
-        return [split["name"] for split in json.loads(info.read_bytes())["splits"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return [split["name"] for split in untrusted.parse_json(untrusted.read_bytes(info))["splits"]]
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"cannot read the splits in {info}; prepare the dataset again") from None
 
 

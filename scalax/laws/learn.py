@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from scalax import untrusted
 from scalax.files import write_atomically
 from scalax.laws.anchored import Anchored, anchored
 from scalax.laws.backtests import LEAST_ROWS
@@ -116,7 +117,7 @@ def main(argv: list[str] | None = None) -> None:
     curves = [curve for file in args.files for curve in read_curves(file)]
     about = f"python -m scalax.laws.learn {' '.join(Path(f).name for f in args.files)} --out {args.out.name}"
     if args.keep:
-        data = json.loads(args.keep.read_text())
+        data = untrusted.parse_json(args.keep.read_bytes())
     else:
         data = {"learned by": about, "curves": len(curves), "priors": _json(learn(curves))}
     late = {name: Prior(np.array(p["mean"]), np.array(p["covariance"])) for name, p in data["priors"].items()}

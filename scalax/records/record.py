@@ -131,7 +131,8 @@ def scan(path: Any) -> Found:
             if found:
                 _check_order(found[-1], record)
         except (KeyError, TypeError, ValueError) as e:
-            torn = number == len(lines) and type(e) is ValueError  # the only line that has no end
+            cut = type(e) in (ValueError, untrusted.NotJSON)
+            torn = cut and number == len(lines)  # the only line that has no end
             reason = f"no {e} in it" if isinstance(e, KeyError) else str(e)
             return Found(found, f"{path}, line {number}: no record of a run: {reason}", torn)
         found.append(record)

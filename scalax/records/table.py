@@ -1,36 +1,42 @@
 """Rows of a CSV or JSONL file that somebody else made, whole or rejected with file, row and column."""
 
+import codecs
 import csv
 import io
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scalax import untrusted
 from scalax.errors import UserError
+
+MOSTLY_ASCII = 0.9  # of the characters of what is taken for UTF-16
 
 
 class Table(NamedTuple):
-    """rows: a cell by column; lines: the line of the file that each ends at; columns: in the file's order."""
+    """Rows of a file.
+
+    - rows: a cell by column.
+    - lines: the line of the file that each ends at.
+    - columns: in the file's order.
+    - torn: the line that was left out, since a killed program left it unfinished at the end.
+    """
 
     rows: list[dict[str, Any]]
     lines: list[int]
     columns: list[str]
+    torn: int | None = None
 
 
 def read_table(path: str | Path, holds: str) -> Table:
     """The rows of a file.
 
-    - path: a CSV file (commas, semicolons or tabs) or one JSON object a line.
+    - path: a CSV file (commas, semicolons or tabs) or one JSON object a line; a pipe will do.
     - holds: what the file should hold, for messages: 'curves'.
 
     Raises UserError with file, row and column for what it cannot read.
     """
     path = Path(path)
-    try:
-        raw = path.read_bytes()
-    except OSError as e:
-        raise UserError(f"{path}: {e.strerror or e}; give a file of {holds}") from None
-    text = text_of(path, raw, "a CSV or JSONL file")
+    text = text_of(path, untrusted.read_table_bytes(path, holds), "a CSV or JSONL file")
     return _json_lines(path, text) if text.lstrip()[0] in "{[" else _csv(path, text)
 
 
@@ -40,10 +46,11 @@ def text_of(path: Path, raw: bytes, wanted: str) -> str:
     - path: of the file, for errors; raw: its bytes.
     - wanted: what to give instead, in errors.
 
-    Raises UserError, with the row, where it is no text in UTF-8, holds a null byte, or is empty.
+    UTF-16 is read where it says so in its first bytes and is ASCII for the most part, as Windows writes it.
+    Raises UserError, with the row, where it is no such text, holds a null byte, or is empty.
     """
     try:
-        text = raw.decode("utf-8-sig")
+        text = _utf16(raw) or raw.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = raw[: e.start].count(b"\n") + 1
         raise UserError(f"{path}, row {line}, column 1: not text in UTF-8; give {wanted}") from None
@@ -53,6 +60,15 @@ def text_of(path: Path, raw: bytes, wanted: str) -> str:
     if not text.strip():
         raise UserError(f"{path}, row 1, column 1: the file is empty")
     return text
+
+
+def _utf16(raw: bytes) -> str:
+    """The text, '' where it is none in UTF-16."""
+    if raw[:2] not in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return ""
+    text = raw.decode("utf-16", errors="replace")
+    ascii_ = sum(character < "\x80" for character in text)
+    return text if ascii_ > MOSTLY_ASCII * len(text) and "\0" not in text else ""
 
 
 def _csv(path: Path, text: str) -> Table:
@@ -94,7 +110,7 @@ def _json_lines(path: Path, text: str) -> Table:
     if not found.rows:
         raise UserError(f"{path}, row 1, column 1: no complete JSON object")
     columns = dict.fromkeys(column for row in found.rows for column in row)
-    return Table(found.rows, found.lines, list(columns))
+    return Table(found.rows, found.lines, list(columns), found.torn)
 
 
 class JsonLines(NamedTuple):
@@ -111,7 +127,8 @@ def json_lines(path: Path, text: str) -> JsonLines:
     - path: names the file in errors.
     - text: of the file.
 
-    Raises UserError with row and column for a line that is no object, unless it is the last of many.
+    Raises UserError with row and column for a line that is no object, unless it is the last of many, and for
+    an object with a key twice.
     """
     rows, lines = [], []
     whole = text.split("\n")
@@ -119,11 +136,13 @@ def json_lines(path: Path, text: str) -> JsonLines:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as e:
+            row = untrusted.parse_json(line, strict=False)
+        except untrusted.RepeatedKey as e:
+            raise UserError(f"{path}, row {number}: {e}; rename or remove one") from None
+        except ValueError as e:
             if number == len(whole) and rows:
                 return JsonLines(rows, lines, number)
-            at = getattr(e, "colno", 1)
+            at = e.column if isinstance(e, untrusted.NotJSON) else 1
             raise UserError(
                 f"{path}, row {number}, column {at}: not a JSON object; repair or remove it"
             ) from None

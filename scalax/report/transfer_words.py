@@ -133,6 +133,7 @@ def read_lines(result: TransferResult) -> list[str]:
     lines = [
         f"{result.models} models with an error on {result.upstream}; {len(result.fits)} downstream tasks."
     ]
+    lines += result.notes
     if result.left_out:
         lines.append(f"{result.left_out} models without an upstream error are left out.")
     if result.unread:

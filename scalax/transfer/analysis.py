@@ -42,6 +42,7 @@ class TransferResult(NamedTuple):
     - overlay: the hull of each task on every other.
     - reversals: better upstream, worse downstream.
     - sizes, groups: what else matters, given upstream.
+    - notes: what was left out of the file, or taken for granted, a sentence each.
     """
 
     upstream: str
@@ -64,6 +65,7 @@ class TransferResult(NamedTuple):
     sizes: list[SizeEffect]
     groups: list[GroupEffect]
     version: int = VERSION
+    notes: list[str] = []  # noqa: RUF012
 
 
 def analyse(
@@ -116,6 +118,7 @@ def analyse(
         reversals=reversals(table),
         sizes=size_effects(table, fits, resamples, seed, whole_groups),
         groups=group_effects(table, fits),
+        notes=[str(remark) for remark in table.remarks],
     )
 
 

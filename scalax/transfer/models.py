@@ -1,10 +1,12 @@
 """The errors of models on one upstream task and any number of downstream tasks."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.records.remark import Remark
 
 FEWEST = 5  # models for a law of three parameters
 
@@ -43,6 +45,7 @@ class ModelTable(NamedTuple):
     - columns: how each was read, the upstream one first; empty if the table was not read from a file.
     - unread: other columns of the file.
     - left_out: models without an upstream error.
+    - remarks: what was left out of the file, or taken for granted.
     """
 
     upstream: str
@@ -57,6 +60,7 @@ class ModelTable(NamedTuple):
     columns: list[Column]
     unread: list[str]
     left_out: int
+    remarks: tuple[Remark, ...] = ()
 
     def pairs(self, task: int) -> np.ndarray:
         """Indices of the models that were measured on the downstream task [m]."""
@@ -74,6 +78,7 @@ def model_table(
     images_ds: dict[str, np.ndarray | float] | None = None,
     columns: list[Column] | None = None,
     unread: list[str] | None = None,
+    remarks: Sequence[Remark] = (),
 ) -> ModelTable:
     """A table from arrays. Models without an upstream error are left out, and counted.
 
@@ -87,6 +92,7 @@ def model_table(
     - images_ds: the same by downstream task.
     - columns: how each was read from a file.
     - unread: other columns of the file.
+    - remarks: on the file.
 
     Raises UserError for errors outside 0..1, fewer than five models, a model named twice, one upstream error
     alone, and no downstream task with five models.
@@ -146,6 +152,7 @@ def model_table(
         columns=columns or [],
         unread=unread or [],
         left_out=int((~kept).sum()),
+        remarks=tuple(remarks),
     )
 
 

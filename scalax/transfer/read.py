@@ -3,6 +3,7 @@
 import csv
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalax.errors import UserError, suggest
+from scalax.records.remark import Remark, listed, more
 from scalax.records.table import Table, cell_text, read_table
 from scalax.transfer.cells import (
     Cells,
@@ -22,7 +24,7 @@ from scalax.transfer.cells import (
     unit_of,
     units_of,
 )
-from scalax.transfer.models import Column, ModelTable, model_table
+from scalax.transfer.models import FEWEST, Column, ModelTable, model_table
 
 NAME_WORDS = ("model", "name", "id", "run")
 
@@ -70,11 +72,11 @@ def read_models(
         raise UserError(f"`unit` {said.unit!r} is unknown{suggest(said.unit, ('share', 'percent'))}")
     if task:
         value = value or _value_column(path, table, {task, group, images, *size, *model, upstream})
-        models, cells, rows = _long(
+        models, cells, rows, keys = _long(
             path, table, upstream, downstream, task, value, model, group, size, images
         )
     else:
-        models, cells, rows = _wide(path, table, upstream, downstream, model, group, size, images, said)
+        models, cells, rows, keys = _wide(path, table, upstream, downstream, model, group, size, images, said)
     for name in (*said.errors, *said.accuracies):
         if name not in cells and name not in (value, "all"):
             raise UserError(f"`errors` and `accuracies`: {name!r} is not read{suggest(name, cells)}")
@@ -102,6 +104,7 @@ def read_models(
         counts_ds,
         columns,
         [] if task else [c for c in table.columns if c not in {*cells, *model, group, images, *size}],
+        _remarks(path, table, task, rows, [] if model else keys),
     )
 
 
@@ -125,8 +128,17 @@ def _check_column(path: Path, table: Table, name: str | None) -> None:
         raise UserError(f"{path}, row 1: no column {name!r}{suggest(name, shown)}")
 
 
+def _check_rows(path: Path, table: Table) -> None:
+    """Raises UserError where the rows are too few for a law, and to tell what columns hold."""
+    if (rows := len(table.rows)) < FEWEST:
+        raise UserError(
+            f"{path}: has {rows} row{'s' if rows > 1 else ''}, and a law needs {FEWEST} models or more; add"
+            " rows"
+        )
+
+
 def _wide(path, table, upstream, downstream, model, group, size, images, said):
-    """Names of the models, cells by task (upstream first), and the row of each model."""
+    """Names of the models, cells by task (upstream first), rows of the models, and columns of the names."""
     rows = list(range(len(table.rows)))
     if downstream:
         tasks = list(dict.fromkeys(downstream))
@@ -138,6 +150,7 @@ def _wide(path, table, upstream, downstream, model, group, size, images, said):
         top = 1.0 if unit_of(path, upstream, first, said.unit) == "share" else 100.0
         tasks = [c for c in table.columns if c not in apart and may_be_task(table, c, top)]
         if not tasks:
+            _check_rows(path, table)
             others = ", ".join(repr(c) for c in table.columns if c not in apart) or "none"
             raise UserError(
                 f"{path}: no column but {upstream!r} looks like accuracies or errors in its unit; name"
@@ -145,7 +158,8 @@ def _wide(path, table, upstream, downstream, model, group, size, images, said):
             )
     cells = {name: cells_of(path, table, rows, name) for name in (upstream, *tasks)}
     others = [c for c in table.columns if c not in {*cells, images, *size}]
-    return _names(path, table, rows, model, others, list(size)), cells, rows
+    names, keys = _names(path, table, rows, model, others, list(size))
+    return names, cells, rows, keys
 
 
 def _long(path, table, upstream, downstream, task, value, model, group, size, images):
@@ -185,25 +199,26 @@ def _long(path, table, upstream, downstream, task, value, model, group, size, im
         numbers = [(math.nan, False) if p is None else number_in(path, table, p, column) for p in places]
         lines = [0 if p is None else table.lines[p] for p in places]
         cells[name] = Cells(np.array([n for n, _ in numbers]), lines, sum(sign for _, sign in numbers))
-    return list(rows), cells, list(rows.values())
+    return list(rows), cells, list(rows.values()), keys
 
 
 def _value_column(path: Path, table: Table, apart: set[str | None]) -> str:
     """The one column that can hold the accuracies or errors of a long table."""
     able = [c for c in table.columns if c not in apart and may_be_task(table, c, 100.0)]
     if len(able) != 1:
+        _check_rows(path, table)
         shown = ", ".join(map(repr, able)) or "none"
         raise UserError(f"{path}: `value` must name the column of accuracies or errors; it may be {shown}")
     return able[0]
 
 
-def _names(path, table, rows, model, others, size) -> list[str]:
-    """A name for each row of a wide table: as few columns as tell all rows apart."""
+def _names(path, table, rows, model, others, size) -> tuple[list[str], list[str]]:
+    """A name for each row of a wide table, of as few columns as tell all rows apart, and these columns."""
     text = [c for c in others if is_text(path, table, c)]
     text = text or [c for c in others if c.lower() in NAME_WORDS]
     keys = list(model) or text[:1]
     if not keys:
-        return [f"row {table.lines[row]}" for row in rows]
+        return [f"row {table.lines[row]}" for row in rows], []
     more = [c for c in others if not may_be_task(table, c, 100.0)]  # an accuracy is no name
     spare = [] if model else [c for c in dict.fromkeys((*text, *more, *size)) if c not in keys]
     while True:
@@ -211,7 +226,7 @@ def _names(path, table, rows, model, others, size) -> list[str]:
         seen: dict[str, int] = {}
         twice = next(((i, seen[name]) for i, name in enumerate(names) if seen.setdefault(name, i) != i), None)
         if twice is None:
-            return names
+            return names, keys
         if not spare:
             second, first = (table.lines[rows[i]] for i in twice)
             raise UserError(
@@ -219,6 +234,27 @@ def _names(path, table, rows, model, others, size) -> list[str]:
                 " remove one, or name the columns that tell models apart by `model`"
             )
         keys.append(spare.pop(0))
+
+
+def _remarks(path: Path, table: Table, task: str | None, rows: list[int], keys: list[str]) -> list[Remark]:
+    """What was left out of the table, and which name stands for several models.
+
+    - task: column with the name of the task, of a long table.
+    - rows: one of each model.
+    - keys: the columns that names of models are made of, where the user named none.
+    """
+    remarks = []
+    if table.torn is not None:
+        remarks.append(Remark("torn", str(path), values={"row": table.torn}))
+    named = next((key for key in keys if key.lower() in NAME_WORDS), None)
+    counts = Counter(cell_text(table.rows[row], named).strip() for row in rows) if named else {}
+    again = [name for name, count in counts.items() if count > 1]
+    if again:
+        apart = [key for key in keys if key != named]
+        where = f"{'for' if task else 'in'} {counts[again[0]]} {'models' if task else 'rows'}"
+        values = {"model": again[0][:80], "where": where, "more": more(len(again))}
+        remarks.append(Remark("again", str(path), values={**values, "columns": listed(apart)}))
+    return remarks
 
 
 def _images(

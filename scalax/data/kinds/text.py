@@ -17,6 +17,8 @@ from collections.abc import Iterator
 import numpy as np
 from etils import epath
 
+from scalax import untrusted
+from scalax.archive import memory_bytes
 from scalax.config import DataConfig
 from scalax.data.kind import Kind, shuffled
 from scalax.data.listing import DEEPEST
@@ -88,7 +90,7 @@ def _read(config: DataConfig, split: str) -> tuple[str, bytes]:
             )
     try:
         paths = [root] if root.is_file() else [p for p in _walk(root) if p.suffix.lower() in SUFFIXES]
-        text = b"".join(path.read_bytes() for path in paths)
+        text = b"".join(untrusted.read_bytes(path, memory_bytes()) for path in paths)
     except OSError as e:
         raise UserError(f"{root}: cannot read its text ({e}); repair or remove it") from None
     if not paths:

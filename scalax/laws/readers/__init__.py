@@ -6,6 +6,6 @@ found (`directions`), and curves made of it all (`read`).
 """
 
 from scalax.laws.readers.read import Curves, as_curves, example_curves, read_curves
-from scalax.laws.readers.table import Remark
+from scalax.records.remark import Remark
 
 __all__ = ["Curves", "Remark", "as_curves", "example_curves", "read_curves"]

@@ -11,7 +11,8 @@ import numpy as np
 from scalax import metrics
 from scalax.errors import UserError, suggest
 from scalax.laws.readers.numbers import is_missing, is_numeric, parse
-from scalax.laws.readers.table import Cell, Remark, Table, listed
+from scalax.laws.readers.table import Cell, Table
+from scalax.records.remark import Remark, listed
 
 BENCHMARK = {"x": "Seen Examples", "y": "Loss", "by": ("Domain", "Task", "Model"), "split": "Training"}
 
@@ -287,6 +288,8 @@ def _ask(table: Table, free: Sequence[str], x: str | None, y: str | None, alike:
     """An error with a command that is ready to use."""
     if len(table.lines) < 2:
         return UserError(f"{table.source}: it has one row, and a curve needs more; add rows")
+    if spoilt := _spoilt(table, free, x):
+        return spoilt
     if not free:
         return UserError(
             f"{table.source}, row 1: no column of numbers; the file has {listed(list(table.columns))}"
@@ -303,3 +306,28 @@ def _ask(table: Table, free: Sequence[str], x: str | None, y: str | None, alike:
         f"{table.source}, row 1: say {what}, e.g. `x`={own_x!r} `y`={own_y!r}; the file has"
         f" {listed(list(table.columns))}"
     )
+
+
+def _spoilt(table: Table, free: Sequence[str], x: str | None) -> UserError | None:
+    """The error of a column that a few cells keep from being one of numbers, where it is missed.
+
+    - table: of the columns.
+    - free: those of numbers.
+    - x: the one that the user named.
+    """
+    few = len(free) + (x is not None) < 2
+    lacks_x = x is None and not any(map(x_kind, free))
+    if not few and not lacks_x:
+        return None
+    for name in sorted(set(table.columns) - {*free, x}, key=lambda name: (not x_kind(name), name)):
+        cells = table.columns[name]
+        filled = [row for row, cell in enumerate(cells) if not is_missing(cell)]
+        bad = [row for row in filled if not is_numeric([cells[row]])]
+        named = (lacks_x and x_kind(name)) or (few and y_kind(name))
+        if bad and (named or len(bad) <= len(filled) / 2):
+            return UserError(
+                f"{table.source}, row {table.lines[bad[0]]}, column {name!r}: {str(cells[bad[0]])[:30]!r} is"
+                " not a number, so the column was not taken for one of numbers; correct it, or name other"
+                " columns by `x` and `y`"
+            )
+    return None

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from scalax.errors import UserError
 from scalax.laws.readers.numbers import is_cut, is_numeric
-from scalax.laws.readers.table import Remark, Table, more
+from scalax.laws.readers.table import Table
+from scalax.records.remark import Remark, more
 
 NAME = "a table"
 DELIMITERS = "\t;|,"  # in this order where a file could be split by two

@@ -8,7 +8,7 @@ from scalax.errors import UserError
 from scalax.laws.curves import Scale
 from scalax.laws.readers.columns import words, y_kind
 from scalax.laws.readers.runs import Rows
-from scalax.laws.readers.table import Remark
+from scalax.records.remark import Remark
 
 RISES = 0.5  # rank correlation of x and y from which a curve is said to rise, and to fall below its negative
 PER_CENT = {"pct", "percent", "percentage", "perc"}

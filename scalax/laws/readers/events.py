@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from scalax.errors import UserError
-from scalax.laws.readers.table import Remark, Table, more
+from scalax.laws.readers.table import Table
+from scalax.records.remark import Remark, more
 
 NAME = "TensorBoard events"
 LARGEST_CHECKED = 2048  # bytes of a record; longer ones hold images and graphs, and no scalar

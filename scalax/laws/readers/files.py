@@ -7,9 +7,11 @@ from pathlib import Path
 from scalax.errors import UserError
 from scalax.laws.readers import mlflow
 from scalax.laws.readers.formats import FORMATS, read_tables
-from scalax.laws.readers.table import Remark, Table
+from scalax.laws.readers.table import Table
+from scalax.records.remark import Remark
 
 ANY = ("*.csv", "*.tsv", "*.jsonl", "*.json", "*.log", "*.txt")  # where no file has a name that trainers give
+LONGEST_LINE = 1000  # characters of a line of MLflow's
 SKIPPED = {"wandb-metadata.json", "wandb-summary.json", "config.json", "args.json", "hparams.json"}
 
 
@@ -34,7 +36,7 @@ def _directory(path: Path) -> list[Table]:
             for run in runs
         ]
     named = {p for format in FORMATS for pattern in format.files for p in path.rglob(pattern) if p.is_file()}
-    if not named and (found := sorted(path.rglob("*.tfevents.*"))):
+    if not named and (found := sorted(p for p in path.rglob("*.tfevents.*") if p.is_file())):
         return _events(found)
     if not named and (found := _offline_runs(path)):
         return [table for p in found for table in read_tables(p)]
@@ -51,7 +53,7 @@ def _directory(path: Path) -> list[Table]:
 
 def _offline_runs(path: Path) -> list[Path]:
     """Files of offline runs of Weights & Biases, each once: `latest-run` is a link to one of them."""
-    return sorted({p.resolve() for p in path.rglob("*.wandb")})
+    return sorted({p.resolve() for p in path.rglob("*.wandb") if p.is_file()})
 
 
 def _is_mlflow(path: Path) -> bool:
@@ -59,7 +61,7 @@ def _is_mlflow(path: Path) -> bool:
         return False
     try:
         with open(path, encoding="utf-8") as file:
-            return mlflow.is_metric(path, file.readline())
+            return mlflow.is_metric(path, file.readline(LONGEST_LINE))
     except (OSError, UnicodeDecodeError):
         return False
 

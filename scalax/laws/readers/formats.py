@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from scalax.errors import UserError
+from scalax import untrusted
 from scalax.laws.readers import delimited, events, json_document, json_lines, mlflow, text_log, wandb_run
 from scalax.laws.readers.table import Table
 from scalax.records.table import text_of
@@ -59,21 +59,10 @@ def sniff(path: Path, text: str) -> Format:
 
 def read_tables(path: Path) -> list[Table]:
     """The tables of one file. Raises UserError with file, row and column for what cannot be read."""
-    try:
-        raw = path.read_bytes()
-    except OSError as e:
-        raise UserError(f"{path}: {e.strerror or e}; give a file of curves") from None
+    raw = untrusted.read_table_bytes(path, "curves")
     if raw and events.is_events(path, raw[:HEAD]):
         return events.read(path, raw)
     if wandb_run.is_wandb(raw[:HEAD]):
         return wandb_run.read(path, raw)
-    text = _text(path, raw)
+    text = text_of(path, raw, "a CSV or JSONL file, a log, or TensorBoard's events")
     return sniff(path, text).read(path, text)
-
-
-def _text(path: Path, raw: bytes) -> str:
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        text = raw.decode("utf-16", errors="replace")
-        if text and sum(c < "\x80" for c in text) > 0.9 * len(text) and "\0" not in text:
-            return text
-    return text_of(path, raw, "a CSV or JSONL file, a log, or TensorBoard's events")

@@ -1,11 +1,11 @@
 """One JSON document: a list of rows, lists by column, a Hugging Face trainer's state, TensorBoard's or
 MLflow's answers."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from scalax import untrusted
 from scalax.errors import UserError
 from scalax.laws.readers.table import Table, flat, of_rows
 
@@ -20,12 +20,13 @@ def is_json_document(text: str) -> bool:
 def read(path: Path, text: str) -> list[Table]:
     """The one table of a document. Raises UserError where it is none, or holds no table."""
     try:
-        document = json.loads(text)
-    except RecursionError:
-        raise UserError(f"{path}, row 1, column 1: JSON nested too deeply; give a file of curves") from None
+        document = untrusted.parse_json(text, strict=False)
+    except untrusted.NotJSON as e:
+        raise UserError(f"{path}, row {e.line}, column {e.column}: not JSON; repair or remove it") from None
+    except untrusted.RepeatedKey as e:
+        raise UserError(f"{path}: {e}; rename or remove one") from None
     except ValueError as e:
-        line, column = getattr(e, "lineno", 1), getattr(e, "colno", 1)
-        raise UserError(f"{path}, row {line}, column {column}: not JSON; repair or remove it") from None
+        raise UserError(f"{path}, row 1, column 1: {e}; give a file of curves") from None
     columns, kind = _columns(document)
     length = max(map(len, columns.values()), default=0)
     if not length:

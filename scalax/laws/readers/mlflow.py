@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from scalax import untrusted
 from scalax.errors import UserError
 from scalax.laws.readers.table import Table
 
@@ -63,7 +64,8 @@ def metric_name(path: Path) -> str:
 def run_name(run: Path) -> str:
     """As its meta.yaml has it, else the directory's name."""
     try:
-        found = re.search(r"^run_name:\s*(.+)$", (run / "meta.yaml").read_text(), re.MULTILINE)
-    except (OSError, UnicodeDecodeError):
+        text = untrusted.read_bytes(run / "meta.yaml").decode()
+        found = re.search(r"^run_name:\s*(.+)$", text, re.MULTILINE)
+    except (OSError, ValueError):
         found = None
     return found[1].strip().strip("'\"") if found else run.name

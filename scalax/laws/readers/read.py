@@ -13,7 +13,8 @@ from scalax.laws.curves import Curve, Scale
 from scalax.laws.readers import arrays, columns, directions, numbers, runs
 from scalax.laws.readers.files import tables_of
 from scalax.laws.readers.shapes import usual
-from scalax.laws.readers.table import Remark, Table, more
+from scalax.laws.readers.table import Table
+from scalax.records.remark import Remark, more
 
 TRUE, FALSE = {"1", "1.0", "true", "fit", "train"}, {"0", "0.0", "false", "held out", "test"}
 LEAST_SPAN, NARROW = 0.01, 0.1  # of the largest x: less is refused, and remarked

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalax.errors import UserError
-from scalax.laws.readers.table import Remark
+from scalax.records.remark import Remark
 
 LEAST_ROWS = 3  # of a run, in the mean, to be told apart by the order of rows; and of a part of x shared
 NEAR = 0.05  # relative: how far a run that goes on from a checkpoint may lie from its rows before

@@ -11,7 +11,8 @@ from scalax.laws.joint.runs import Runs
 from scalax.laws.readers import columns, directions, numbers
 from scalax.laws.readers.files import tables_of
 from scalax.laws.readers.runs import Rows
-from scalax.laws.readers.table import Remark, Table, listed, more
+from scalax.laws.readers.table import Table
+from scalax.records.remark import Remark, listed, more
 
 Factors = list[tuple[str | float, int]]  # columns or numbers, each with its power, 1 or -1
 

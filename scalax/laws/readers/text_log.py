@@ -2,14 +2,16 @@
 
 import ast
 import itertools
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from scalax import untrusted
+from scalax.errors import UserError
 from scalax.laws.readers.columns import x_kind
 from scalax.laws.readers.numbers import is_cut
-from scalax.laws.readers.table import Remark, Table, flat, of_rows
+from scalax.laws.readers.table import Table, flat, of_rows
+from scalax.records.remark import Remark
 
 NAME = "a text log"
 SAMPLE = 400  # lines that are looked at
@@ -49,16 +51,25 @@ def is_text_log(text: str) -> bool:
     first, _, others = text.lstrip().partition("\n")
     if any(mark in first for mark in ",;\t") and not _pairs(first) and not _pairs(others.partition("\n")[0]):
         return False
-    rows = [_pairs(line) for line in text[: 200 * SAMPLE].splitlines()[:SAMPLE]]
+    try:
+        rows = [_pairs(line) for line in text[: 200 * SAMPLE].splitlines()[:SAMPLE]]
+    except untrusted.RepeatedKey:
+        return True  # `read` refuses it
     named = [row for row in rows if row]
     return len(named) >= 2 and any(x_kind(name) for row in named for name in row)
 
 
 def read(path: Path, text: str) -> list[Table]:
-    """A row for each line with names and numbers; one without a step or its like goes by the line before."""
+    """A row for each line with names and numbers; one without a step or its like goes by the line before.
+
+    Raises UserError, with the row, for an object with a key twice.
+    """
     rows, lines, last, totals = [], [], {}, {}
     for number, line in enumerate(text.splitlines(), start=1):
-        row = _pairs(line, totals)
+        try:
+            row = _pairs(line, totals)
+        except untrusted.RepeatedKey as e:
+            raise UserError(f"{path}, row {number}: {e}; rename or remove one") from None
         if not row:
             continue
         xs = {name: cell for name, cell in row.items() if x_kind(name)}
@@ -96,12 +107,14 @@ def _over_epochs(columns: dict[str, list], totals: dict[str, set[str]]) -> dict[
 
 def _pairs(line: str, totals: dict[str, set[str]] | None = None) -> dict[str, Any]:
     """Names and numbers of a line, in order; of an object or dictionary in it, its own. totals: gains what
-    numbers count up to, by name."""
+    numbers count up to, by name. Raises RepeatedKey."""
     if "{" in line:
         text = line[line.index("{") : line.rindex("}") + 1] if "}" in line else ""
-        for parse in (json.loads, ast.literal_eval):
+        for parse in (_json, ast.literal_eval):
             try:
                 found = parse(text)
+            except untrusted.RepeatedKey:
+                raise
             except (ValueError, SyntaxError, MemoryError, RecursionError):
                 continue
             return flat(found) if isinstance(found, dict) else {}
@@ -118,3 +131,7 @@ def _pairs(line: str, totals: dict[str, set[str]] | None = None) -> dict[str, An
                 totals.setdefault(name, set()).add(found["total"])
             out.setdefault(name, found["number"] + (unit if unit in tuple("%kKMBGT") else ""))
     return out
+
+
+def _json(text: str) -> Any:
+    return untrusted.parse_json(text, strict=False)
