@@ -235,6 +235,7 @@ def test_remarks_on_a_study():
         planning_flops=3e9,
         switches=[],
         shifts=[],
+        fewer=[],
         pilots=[Pilot("pilot1", "", 0.3, True, []), Pilot("pilot2", "", 0.4, False, [])],
         runs={
             "V64-4/8": [MethodRun("static", [], [0.4], 0.5, [], 0.0)],
