@@ -113,6 +113,10 @@ class Experiment:
         population = not isinstance(seed, int)
         return start.apply(self.config.start, self.programs.build(shape), state, population)
 
+    def check_start(self, shape: Shape) -> None:
+        """Raises UserError where no run of this shape can begin by config.start."""
+        start.apply(self.config.start, self.programs.build(shape), self.programs.abstract_state(shape), False)
+
     def evaluated(self, evaluation: EvalConfig) -> "Experiment":
         """The same programs, for runs that are evaluated otherwise."""
         return dataclasses.replace(self, config=dataclasses.replace(self.config, eval=evaluation))
