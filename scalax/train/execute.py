@@ -108,6 +108,9 @@ def execute(
     # Those that others may finish meanwhile are left to the end, when all processes of a worker agree.
     early = [spec for spec in specs if finished(spec)] if jax.process_count() == 1 else []
     runs = {spec.name: found(spec) for spec in early}  # a damaged one is found before anything is trained
+    new = [spec for spec in specs if not records.is_run(members[spec.name].path)]
+    first = [timelines[spec.schedule].spans[0].shape for spec in new if not members[spec.name].begins]
+    experiment.check_start(first)  # before anything is written
     todo = [
         GroupJob(
             schedule,
@@ -128,7 +131,6 @@ def execute(
     left = [job for job in todo if not (job.names() <= runs.keys() or job.finished())]
     if left:
         evaluator()  # what cannot be evaluated is found before anything is trained
-    _check_start(experiment, left)
     missing = sum(
         job.schedule.budget_flops - float(timelines[job.schedule].flops(member.begins))
         for job in left
@@ -178,13 +180,6 @@ def read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeli
         except UserError as e:
             raise UserError(f"{e}; {AGAIN}") from None
     return run
-
-
-def _check_start(experiment: Experiment, jobs: Sequence[GroupJob]) -> None:
-    """Raises UserError where runs that have not begun could not begin as config.start says."""
-    new = [job for job in jobs if not all(records.is_run(member.path) for member in job.members)]
-    for shape in dict.fromkeys(job.schedule.stages[0].shape for job in new if not job.members[0].begins):
-        experiment.check_start(shape)
 
 
 def _side_by_side(todo: Sequence[GroupJob], work: Callable[[GroupJob], None]) -> None:

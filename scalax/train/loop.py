@@ -174,7 +174,7 @@ class Loop:
         step, state = self._restore(back)
         while step < self.course.timeline.steps:
             span, after = self.course.timeline.around(step)
-            rates = self._rates(span)
+            self.health.stage, rates = span.stage, self._rates(span)
             programs = self.clock.timed("compile_s", lambda span=span: self._programs(span))
             for change in self.course.later(span):
                 self.compiler.submit(self._compile, *change)
@@ -194,7 +194,7 @@ class Loop:
                     self._record(step, span, state)
                     if self.course.advance(step, self.group.members[0].path / METRICS_FILE):
                         span, after = self.course.timeline.around(step - 1)
-                        rates = self._rates(span)  # they know the timeline
+                        self.health.stage, rates = span.stage, self._rates(span)  # they know the timeline
                 if step == span.last and after:
                     state = self._change(step, state, span, after)
                 due = due or self._saves(step, span)  # of the span as it is by now
