@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import logging
 import sys
 import warnings
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from scalax.errors import UserError
 
 PARTS = ("state", "state/_METADATA", "state/manifest.ocdbt")  # files of Orbax without which there is no state
 REPORT = "call_soon_threadsafe"  # of event loops, asyncio's and others
+SPEC = "tensorstore_spec="  # tensorstore ends each of its errors with what it was asked to open
 
 
 @contextmanager
@@ -62,8 +64,8 @@ def ignore_late_reports() -> None:
     has failed.
 
     Orbax closes the event loop of a save or load at the first array that fails. The others go on in threads
-    of tensorstore, which then find the loop closed when they report to it, and coroutines that nobody awaits
-    any more. The error itself is raised by the call, or by the next one of Checkpoints.
+    of tensorstore, which then find the loop closed when they report to it, and leave coroutines and tasks
+    that nobody awaits any more. The error itself is raised by the call, or by the next one of Checkpoints.
     """
     before = sys.unraisablehook
 
@@ -77,4 +79,9 @@ def ignore_late_reports() -> None:
             return
         before(unraisable)
 
+    def is_news(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not (isinstance(error, ValueError) and SPEC in str(error))
+
     sys.unraisablehook = hook
+    logging.getLogger("asyncio").addFilter(is_news)
