@@ -52,6 +52,7 @@ LONG = {
     "test_transfer_study.py": [],
     "test_notebooks.py": [],
     "test_groups.py": [],
+    "test_files_of_other_runs.py": [],
     "test_branches.py": ["test_a_cooldown_needs_a_step"],
     "test_fewer_shapes.py": [
         "test_the_first_and_the_last_are_always_there",

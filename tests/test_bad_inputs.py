@@ -93,7 +93,7 @@ READERS = {
     "trial": lambda path: population._read(epath.Path(path)),
     "wandb": lambda path: trackers.id_in(Path(path)),
     "settled": lambda path: settled.runs_of(config_of_study(), path.parent),
-    "progress": lambda path: saved.read_saved(json.loads(path.read_bytes()), 2),
+    "progress": lambda path: saved.read_saved(json.loads(path.read_bytes()), 2, 0),
 }
 WHOLE = {  # of files that the small study does not have
     "group": group._FILE.text(group.Ended(["a", "b"], {"compile_s": 1.0})).encode(),

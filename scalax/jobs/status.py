@@ -80,7 +80,8 @@ def survey(directory: Any, parts: Sequence[str] = ("runs",), *, empty: bool = Fa
 
 def _status(path: epath.Path) -> RunStatus:
     info, problem = _read(lambda: records.read_info(path) if records.is_run(path) else None)
-    found, bad_records = _read(lambda: records.scan(path / METRICS_FILE))
+    name = info.name if info is not None else None
+    found, bad_records = _read(lambda: records.scan(path / METRICS_FILE, name))
     ended = info is not None and info.finished
     if found is not None:
         of = info or RunInfo({}, Schedule(()), 0, {})  # one that is not finished

@@ -118,9 +118,14 @@ class Found(NamedTuple):
     torn: bool
 
 
-def scan(path: Any) -> Found:
-    """Read records until the first line that is none, or is out of order. Raises OSError where there is no
-    file that can be read, and UserError where it is no regular one."""
+def scan(path: Any, run: str | None = None) -> Found:
+    """Read records until the first line that is none, is out of order, or is of another run.
+
+    - path: of the file.
+    - run: name of the run that all must be of (RunInfo.name); None: that of the first.
+
+    Raises OSError where there is no file that can be read, and UserError where it is no regular one.
+    """
     found: list[RunRecord] = []
     lines = untrusted.read_bytes(path, MOST_BYTES).split(b"\n")
     for number, line in enumerate(lines, start=1):
@@ -128,6 +133,8 @@ def scan(path: Any) -> Found:
             break
         try:
             record = RunRecord.from_json(untrusted.parse_json(line))
+            if run not in (None, record.run):
+                raise TypeError(f"of run {typed.shown(record.run)}, and run.json is of {typed.shown(run)}")
             if found:
                 _check_order(found[-1], record)
         except (KeyError, TypeError, ValueError) as e:
@@ -159,11 +166,16 @@ def _check_order(before: RunRecord, after: RunRecord) -> None:
         raise TypeError(f"step {after.step} after step {before.step}")
 
 
-def keep_until(path: Any, step: int) -> list[RunRecord]:
-    """Drop what comes after `step` or is damaged (a resumed run writes it again); returns what is kept."""
+def keep_until(path: Any, step: int, run: str | None = None) -> list[RunRecord]:
+    """Drop what comes after `step` or is damaged (a resumed run writes it again); returns what is kept.
+
+    - path: of the file.
+    - step: updates made so far.
+    - run: as of `scan`.
+    """
     path = epath.Path(path)
     if not path.exists():
         return []
-    kept = [record for record in scan(path).records if record.step <= step]
+    kept = [record for record in scan(path, run).records if record.step <= step]
     write_atomically(path, "".join(dumps(record.to_json()) + "\n" for record in kept))
     return kept

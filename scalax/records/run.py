@@ -39,6 +39,9 @@ class RunInfo:
     - timing: seconds of compilation, changes of shape and idle devices, once it is finished.
     - trunk: what the run branched off; its own records begin there.
     - records: how many it had when it finished.
+    - name: of its directory when the run was made. Its records and checkpoints say it too, so that files of
+      another run are known as such; where the directory was renamed since, all three still agree. None of
+      runs that were made before it was noted: then nothing is compared with it.
     """
 
     config: dict[str, Any]
@@ -56,6 +59,7 @@ class RunInfo:
     timing: dict[str, float] | None = None
     trunk: Trunk | None = None
     records: int | None = None
+    name: str | None = None
     version: int = 1
 
     def to_json(self) -> dict:
@@ -121,7 +125,7 @@ def finish(directory: Any, info: RunInfo, timing: dict[str, float]) -> RunInfo:
 
     Raises UserError where run.json cannot be written, OSError where the records cannot be read.
     """
-    count = len(scan(epath.Path(directory) / METRICS_FILE).records)
+    count = len(scan(epath.Path(directory) / METRICS_FILE, info.name).records)
     info = dataclasses.replace(info, finished=True, timing=timing, records=count)
     write_info(directory, info)
     return info
@@ -146,7 +150,7 @@ def read_run(directory: Any, info: RunInfo | None = None) -> Run:
     """
     info, path = info or read_info(directory), epath.Path(directory) / METRICS_FILE
     try:
-        found = scan(path)
+        found = scan(path, info.name)
     except OSError as e:
         raise UserError(f"{path}: cannot read it ({e.strerror or e}); {AGAIN}") from None
     if problem := problem_of(directory, info, found):

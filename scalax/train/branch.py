@@ -22,7 +22,7 @@ from scalax.train.course import check
 from scalax.train.experiment import Experiment
 from scalax.train.group import Member, checkpoints_of
 from scalax.train.rates import cooldown_begins
-from scalax.train.saved import Saved, read_saved
+from scalax.train.saved import Saved, saved_of
 from scalax.train.state import TrainState
 from scalax.train.timeline import Timeline
 
@@ -91,19 +91,20 @@ def take_over(experiment: Experiment, members: Sequence[Member], shape: Shape) -
     programs, read, states, beside = experiment.programs, {}, [], []
     for member in members:
         assert member.trunk is not None
-        checkpoints, place = checkpoints_of(member.trunk, read_info(member.trunk))
-        if checkpoints not in read:
-            try:
+        info = read_info(member.trunk)
+        checkpoints, place = checkpoints_of(member.trunk, info)
+        try:
+            if checkpoints not in read:
                 read[checkpoints] = read_step(
                     checkpoints, member.begins, lambda size: programs.abstract_state(shape, size)
                 )
-            except UserError as e:
-                raise UserError(
-                    f"{member.path.name} branches off {member.trunk.name}: {e}; restore it, or remove"
-                    f" {member.path}, and the run trains from the start"
-                ) from None
-        state, progress, size = read[checkpoints]
-        saved = read_saved(progress, size or 1)
+            state, progress, size = read[checkpoints]
+            saved = saved_of(checkpoints / str(member.begins), progress, info.name, place, size)
+        except UserError as e:
+            raise UserError(
+                f"{member.path.name} branches off {member.trunk.name}: {e}; restore it, or remove"
+                f" {member.path}, and the run trains from the start"
+            ) from None
         states.append(state if place is None else jax.tree.map(lambda x, at=place: x[at], state))
         beside.append(_of_member(saved, place or 0, size or 1))
     axis = len(members) if len(members) > 1 else None

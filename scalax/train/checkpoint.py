@@ -1,14 +1,11 @@
 """The last two states of a run, or of a group of runs, and how far it was, saved in the background; and those
 that other runs branch off."""
 
-import asyncio
-import functools
-import sys
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +17,11 @@ from scalax.errors import UserError
 from scalax.train import distributed
 from scalax.train.complete import LostRecords
 from scalax.train.state import TrainState
+from scalax.train.unreadable import ignore_late_reports, line_of, quietly, reading, reason
 
 KEPT = 2
 DUE, FOR_GOOD = "due", "for_good"  # beside what a run says of its progress
 METADATA = "_CHECKPOINT_METADATA"  # Orbax's file of what was saved beside the state
-_REPORT = asyncio.BaseEventLoop.call_soon_threadsafe.__code__
 
 
 class Kept:
@@ -52,7 +49,7 @@ class Checkpoints:
         every: Any = ocp.training.save_decision_policies.FixedIntervalPolicy(1)
         self._kept: Any = Kept()
         self._directory = directory = _absolute(directory)
-        _ignore_late_writes()
+        ignore_late_reports()
         if distributed.is_primary():
             _set_aside_damaged(directory)
         distributed.barrier("checkpoints")
@@ -111,14 +108,18 @@ class Checkpoints:
             if due and is_extra:
                 continue
             try:
-                progress = self._progress(checkpoint.step)
+                with quietly():
+                    progress = self._progress(checkpoint.step)
                 wanted = {"state": abstract(checkpoint.step, cast(dict, progress))}
-                loaded = self._checkpointer.load_checkpointables(checkpoint.step, wanted)
+                with quietly():
+                    loaded = self._checkpointer.load_checkpointables(checkpoint.step, wanted)
             except Exception as e:  # a torn file can fail in any layer of the reader
                 lost = e if isinstance(e, LostRecords) and not is_extra else lost
-                what = f"cannot be {'gone on from' if isinstance(e, LostRecords) else 'read'} ({_line(e)})"
+                what = "gone on from" if isinstance(e, UserError) else "read"
+                path = epath.Path(checkpoint.path)
                 warnings.warn(
-                    f"checkpoint {checkpoint.path} {what}; going back to the one before", stacklevel=2
+                    f"checkpoint {path} cannot be {what} ({reason(path, e)}); going back to the one before",
+                    stacklevel=2,
                 )
                 continue
             return checkpoint.step, loaded["state"], cast(dict, progress)
@@ -154,14 +155,9 @@ class Checkpoints:
             yield
         except Exception as e:  # a full or vanished disk shows in any layer of the writer
             raise UserError(
-                f"cannot {what} {self._directory} ({_line(e)}); earlier checkpoints are kept. Free space or"
+                f"cannot {what} {self._directory} ({line_of(e)}); earlier checkpoints are kept. Free space or"
                 " repair the directory, then start again"
             ) from e
-
-
-def _line(error: Exception) -> str:
-    """The error in one line."""
-    return untrusted.shown(f"{type(error).__name__}: {error}".splitlines()[0], most=300)
 
 
 def _absolute(directory: Any) -> epath.Path:
@@ -185,23 +181,45 @@ def _set_aside_damaged(directory: epath.Path) -> None:
         except (ValueError, AttributeError, OSError) as e:
             aside = path.with_name(f"damaged-{path.name}-{uuid.uuid4().hex[:8]}")
             path.rename(aside)
-            warnings.warn(f"checkpoint {path} cannot be read ({_line(e)}); moved to {aside}", stacklevel=3)
+            warnings.warn(f"checkpoint {path} cannot be read ({line_of(e)}); moved to {aside}", stacklevel=3)
+
+
+def newest_in(directory: Any) -> epath.Path | None:
+    """Path of the newest checkpoint in a directory of them; None where there is none."""
+    where = _absolute(directory)
+    steps = [int(path.name) for path in where.iterdir() if path.name.isdigit()] if where.is_dir() else []
+    return where / str(max(steps)) if steps else None
+
+
+class AsSaved(NamedTuple):
+    """A checkpoint as it was saved, whatever model it is of.
+
+    - state: a tree of dicts, on one device.
+    - progress: what was saved beside it.
+    - members: how many runs the state is of; None of a run alone.
+    """
+
+    state: dict[str, Any]
+    progress: Any
+    members: int | None
+
+
+def read_path(path: epath.Path) -> AsSaved:
+    """A checkpoint. Raises UserError where it cannot be read. Nothing there is written or removed."""
+    one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    with reading(path):
+        saved: Any = ocp.checkpointables_metadata(path)
+        state = saved.metadata["state"]
+        wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), state)
+        loaded = ocp.load_checkpointables(path, {"state": wanted})["state"]
+        return AsSaved(loaded, saved.custom_metadata, _members(state))
 
 
 def read_as_saved(directory: Any) -> dict[str, Any] | None:
-    """The newest state in `directory` as a tree of dicts, on one device, whatever model it is of.
-
-    None where there is none. Nothing there is written or removed.
-    """
-    where = _absolute(directory)
-    steps = [int(path.name) for path in where.iterdir() if path.name.isdigit()] if where.is_dir() else []
-    if not steps:
-        return None
-    newest = where / str(max(steps))
-    one = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-    saved: Any = ocp.checkpointables_metadata(newest).metadata["state"]
-    wanted = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=one), saved)
-    return ocp.load_checkpointables(newest, {"state": wanted})["state"]
+    """The newest state in `directory` (AsSaved.state). None where there is none. Raises UserError where it
+    cannot be read."""
+    path = newest_in(directory)
+    return None if path is None else read_path(path).state
 
 
 def read_step(
@@ -216,32 +234,14 @@ def read_step(
     Raises UserError where it cannot be read.
     """
     path = _absolute(directory) / str(step)
-    try:
+    with reading(path):
         saved: Any = ocp.checkpointables_metadata(path)
-        lead = saved.metadata["state"]["step"].shape
-        members = lead[0] if lead else None
+        members = _members(saved.metadata["state"])
         loaded = ocp.load_checkpointables(path, {"state": abstract(members)})
-    except Exception as e:  # a damaged file can fail in any layer of the reader
-        raise UserError(f"checkpoint {path} cannot be read ({_line(e)})") from e
-    return loaded["state"], cast(dict, saved.custom_metadata), members
+        return loaded["state"], cast(dict, saved.custom_metadata), members
 
 
-@functools.cache
-def _ignore_late_writes() -> None:
-    """Keep Python from printing a traceback for each write that ends after its save has failed.
-
-    Orbax closes the event loop of a save at the first write that fails. The others go on in threads of
-    tensorstore, which then find the loop closed when they report to it. The save's own error is raised by
-    the next call of Checkpoints.
-    """
-    before = sys.unraisablehook
-
-    def hook(unraisable) -> None:
-        first = unraisable.exc_traceback
-        called = first is not None and first.tb_frame.f_code
-        # Python code would be the first frame; only a thread of a library calls this without one.
-        if unraisable.exc_type is RuntimeError and called is _REPORT:
-            return
-        before(unraisable)
-
-    sys.unraisablehook = hook
+def _members(state: Any) -> int | None:
+    """Of a state by its metadata: how many runs it is of; None of a run alone."""
+    lead = state["step"].shape
+    return lead[0] if lead else None

@@ -108,6 +108,9 @@ def execute(
     # Those that others may finish meanwhile are left to the end, when all processes of a worker agree.
     early = [spec for spec in specs if finished(spec)] if jax.process_count() == 1 else []
     runs = {spec.name: found(spec) for spec in early}  # a damaged one is found before anything is trained
+    new = [spec for spec in specs if not records.is_run(members[spec.name].path)]
+    first = [timelines[spec.schedule].spans[0].shape for spec in new if not members[spec.name].begins]
+    experiment.check_start(first)  # before anything is written
     todo = [
         GroupJob(
             schedule,

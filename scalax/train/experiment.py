@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import flax.linen as nn
@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from scalax import data, models, tasks
-from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig
+from scalax.config import DataConfig, EvalConfig, ModelConfig, RunConfig, StartConfig
 from scalax.data import Splits
 from scalax.errors import UserError
 from scalax.evals import Evaluator, evaluations
@@ -112,6 +112,13 @@ class Experiment:
         state = self.programs.new_state(shape, seed)
         population = not isinstance(seed, int)
         return start.apply(self.config.start, self.programs.build(shape), state, population)
+
+    def check_start(self, shapes: Iterable[Shape]) -> None:
+        """Raises UserError where runs of these shapes cannot begin by config.start."""
+        if self.config.start != StartConfig():
+            for shape in dict.fromkeys(shapes):
+                state = self.programs.abstract_state(shape)
+                start.apply(self.config.start, self.programs.build(shape), state, population=False)
 
     def evaluated(self, evaluation: EvalConfig) -> "Experiment":
         """The same programs, for runs that are evaluated otherwise."""

@@ -65,6 +65,12 @@ class Group:
         return len(self.members)
 
     @property
+    def names(self) -> list[str]:
+        """What records call each member: its directory when it was made, which may have been renamed."""
+        pairs = zip(self.members, self.infos, strict=True)
+        return [member.path.name if info.name is None else info.name for member, info in pairs]
+
+    @property
     def axis(self) -> int | None:
         """Length of the leading axis of a population; None for a run alone."""
         return self.size if self.size > 1 else None
@@ -154,6 +160,6 @@ def ended_in_group(directory: epath.Path, info: RunInfo) -> bool:
     if marks is None or directory.name not in marks.names:
         return False
     if distributed.is_primary():
-        info = dataclasses.replace(info, group=theirs.group, member=theirs.member)
+        info = dataclasses.replace(info, group=theirs.group, member=theirs.member, name=theirs.name)
         records.finish(directory, info, marks.timing)
     return True

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from scalax.schedule import Shape
+from scalax.schedule import Shape, Stage
 from scalax.train.group import Diverged, Group
 from scalax.train.saved import Saved
 
@@ -28,6 +28,7 @@ class Health:
     def __init__(self, group: Group, policy: str, newest_checkpoint: Callable[[], int | None]):
         self.group, self.policy = group, policy
         self._newest_checkpoint = newest_checkpoint
+        self.stage: Stage | None = None  # that is trained
         self.failed: dict[int, str] = {}
         self.skipped = np.zeros(group.size, int)
         self.in_a_row = np.zeros(group.size, int)
@@ -108,9 +109,10 @@ class Health:
         """
         good = self._newest_checkpoint()
         last = f"the checkpoint of step {good} is good" if good else "no checkpoint was made before"
+        own = self.stage.lr if self.stage is not None else None
+        rate = f"optim.lr {self.group.optims[i].lr:g}" if own is None else f"lr {own:g} of the stage"
         self.failed[i] = (
-            f"{self.group.members[i].path.name}: {what} at step {step} ({shape});"
-            f" lower optim.lr {self.group.optims[i].lr:g} ({last})"
+            f"{self.group.members[i].path.name}: {what} at step {step} ({shape}); lower {rate} ({last})"
         )
         if not self.alive:
             raise Diverged(self.message())

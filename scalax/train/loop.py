@@ -4,6 +4,7 @@ A group of runs (seeds, learning rates, weight decays) trains as one program; a 
 """
 
 import contextlib
+import dataclasses
 import itertools
 import sys
 import time
@@ -79,9 +80,9 @@ def run(
     todo = []
     for member, optim in zip(members, optims, strict=True):
         info = rundir.describe(experiment, course.schedule, member, course.timeline, bool(replan))
-        finished = rundir.open_directory(member.path, info).finished
-        if not finished and not ended_in_group(member.path, info):
-            todo.append((member, optim, info))
+        theirs = rundir.open_directory(member.path, info)
+        if not theirs.finished and not ended_in_group(member.path, info):
+            todo.append((member, optim, dataclasses.replace(info, name=theirs.name)))
     if not todo:
         return
     members, optims, infos = zip(*todo, strict=True)
@@ -173,7 +174,7 @@ class Loop:
         step, state = self._restore(back)
         while step < self.course.timeline.steps:
             span, after = self.course.timeline.around(step)
-            rates = self._rates(span)
+            self.health.stage, rates = span.stage, self._rates(span)
             programs = self.clock.timed("compile_s", lambda span=span: self._programs(span))
             for change in self.course.later(span):
                 self.compiler.submit(self._compile, *change)
@@ -193,7 +194,7 @@ class Loop:
                     self._record(step, span, state)
                     if self.course.advance(step, self.group.members[0].path / METRICS_FILE):
                         span, after = self.course.timeline.around(step - 1)
-                        rates = self._rates(span)  # they know the timeline
+                        self.health.stage, rates = span.stage, self._rates(span)  # they know the timeline
                 if step == span.last and after:
                     state = self._change(step, state, span, after)
                 due = due or self._saves(step, span)  # of the span as it is by now
@@ -236,7 +237,7 @@ class Loop:
         found = self.checkpoints.restore(self._abstract_state, due=back)
         if found:
             step, state, progress = found
-            saved = read_saved(progress, self.group.size)
+            saved = read_saved(progress, self.group.size, step)
         else:
             self.course.restart()
             step = self.course.timeline.begins
@@ -257,11 +258,13 @@ class Loop:
     def _abstract_state(self, step: int, progress: dict) -> TrainState:
         """That of a checkpoint. Raises UserError, or what the feed raises, where the run cannot go on from
         it; else course and feed are as they were."""
-        saved = read_saved(progress, self.group.size)
+        saved = read_saved(progress, self.group.size, step)
         self.course.restore(saved)
         timeline = self.course.timeline
         if step > timeline.steps:
             raise UserError(f"of step {step}, and the run has {timeline.steps}")
+        for i, info in enumerate(self.group.infos):
+            saved.check_run(info.name, i if self.group.axis else None, self.group.axis)
         failed = saved.failed_members(self.group.size)
         self.recorder.check_kept(timeline, step, [i for i in range(self.group.size) if i not in failed])
         span, _ = timeline.around(step)
@@ -280,6 +283,8 @@ class Loop:
             rate_factor=self.rate_factor,
             wall_s=self.clock.wall_s,
             timing=self.clock.timing,
+            step=step,
+            runs=[info.name for info in self.group.infos],
         )
         progress = self.health.saved(saved).to_json()
         self.checkpoints.save(step, state, progress, due, step in self.course.kept_steps)

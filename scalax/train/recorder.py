@@ -88,7 +88,7 @@ class Recorder:
             kept = self._experiment.config.eval.keep_scores
             scores = outputs.scores(self._experiment.splits.validation) if kept else {}
             record = RunRecord(
-                run=self._group.members[i].path.name,
+                run=self._group.names[i],
                 step=step,
                 examples=int(course.timeline.examples[step]),
                 flops=float(course.timeline.flops(step)),
@@ -108,8 +108,8 @@ class Recorder:
                     if scores:
                         records.write_scores(self._group.members[i].path, step, scores)
                     records.append(self._group.members[i].path / METRICS_FILE, record)
-            for hook in self._hooks:
-                hook.record(record)
+            for hook in self._hooks:  # they know a run by its directory, which may have been renamed
+                hook.record(record._replace(run=self._group.members[i].path.name))
 
     def check_kept(self, timeline: Timeline, step: int, alive: Sequence[int]) -> None:
         """Raises LostRecords where records from before a checkpoint are not there, or not whole.
@@ -121,7 +121,7 @@ class Recorder:
         for i in alive:
             path = self._group.members[i].path / METRICS_FILE
             try:
-                found = records.scan(path)
+                found = records.scan(path, self._group.infos[i].name)
             except FileNotFoundError:
                 found = Found([], f"{path}: there is no such file", False)
             except OSError as e:
@@ -132,8 +132,8 @@ class Recorder:
         """Drop what was recorded after `step`: it will be written again."""
         if distributed.is_primary():
             with self._writing():
-                for member in self._group.members:
-                    records.keep_until(member.path / METRICS_FILE, step)
+                for member, info in zip(self._group.members, self._group.infos, strict=True):
+                    records.keep_until(member.path / METRICS_FILE, step, info.name)
 
     def check_claims(self) -> None:
         """Raises UserError where another process took over, or a directory is gone: then write nothing."""

@@ -66,6 +66,7 @@ def describe(
         device=device(),
         versions=versions(),
         trunk=Trunk(member.trunk.name, member.begins) if member.trunk else None,
+        name=member.path.name,
         version=VERSION,
     )
 

@@ -8,13 +8,14 @@ import jax
 import numpy as np
 from etils import epath
 
-from scalax import data, models, untrusted
+from scalax import data, models
 from scalax.config import RunConfig, StartConfig
 from scalax.errors import UserError
-from scalax.records import read_info
+from scalax.records import METRICS_FILE, RunInfo, read_info, read_run
 from scalax.settings import config_of
-from scalax.train.checkpoint import read_as_saved
+from scalax.train.checkpoint import newest_in, read_path
 from scalax.train.group import checkpoints_of
+from scalax.train.saved import saved_of
 from scalax.train.state import TrainState
 
 
@@ -72,28 +73,42 @@ def with_normalization(config: RunConfig) -> RunConfig:
 
 
 def arrays_of_run(directory: str, setting: str) -> dict[str, np.ndarray]:
-    """'params/...' and 'batch_stats/...' of the newest checkpoint of a run.
+    """'params/...' and 'batch_stats/...' of a run as it ended.
 
     - directory: of the run.
     - setting: what errors call it.
 
-    Raises UserError where the run is not finished, or has no checkpoint that can be read.
+    Raises UserError where the run is not finished, or the newest checkpoint is not of its end, is of another
+    run, or cannot be read.
     """
-    info = read_info(directory)
+    info, where = read_info(directory), epath.Path(directory)
     if not info.finished:  # else what a run begins with would depend on when it begins
         raise UserError(f"{setting} {directory}: the run is not finished; finish it, or name another")
-    path, member = checkpoints_of(epath.Path(directory), info)
+    checkpoints, member = checkpoints_of(where, info)
+    path = newest_in(checkpoints)
+    if path is None:
+        raise UserError(f"{setting} {directory}: the run has no checkpoint; name one that has")
+    if (end := _end(where, info)) not in (None, int(path.name)):
+        raise UserError(
+            f"{setting} {directory}: the run ended at step {end}, and its newest checkpoint is {path};"
+            " restore that of its end, or name another run"
+        )
     try:
-        state = read_as_saved(path)
-        if state is None:
-            raise UserError(f"{setting} {directory}: the run has no checkpoint; name one that has")
-        leaves = jax.tree_util.tree_leaves_with_path({"params": state["params"], **state["model_state"]})
-        return {
-            "/".join(str(key.key) for key in path): np.asarray(x if member is None else np.asarray(x)[member])
-            for path, x in leaves
-        }
-    except UserError:
-        raise
-    except Exception as e:  # a damaged file can fail in any layer of the reader
-        reason = untrusted.shown(f"{type(e).__name__}: {e}".splitlines()[0], most=200)
-        raise UserError(f"{setting} {directory}: its checkpoint cannot be read ({reason})") from e
+        state, progress, members = read_path(path)
+        if progress or info.name is not None:
+            saved_of(path, progress, info.name, member, members)
+    except UserError as e:
+        raise UserError(f"{setting} {directory}: {e}; restore it, or name another run") from e
+    leaves = jax.tree_util.tree_leaves_with_path({"params": state["params"], **state["model_state"]})
+    return {
+        "/".join(str(key.key) for key in at): np.asarray(x if member is None else np.asarray(x)[member])
+        for at, x in leaves
+    }
+
+
+def _end(directory: epath.Path, info: RunInfo) -> int | None:
+    """Step at which a finished run ended; None where its directory does not say. run.json has that which the
+    run began with a plan for, and its records where it ended."""
+    if (directory / METRICS_FILE).exists():
+        return read_run(directory, info).records[-1].step
+    return info.steps or None
