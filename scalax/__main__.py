@@ -3,13 +3,12 @@
 import os
 import sys
 
-from scalax import signals, streams
+from scalax import process
 
 
 def main() -> None:
     """Run the command line of the process, and end it."""
-    streams.open_missing()
-    signals.listen("scalax")  # what follows may take seconds, in which the process may be asked to end
+    process.begin("scalax")  # what follows may take seconds, in which the process may be asked to end
     from scalax import cli
 
     code = cli.main()

@@ -21,11 +21,10 @@ Exit codes: 0 done, 2 bad input or a failed run, 75 stopped as asked (SIGTERM) a
 """
 
 # isort: off
-from scalax import signals, streams
+from scalax import process, signals
 
 if __name__ == "__main__":
-    streams.open_missing()
-    signals.listen("scalax.launch")  # what follows takes seconds, in which the process may be asked to end
+    process.begin("scalax.launch")  # what follows takes seconds, in which the process may be asked to end
 # isort: on
 
 import argparse

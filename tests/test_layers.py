@@ -6,7 +6,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1] / "scalax"
 LAYERS = [
     ["names"],
-    ["errors", "units", "distribution", "hardware", "compilation", "signals", "streams"],
+    ["errors", "units", "distribution", "hardware", "compilation", "signals"],
+    ["process"],
     ["untrusted", "files"],
     ["registry", "typed", "pyfile", "places", "terminal", "variants", "archive"],
     ["schedule"],

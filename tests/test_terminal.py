@@ -49,7 +49,7 @@ def test_streams_that_are_closed_or_full(program, redirected, code):
 
 def test_files_are_not_taken_for_missing_streams():
     """The first file that is opened would get the number of a closed stream, and what is printed with it."""
-    body = "from scalax import streams; streams.open_missing(); f = open('new', 'w')\n"
+    body = "from scalax import process; process.open_missing(); f = open('new', 'w')\n"
     body += "import os; os.write(1, b'noise'); print('more'); f.write('kept')"
     done = subprocess.run(
         ["bash", "-c", 'exec "$0" -c "$1" <&- >&- 2>&-', sys.executable, body],
@@ -63,6 +63,12 @@ def test_a_backend_that_is_not_there_is_one_line():
     done = started(["scalax", *FIT], "", JAX_PLATFORMS="nope")
     assert done.returncode == 2
     check_line(done.stderr.removesuffix("\n"), "scalax", "nope", "JAX_PLATFORMS")
+
+
+def test_a_backend_of_figures_that_is_not_there_does_not_matter():
+    done = started(["scalax", *FIT], "", MPLBACKEND="nope")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Path("out", "figures").is_dir()
 
 
 def test_memory_that_does_not_do_is_one_line(capsys):
