@@ -39,7 +39,7 @@ class Context(NamedTuple):
         if splits.train.example != self.splits.train.example:
             raise UserError(
                 f"evaluation {name!r}: its examples are {_arrays(splits)}, those of the run"
-                f" {_arrays(self.splits)}; give it data of the same size and channels"
+                f" {_arrays(self.splits)}; give it data of the same size (data.image_size) and channels"
             )
         return splits
 

@@ -41,6 +41,8 @@ def apply(config: StartConfig, module: nn.Module, state: TrainState, population:
     head = own["params"].get("head") if not config.keep_head else None
 
     def placed(old: jax.Array, new: Any) -> jax.Array:
+        if isinstance(new, jax.ShapeDtypeStruct):  # a new head, where only shapes are asked for
+            return old
         new = np.broadcast_to(np.asarray(new), old.shape) if population else np.asarray(new)
         return jax.make_array_from_callback(old.shape, old.sharding, lambda index: new[index])
 

@@ -12,6 +12,7 @@ from scalax.schedule import Shape
 from scalax.studies.adaptive.config import AdaptiveConfig
 from scalax.studies.adaptive.result import FrontierPoint, IsoFlop, Needed, Target
 from scalax.studies.adaptive.seconds import SAME, Pace, first_change, seconds_until
+from scalax.studies.adaptive.tables import geometric
 
 ISOFLOPS = 5
 Trajectories = Mapping[str, list[Trajectory]]  # of each method, one a seed
@@ -175,7 +176,3 @@ def means_over_runs(config: AdaptiveConfig, runs: Sequence[Sequence[RunRecord]],
     """
     curves = [plan.trajectory_of(run, config.metric, least) for run in runs]
     return [plan.mean_so_far(curve, config.first_flops, config.run.budget_flops) for curve in curves]
-
-
-def geometric(values: Sequence[float]) -> float:
-    return float(np.exp(np.mean(np.log(values))))

@@ -6,11 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalax import plan
 from scalax.report.tables import DASH, Table, times_text
-from scalax.studies.adaptive.compare import geometric
 from scalax.studies.adaptive.result import LadderResult, Target
-from scalax.studies.adaptive.tables import mean_flops, range_text
+from scalax.studies.adaptive.tables import geometric, mean_flops, range_text
 from scalax.studies.adaptive.verdict import middle
 
 RIVALS = (
@@ -91,6 +89,8 @@ def _cooled(ladder: LadderResult, row: Target) -> Iterator[tuple[str, list[float
     """FLOPs of the cooled runs to a target of the others, seed by seed."""
     if ladder.cooled is None:
         return
+    from scalax import plan  # imports JAX, which a report without cooled runs does not need
+
     needs = {
         name: [
             plan.flops_to_reach(np.array(curve.flops), np.array(curve.values), row.target) for curve in curves

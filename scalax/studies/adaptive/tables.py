@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from scalax.config import RunConfig
 from scalax.hardware import energy
 from scalax.report.tables import DASH, Table, times_text
-from scalax.studies.adaptive.compare import geometric
 from scalax.studies.adaptive.result import (
     AdaptiveResult,
     Change,
@@ -226,3 +227,7 @@ def range_text(savings: float, by_seed: Sequence[float]) -> str:
     if min(each) == max(each):
         return times_text(savings)
     return f"{times_text(savings)} ({min(each):.2f}–{max(each):.2f})"
+
+
+def geometric(values: Sequence[float]) -> float:
+    return float(np.exp(np.mean(np.log(values))))
