@@ -18,10 +18,10 @@ class UserError(ValueError):
         super().__init__(printable(message))
 
 
-def reason(error: BaseException) -> str:
-    """What was raised, in one line: by a user's code, which may raise anything.
+def one_line(error: BaseException) -> str:
+    """What was raised, in one line: by a library, or by a user's code, which may raise anything.
 
-    >>> reason(KeyError("lr"))
+    >>> one_line(KeyError("lr"))
     "KeyError: 'lr'"
     """
     try:

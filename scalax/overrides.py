@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any
 
-from scalax.errors import UserError, reason, suggest
+from scalax.errors import UserError, one_line, suggest
 from scalax.pyfile import module_of
 
 RUN = "run"  # the field of a study's config that holds what training is given
@@ -42,7 +42,7 @@ def load(path: str) -> Any:
     except (UserError, KeyboardInterrupt):
         raise
     except BaseException as e:  # whatever a file of the user raises
-        raise UserError(f"config {path}: {reason(e)}; mend the file") from e
+        raise UserError(f"config {path}: {one_line(e)}; mend the file") from e
     if not dataclasses.is_dataclass(config) or isinstance(config, type):
         what = f"the class {config.__name__}" if isinstance(config, type) else type(config).__name__
         raise UserError(

@@ -9,7 +9,7 @@ from typing import Any
 from etils import epath
 
 from scalax.distribution import install
-from scalax.errors import UserError
+from scalax.errors import UserError, one_line
 
 
 def place(path: Any, what: str) -> epath.Path:
@@ -72,8 +72,7 @@ def make_directory(path: Any, what: str) -> list[Path]:
         if "://" not in str(path):
             raise
         # What an object store's client raises depends on the store.
-        line = f"{type(e).__name__}: {e}".splitlines()[0]
-        raise UserError(f"{what} {path}: cannot make it ({line}); choose another") from None
+        raise UserError(f"{what} {path}: cannot make it ({one_line(e)}); choose another") from None
     return missing
 
 

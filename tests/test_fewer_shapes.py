@@ -7,27 +7,14 @@ import numpy as np
 import pytest
 
 from scalax import plan, studies
-from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Shape, Stage
-from scalax.studies.adaptive import AdaptiveConfig, fewer, fewer_report, other_plans, planning
+from scalax.studies.adaptive import fewer, fewer_report, other_plans, planning
 from tests.rejects import check_line
+from tests.test_cooled import CONFIG as COOLED
 
 SHAPES = [Shape(p, 8, 1) for p in (8, 4, 2, 1)]
-CONFIG = AdaptiveConfig(
-    RunConfig(
-        data=DataConfig(max_train_images=64, max_validation_images=40),
-        model=ModelConfig(names=("V8-1",), base_patch=2, base_grid=2),
-        optim=OptimConfig(lr=1e-2, warmup_steps=2),
-        eval=EvalConfig(points=12, batch_size=32, shots=0),
-        batch_size=8,
-        budget_flops=2e7,
-        checkpoint_steps=1000,
-    ),
-    patches=(8, 4, 2),
-    metric="val_loss",
-    fewer_shapes=(2,),
-)
+CONFIG = dataclasses.replace(COOLED, patches=(8, 4, 2), cooldowns=(), shifts=(), fewer_shapes=(2,))
 
 
 @pytest.mark.parametrize(("count", "want"), [(2, [8, 1]), (3, [8, 2, 1]), (4, [8, 4, 2, 1])])

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from scalax.compilation import keep_programs
 from scalax.distribution import VERSION
-from scalax.errors import UserError, reason
+from scalax.errors import UserError, one_line
 from scalax.names import printable
 from scalax.pyfile import module_of
 from scalax.signals import EXIT_INTERRUPTED
@@ -88,4 +88,4 @@ def _read(file: str) -> None:
     except (UserError, KeyboardInterrupt):
         raise
     except BaseException as e:  # whatever a file of the user raises
-        raise UserError(f"`imports` {file}: {reason(e)}; mend the file") from e
+        raise UserError(f"`imports` {file}: {one_line(e)}; mend the file") from e

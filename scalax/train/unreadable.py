@@ -12,7 +12,7 @@ import jax
 from etils import epath
 
 from scalax import untrusted
-from scalax.errors import UserError
+from scalax.errors import UserError, one_line
 
 PARTS = ("state", "state/_METADATA", "state/manifest.ocdbt")  # files of Orbax without which there is no state
 REPORT = "call_soon_threadsafe"  # of event loops, asyncio's and others
@@ -55,7 +55,7 @@ def line_of(error: Exception) -> str:
     """The error in one line; its class too, where it is none of ours."""
     if isinstance(error, UserError):
         return untrusted.shown(str(error), most=300)
-    return untrusted.shown(f"{type(error).__name__}: {error}".splitlines()[0], most=300)
+    return untrusted.shown(one_line(error), most=300)
 
 
 @functools.cache

@@ -6,10 +6,10 @@ from etils import epath
 
 from scalax.names import file_name
 from scalax.report.page import Page
-from scalax.report.tables import DASH, Table, write_csv
+from scalax.report.tables import DASH, Table
 from scalax.studies.adaptive import figures
 from scalax.studies.adaptive.result import Fewer, LadderResult
-from scalax.studies.adaptive.tables import savings_text, spread_text
+from scalax.studies.adaptive.tables import savings_text, spread_text, write_needed
 from scalax.studies.adaptive.verdict import middle, saved_text
 
 
@@ -62,14 +62,11 @@ def drawn(path: epath.Path, rows: Sequence[Fewer], label: str) -> epath.Path:
     """
     made = [row for row in rows if row.needed]
     jumps = [[change.jump for change in row.changes] for row in made]
-    needed = [middle(row.needed) for row in made]
     return figures.two_scales(
         path,
         [row.count for row in made],
         "shapes that the plan may take",
-        figures.Series(
-            "savings at the middle target", [n.savings for n in needed], [n.savings_by_seed for n in needed]
-        ),
+        figures.savings_at_middle([row.needed for row in made]),
         figures.Series(f"most that {label} rose at a change", [max(each) for each in jumps], jumps),
     )
 
@@ -96,13 +93,7 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
             " seeds, and the changes.",
         )
     page.table(*table(rows, metric))
-    data = [
-        (row.count, seed, target, needed.flops[seed], needed.savings_by_seed[seed], row.means[seed])
-        for row in rows
-        for target, needed in zip(row.targets, row.needed, strict=False)
-        for seed in range(len(needed.flops))
-    ]
-    write_csv(plots / f"{stem}.csv", ["shapes", "seed", "target", "flops", "savings", "mean"], data)
+    write_needed(plots / f"{stem}.csv", "shapes", {row.count: row for row in rows})
 
 
 def remarks(rows: Sequence[Fewer]) -> list[str]:

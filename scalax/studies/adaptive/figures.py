@@ -8,7 +8,8 @@ from etils import epath
 from matplotlib.axes import Axes
 
 from scalax.report.style import INK, Look, figure, log_axes, looks, mark_transitions
-from scalax.studies.adaptive.result import LadderResult, MethodRun
+from scalax.studies.adaptive.result import LadderResult, MethodRun, Needed
+from scalax.studies.adaptive.verdict import middle
 
 X_LABEL = "training compute (FLOPs)"
 SHOWN = 50  # curves of medians begin where this share of the FLOPs is spent: 1 / SHOWN
@@ -117,6 +118,16 @@ class Series(NamedTuple):
     label: str
     values: Sequence[float]
     each: Sequence[Sequence[float]]
+
+
+def savings_at_middle(needed: Sequence[Sequence[Needed]]) -> Series:
+    """Savings at the middle target. needed: of each x, what is needed for each target."""
+    at_middle = [middle(each) for each in needed]
+    return Series(
+        "savings at the middle target",
+        [each.savings for each in at_middle],
+        [each.savings_by_seed for each in at_middle],
+    )
 
 
 def two_scales(

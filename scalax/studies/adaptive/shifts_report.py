@@ -6,10 +6,10 @@ from etils import epath
 
 from scalax.names import file_name
 from scalax.report.page import Page
-from scalax.report.tables import DASH, Table, write_csv
+from scalax.report.tables import DASH, Table
 from scalax.studies.adaptive import figures
 from scalax.studies.adaptive.result import LadderResult, Shift
-from scalax.studies.adaptive.tables import savings_text, spread_text
+from scalax.studies.adaptive.tables import savings_text, spread_text, write_needed
 from scalax.studies.adaptive.verdict import middle, saved_text
 
 
@@ -77,14 +77,11 @@ def drawn(path: epath.Path, shifts: Sequence[Shift], label: str) -> epath.Path:
     Returns `path`.
     """
     made = [shift for shift in shifts if shift.trained]
-    needed = [middle(shift.needed) for shift in made]
     return figures.two_scales(
         path,
         [shift.factor for shift in made],
         "changes of shape at times the plan's FLOPs",
-        figures.Series(
-            "savings at the middle target", [n.savings for n in needed], [n.savings_by_seed for n in needed]
-        ),
+        figures.savings_at_middle([shift.needed for shift in made]),
         figures.Series(f"{label} over the run", [shift.mean for shift in made], [s.means for s in made]),
         mark=1.0,
     )
@@ -112,10 +109,4 @@ def part(page: Page, plots: epath.Path, name: str, ladder: LadderResult, metric:
             " mean over log FLOPs. Small points: the seeds.",
         )
     page.table(*table(shifts, metric))
-    rows = [
-        (shift.factor, seed, target, needed.flops[seed], needed.savings_by_seed[seed], shift.means[seed])
-        for shift in shifts
-        for target, needed in zip(shift.targets, shift.needed, strict=True)
-        for seed in range(len(needed.flops))
-    ]
-    write_csv(plots / f"{stem}.csv", ["factor", "seed", "target", "flops", "savings", "mean"], rows)
+    write_needed(plots / f"{stem}.csv", "factor", {shift.factor: shift for shift in shifts})

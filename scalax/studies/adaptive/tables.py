@@ -1,22 +1,25 @@
 """Tables of an adaptive study."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from etils import epath
 
 from scalax.config import RunConfig
 from scalax.hardware import energy
-from scalax.report.tables import DASH, Table, times_text
+from scalax.report.tables import DASH, Table, times_text, write_csv
 from scalax.studies.adaptive.result import (
     AdaptiveResult,
     Change,
     CheapPlan,
+    Fewer,
     FittedLaw,
     LadderResult,
     LawForm,
     Needed,
     Pilot,
+    Shift,
     Target,
 )
 from scalax.units import flops_text, scaled, seconds_text
@@ -211,6 +214,22 @@ def savings_text(needed: Needed) -> str:
     if all(needed.same):
         return "no change yet"
     return range_text(needed.savings, needed.savings_by_seed)
+
+
+def write_needed(path: epath.Path, what: str, plans: Mapping[float, Shift | Fewer]) -> None:
+    """What plans beside the plan need for each target, a row a seed, as CSV.
+
+    - path: of the file.
+    - what: the column that tells the plans apart.
+    - plans: by their value in it.
+    """
+    rows = [
+        (value, seed, target, needed.flops[seed], needed.savings_by_seed[seed], plan.means[seed])
+        for value, plan in plans.items()
+        for target, needed in zip(plan.targets, plan.needed, strict=bool(plan.needed))
+        for seed in range(len(needed.flops))
+    ]
+    write_csv(path, [what, "seed", "target", "flops", "savings", "mean"], rows)
 
 
 def spread_text(values: Sequence[float]) -> str:
