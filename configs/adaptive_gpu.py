@@ -1,12 +1,11 @@
 """Adaptive patch size on one GPU in minutes: five patches that lie close together, tuned, three seeds.
 
-    launch/gpu_study.sh --data FILE.npz --minutes 8
+    launch/gpu_study.sh --data FILE.npz --minutes 9
     python -m scalax.launch configs/adaptive_gpu.py --data.dir FILE.npz
 
-The first sets the budget by the speed of the GPU. FILE.npz, Tiny ImageNet's 100 classes at 48 px, is made by
+The first sets the budget by the speed of the GPU. FILE.npz, CIFAR-10 at 48 px, is made by
 
-    scalax pack FILE.npz --dir PATH/tiny_imagenet_up/VERSION --validation-split validation --image 48 \\
-        --quality 75
+    scalax pack FILE.npz --dir PATH/cifar10/VERSION --validation-split test --image 48
 """
 
 from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
@@ -17,19 +16,19 @@ def config() -> AdaptiveConfig:
     return AdaptiveConfig(
         run=RunConfig(
             data=DataConfig(
-                source="arrays", image_size=48, validation_split="val", crop_padding=4, flip=True
+                source="arrays", image_size=48, validation_split="val", crop_padding=6, flip=True
             ),
             model=ModelConfig(names=("V192-12",), base_patch=12, base_grid=4, head_dim=64, scan=True),
-            optim=OptimConfig(lr=1e-3, warmup_steps=200),
-            eval=EvalConfig(points=24, batch_size=1000, shots=0),
-            batch_size=512,
+            optim=OptimConfig(lr=1e-3, warmup_steps=50),
+            eval=EvalConfig(points=16, batch_size=1000, shots=0),
+            batch_size=256,
             population="always",
             budget_flops=5e14,
             checkpoint_steps=100_000,
         ),
         name="adaptive_gpu",
-        patches=(24, 16, 12, 8, 6),
+        patches=(16, 12, 8, 6, 4),
         seeds=(0, 1, 2),
-        tune=TuneConfig(share=0.1, lrs=(5e-4, 1e-3, 2e-3)),
+        tune=TuneConfig(share=0.15, lrs=(5e-4, 1e-3, 2e-3)),
         baselines=("logarithmic",),
     )

@@ -173,6 +173,26 @@ def test_cudnn_is_given_even_numbers_and_their_lengths(monkeypatch):
     assert given == [(198, 198, lengths), (196, 196, {})]
 
 
+def test_tokens_are_row_major_on_a_gpu_and_the_same(monkeypatch):
+    x = jnp.linspace(-1, 1, 2 * 8 * 8 * 3).reshape(2, 8, 8, 3)
+    module = models.build("vit-ti/4", 3, image_size=8, attention="fused", scan=True)
+    variables = random_variables(module, 8)
+
+    def loss(variables):
+        return (module.apply(variables, x)[1]["pre_logits"] ** 2).sum()
+
+    plain = jax.jit(jax.grad(loss)).lower(variables)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    pinned = jax.jit(jax.grad(loss)).lower(variables)
+    assert "LayoutConstraint" in pinned.as_text()
+    assert "LayoutConstraint" not in plain.as_text()
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6),
+        plain.compile()(variables),
+        pinned.compile()(variables),
+    )
+
+
 class FakeGpu:
     platform, compute_capability = "gpu", "9.0"
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 
 from scalax.errors import UserError
 from scalax.models.resize import resize_patch_kernel
@@ -142,6 +143,17 @@ def fits_cudnn(dtype: Dtype, head_dim: int) -> bool:
     return float(device.compute_capability) >= 8.0
 
 
+def row_major(x: jax.Array) -> jax.Array:
+    """x, kept in memory with its last axis innermost, and its gradient too, where XLA compiles for a GPU.
+
+    Left to itself XLA may lay out all tokens of a ViT with the batch innermost, which costs it transposes in
+    every layer.
+    """
+    if jax.default_backend() != "gpu":
+        return x
+    return with_layout_constraint(x, Layout(tuple(range(x.ndim))))
+
+
 class Block(nn.Module):
     """Pre-norm transformer block [b, n, d] -> [b, n, d]; returns its output twice, as a scan body does.
 
@@ -163,6 +175,8 @@ class Block(nn.Module):
     def __call__(
         self, x: jax.Array, drop_path: jax.Array | None, example_ids: jax.Array | None
     ) -> tuple[jax.Array, jax.Array]:
+        if self.attention != "einsum":
+            x = row_major(x)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
         h = Attention(self.heads, self.dtype, self.attention, self.causal, name="attn")(h, h)
         x = x + self.branch(h, "scale1", drop_path, example_ids)
