@@ -179,7 +179,8 @@ def test_tokens_are_row_major_on_a_gpu_and_the_same(monkeypatch):
     variables = random_variables(module, 8)
 
     def loss(variables):
-        return (module.apply(variables, x)[1]["pre_logits"] ** 2).sum()
+        _, intermediates = module.apply(variables, x)
+        return jnp.square(intermediates["pre_logits"]).sum()
 
     plain = jax.jit(jax.grad(loss)).lower(variables)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
