@@ -25,6 +25,7 @@ from scalax.records.run import read_run as read_run
 from scalax.records.run import validation_targets as validation_targets
 from scalax.records.run import write_info as write_info
 from scalax.records.scores import read_scores as read_scores
+from scalax.records.scores import read_scores_of as read_scores_of
 from scalax.records.scores import write_scores as write_scores
 from scalax.records.state_file import StateFile as StateFile
 from scalax.records.state_file import read_json as read_json

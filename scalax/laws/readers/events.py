@@ -17,7 +17,8 @@ from scalax.laws.readers.table import Table
 from scalax.records.remark import Remark, more
 
 NAME = "TensorBoard events"
-LARGEST_CHECKED = 2048  # bytes of a record; longer ones hold images and graphs, and no scalar
+LARGEST_CHECKED = 2048  # bytes of a record that is checked though no scalar is found in it
+LONGEST_VARINT = 10  # bytes of a number of 64 bits
 _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # of a tensor, as TensorFlow numbers them
 
 
@@ -31,14 +32,14 @@ def is_events(path: Path, head: bytes) -> bool:
 def read(path: Path, raw: bytes) -> list[Table]:
     """A column for each scalar's tag, a row for each step in the order written."""
     spans, cut = _spans(raw)
-    damaged = _damaged(raw, spans)
+    found = [_event(raw[start:end]) for start, end in spans]
+    short = [end - start <= LARGEST_CHECKED for start, end in spans]
+    checked = [i for i, (_, _, scalars) in enumerate(found) if scalars or short[i]]
+    damaged = _damaged(raw, spans, checked)
     rows: list[dict] = []
     lines: list[int] = []
-    for number, (start, end) in enumerate(spans, start=1):
-        if number - 1 in damaged:
-            continue
-        wall, step, scalars = _event(raw[start:end])
-        if not scalars:
+    for number, (wall, step, scalars) in enumerate(found, start=1):
+        if number - 1 in damaged or not scalars:
             continue
         if rows and rows[-1]["step"] == step and not rows[-1].keys() & scalars.keys():
             rows[-1] |= scalars
@@ -74,12 +75,13 @@ def _spans(raw: bytes) -> tuple[list[tuple[int, int]], bool]:
     return spans[:good], good < len(spans) or at < len(raw)
 
 
-def _damaged(raw: bytes, spans: list[tuple[int, int]]) -> set[int]:
-    """Indices of records that fail their checksum; those of one length are checked together."""
+def _damaged(raw: bytes, spans: list[tuple[int, int]], checked: list[int]) -> set[int]:
+    """Those of the indices `checked` whose records fail their checksum; records of one length are checked
+    together."""
     by_length = defaultdict(list)
-    for i, (start, end) in enumerate(spans):
-        if end - start <= LARGEST_CHECKED:
-            by_length[end - start].append(i)
+    for i in checked:
+        start, end = spans[i]
+        by_length[end - start].append(i)
     wrong: set[int] = set()
     for indices in by_length.values():
         data = [raw[spans[i][0] : spans[i][1]] for i in indices]
@@ -120,7 +122,7 @@ def _event(record: bytes) -> tuple[float, int, dict[str, float]]:
     """Wall time, step and scalars by tag of one Event."""
     wall, step, scalars = math.nan, 0, {}
     for number, value in _fields(record):
-        if number == 1 and isinstance(value, bytes):
+        if number == 1 and isinstance(value, bytes) and len(value) == 8:
             wall = struct.unpack("<d", value)[0]
         elif number == 2 and isinstance(value, int):
             step = value - (1 << 64) if value >> 63 else value
@@ -182,11 +184,12 @@ def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
     value = shift = 0
-    while at < len(message):
+    end = min(len(message), at + LONGEST_VARINT)
+    while at < end:
         byte = message[at]
         at += 1
         value |= (byte & 127) << shift
         shift += 7
         if byte < 128:
             break
-    return value, at
+    return value & 0xFFFFFFFFFFFFFFFF, at

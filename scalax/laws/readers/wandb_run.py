@@ -124,12 +124,13 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
 
 def _varint(message: bytes, at: int) -> tuple[int, int]:
     value, shift = 0, 0
-    while True:
+    while shift < 64:
         byte = message[at]
         value |= (byte & 127) << shift
         at, shift = at + 1, shift + 7
         if byte < 128:
             return value, at
+    raise ValueError("a number of over 64 bits")
 
 
 def _history(message: bytes) -> dict:

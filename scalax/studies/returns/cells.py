@@ -81,12 +81,13 @@ def make(
         names = [specs[schedule, seed].name for seed in config.seeds]
         return [(directory / name, made[name]) for name in names]
 
-    step_flops = cells[0].step_flops
-    ends = [read(runs(s), [cell.steps], step_flops) for s, cell in zip(schedules, cells, strict=True)]
-    last = runs(schedules[-1])
-    steps = [record.step for record in last[0][1].records]
+    def scores(schedule: Schedule, steps: Sequence[int]) -> Scores:
+        return read(runs(schedule), steps, cells[0].step_flops, experiment)
+
+    ends = [scores(schedule, [cell.steps]) for schedule, cell in zip(schedules, cells, strict=True)]
+    steps = [record.step for record in runs(schedules[-1])[0][1].records]
     train_s = sum(run.records[-1].wall_s for run in made.values())
-    return Measured(cells, _joined(ends), read(last, steps, step_flops), train_s)
+    return Measured(cells, _joined(ends), scores(schedules[-1], steps), train_s)
 
 
 def run_config(config: ReturnsConfig, cells: list[PlannedCell]) -> RunConfig:
@@ -120,14 +121,22 @@ def _check_channels(config: ReturnsConfig, experiment: train.Experiment) -> None
         raise UserError(f"channels {config.channels}: the images of the data have {channels}; set it to that")
 
 
-def read(runs: Sequence[tuple[epath.Path, Run]], steps: Sequence[int], step_flops: float) -> Scores:
+def read(
+    runs: Sequence[tuple[epath.Path, Run]],
+    steps: Sequence[int],
+    step_flops: float,
+    experiment: train.Experiment,
+) -> Scores:
     """The scores after so many steps [e] of runs [s] that differ in seed alone.
 
     - runs: directory and records of each.
     - steps: of the evaluations.
     - step_flops: of one step.
+    - experiment: of the runs.
+
+    Raises UserError where a run lacks scores, or they are not those that its records were made of.
     """
-    found = [[records.read_scores(path, step) for path, _ in runs] for step in steps]
+    found = [[_scores(path, run, step, experiment) for path, run in runs] for step in steps]
 
     def stacked(value: Callable[[dict[str, np.ndarray]], np.ndarray]) -> np.ndarray:
         return np.array([[value(scores) for scores in row] for row in found], np.float32)
@@ -138,6 +147,14 @@ def read(runs: Sequence[tuple[epath.Path, Run]], steps: Sequence[int], step_flop
         stacked(lambda scores: scores["rank"] < 5),
         stacked(lambda scores: scores["loss"]),
     )
+
+
+def _scores(path: epath.Path, run: Run, step: int, experiment: train.Experiment) -> dict[str, np.ndarray]:
+    record = next((record for record in run.records if record.step == step), None)
+    if record is None:
+        raise UserError(f"{path}: has no record of step {step}; remove the run's directory and make it again")
+    count, metrics = len(experiment.splits.validation), experiment.task.metrics
+    return records.read_scores_of(path, record, count, metrics)
 
 
 def _joined(parts: Sequence[Scores]) -> Scores:
