@@ -20,10 +20,15 @@ def tensor_events(values: Sequence[float]) -> bytes:
         tensor = b"\x08\x01" + field(5, struct.pack("<f", value))  # dtype 1, float_val packed
         summary = field(1, field(1, b"loss") + field(8, tensor))
         data = b"\x09" + struct.pack("<d", 1e9) + b"\x10" + bytes([step]) + field(5, summary)
-        length = struct.pack("<Q", len(data))
-        raw += length + struct.pack("<I", int(events._masked_crc([length])[0]))
-        raw += data + struct.pack("<I", int(events._masked_crc([data])[0]))
+        raw += event_record(data)
     return raw
+
+
+def event_record(data: bytes) -> bytes:
+    """A record of TensorBoard's, with its checksums."""
+    length = struct.pack("<Q", len(data))
+    checks = (struct.pack("<I", int(events._masked_crc([part])[0])) for part in (length, data))
+    return length + next(checks) + data + next(checks)
 
 
 def offline_run(rows: Sequence[Mapping]) -> bytes:

@@ -26,7 +26,7 @@ from scalax.config import DataConfig
 from scalax.data.kinds.folder import KIND
 from scalax.errors import UserError
 from scalax.models.weights.files import read_arrays
-from scalax.records.scores import read_scores, write_scores
+from scalax.records.scores import read_scores, read_scores_of, write_scores
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies import settled
 from scalax.train import group, population, saved, trackers
@@ -34,6 +34,7 @@ from scalax.transfer.read import read_models
 from tests import bad_inputs as bad
 from tests.bad_inputs import counts, draw, ran, read_or_refused
 from tests.curve_files import offline_run, tensor_events
+from tests.rejects import rejects
 from tests.small_study import KINDS, config_of_study, small_study
 from tests.test_convert import write_safetensors
 
@@ -235,6 +236,32 @@ def test_damaged_scores(tmp_path, count):
             assert all((found[name] == whole[name]).all() for name in whole)
 
     draw(count, check, damage=bad.DAMAGE)
+
+
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {"wrong": [0, 1, 1, 1], "loss": [1, 2, 3, 4]},  # of another error, loss, number, kind
+        {"wrong": [0, 1, 0, 1], "loss": [1, 2, 3, 5]},
+        {"wrong": [0, 1], "loss": [2, 3]},
+        {"wrong": [0, 1, 0, 1], "other": [1, 2, 3, 4]},
+        {"wrong": [[0, 1, 0, 1]], "loss": [1, 2, 3, 4]},
+    ],
+)
+def test_scores_of_another_run(tmp_path, scores):
+    def metrics(scores):
+        return {"val_error": scores["wrong"].mean(), "val_loss": scores["loss"].mean()}
+
+    record = records.RunRecord("a", 7, 8, 1.0, 1.0, 1.0, 4, 16, 1, {"val_error": 0.5, "val_loss": 2.5})
+    own = {"wrong": np.array([0, 1, 0, 1]), "loss": np.arange(1.0, 5.0)}
+    write_scores(tmp_path, 7, own)
+    found = read_scores_of(tmp_path, record, 4, metrics)
+    assert {name: values.tolist() for name, values in found.items()} == {
+        name: values.tolist() for name, values in own.items()
+    }
+    write_scores(tmp_path, 7, {name: np.array(values, float) for name, values in scores.items()})
+    with rejects(tmp_path / "scores" / "00000007.npz"):
+        read_scores_of(tmp_path, record, 4, metrics)
 
 
 # Weights

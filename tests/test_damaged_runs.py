@@ -12,6 +12,7 @@ from scalax import records, train
 from scalax.errors import UserError
 from scalax.schedule import Schedule, Stage
 from scalax.train import RunSpec, execute
+from scalax.train.complete import check_metrics
 from tests.rejects import check_line, rejects
 from tests.toy import CONFIG, LARGE, SMALL, toy_experiment, train_one, two_stages, with_config
 
@@ -156,6 +157,34 @@ def test_records_of_a_finished_run_are_whole_or_refused(experiment, schedule, wh
         execute(experiment, [RunSpec("run", schedule, 0)], tmp_path)
     with rejects(path):
         execute(experiment, [RunSpec("run", schedule, 0)], tmp_path, lenient=True)
+
+
+@pytest.mark.parametrize("change", [{"val_error": None}, {"val_loss": None, "other": 1}, {"skipped": 2}])
+def test_metrics_of_a_finished_run_are_all_there(experiment, schedule, whole, tmp_path, change):
+    run = copy(whole, tmp_path)
+    lines, path, last = lines_of(run), run / "metrics.jsonl", records.read_run(whole).records[-1]
+    write(run, altered(lines, len(lines) - 1, **change))
+    if "skipped" in change:  # of no evaluation
+        [found] = execute(experiment, [RunSpec("run", schedule, 0)], tmp_path).values()
+        assert found.records[-1].metrics == last.metrics | change
+        return
+    with rejects(path, last.step, next(iter(change))):
+        execute(experiment, [RunSpec("run", schedule, 0)], tmp_path)
+
+
+def test_a_metric_is_due_at_each_so_many_evaluations_and_the_last(whole):
+    found = records.read_run(whole).records
+
+    def with_metric(*numbers):
+        more = [{"x": 1.0} if i in numbers else {} for i in range(len(found))]
+        return [r._replace(metrics=r.metrics | own) for r, own in zip(found, more, strict=True)]
+
+    last = len(found) - 1
+    for period, numbers in ((1, ()), (2, ()), (1, range(last + 1)), (2, (0, 2, last)), (3, (last,))):
+        check_metrics("path", with_metric(*numbers), ["val_error"], {"x": period, "y": 1})
+    for period, numbers in ((1, (last,)), (2, (0, 2))):
+        with rejects("path", "x"):
+            check_metrics("path", with_metric(*numbers), ["val_error"], {"x": period})
 
 
 NO_METADATA = {

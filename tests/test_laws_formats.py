@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from scalax import laws, untrusted
 from scalax.errors import UserError
 from scalax.laws.readers import events, formats, numbers
 from scalax.laws.readers.files import labels
-from tests.curve_files import tensor_events
+from tests.curve_files import event_record, tensor_events
 from tests.rejects import rejects
 
 STEPS = np.arange(100, 2500, 100)
@@ -254,6 +255,41 @@ def test_events_that_hold_tensors():
     assert table.columns["step"] == list(range(1, 100))
     np.testing.assert_allclose(np.array(table.columns["loss"], float), 2 / np.arange(1, 100), rtol=1e-6)
     assert events.is_events(Path("no name"), raw)
+
+
+def event(step: int, *tags: str) -> bytes:
+    """One record of the scalar 0.5 under each tag, whose length takes two bytes."""
+    values = b"".join(b"\x0a" + bytes([len(v)]) + v for v in (
+        b"\x0a" + bytes([len(tag)]) + tag.encode() + b"\x15" + struct.pack("<f", 0.5) for tag in tags
+    ))  # fmt: skip
+    size = bytes([len(values) & 127 | 128, len(values) >> 7])
+    return b"\x09" + struct.pack("<d", 1e9) + b"\x10" + bytes([step]) + b"\x2a" + size + values
+
+
+def test_long_records_of_scalars_are_checked_too():
+    tags = [f"tag{i}" for i in range(200)]
+    raw = b"".join(event_record(event(step, *tags)) for step in (1, 2, 3))
+    assert len(raw) / 3 > events.LARGEST_CHECKED
+    [table] = events.read(Path("events"), raw)
+    assert (table.columns["step"], table.remarks) == ([1, 2, 3], ())
+    at = raw.index(b"tag7", len(raw) // 3) + 8
+    [table] = events.read(Path("events"), raw[:at] + bytes([raw[at] ^ 64]) + raw[at + 1 :])
+    assert table.columns["step"] == [1, 3]
+    assert [remark.kind for remark in table.remarks] == ["damaged"]
+
+
+def test_tags_named_as_columns_of_events():
+    [table] = events.read(Path("events"), event_record(event(7, "step", "wall_time")))
+    assert {name: cells[0] for name, cells in table.columns.items()} == {
+        "step": 7, "wall_time": 1e9, "step (tag)": 0.5, "wall_time (tag)": 0.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", [b"\x80" * 1_000_000, b"\x0a\x03abc", b"\xff" * 12])
+def test_broken_messages_in_whole_records_are_passed_over(damage):
+    """A number of a million bytes, a time of three, a key that never ends."""
+    [table] = events.read(Path("events"), event_record(damage) + event_record(event(7, "loss")))
+    assert table.columns["loss"] == [0.5]
 
 
 def test_checksum_is_that_of_the_standard():

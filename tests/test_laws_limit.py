@@ -71,6 +71,7 @@ def test_without_noise_a_break_is_known_before_it():
         ({"family": "bnls"}, ["'bnls'", "bnsl"]),
         ({"tolerance": 0.0}, ["tolerance", 0]),
         ({"cuts": 1}, ["cuts", 1]),
+        ({"cuts": 10**9}, ["cuts", 10**9]),
     ],
 )
 def test_bad_arguments_are_named(arguments, names):

@@ -140,6 +140,7 @@ def test_the_command_on_two_files_and_on_groups_of_one(tmp_path, capsys):
         (["FILE", "--group", "recip"], ["'recip'", "'recipe'"]),
         (["FILE", "FILE", "--targets", "x"], ["--targets", "'x'"]),
         (["--simulated", "--count", "0"], ["--count", 0]),
+        (["--simulated", "--count", "1000000000"], ["--count", 1000000000]),
     ],
 )
 def test_what_the_command_rejects(words, names, tmp_path, capsys):

@@ -148,6 +148,8 @@ def test_the_callback_waits_and_ends_without_a_forecast():
         (["FILE", "--end", "-1"], ["--end", -1]),
         (["FILE", "--end", "1e4", "--best", "--target", "1"], ["--best", "--target"]),
         (["FILE", "--end", "1e4", "--every", "0"], ["--every", 0]),
+        (["FILE", "--end", "1e4", "--every", "1e300"], ["--every", "1e+300"]),
+        (["FILE", "--end", "1e4", "--every", "inf"], ["--every", "inf"]),
         (["FILE", "--end", "1e4", "--risk", "7"], ["--risk", 7]),
         (["nowhere"], ["nowhere"]),
     ],

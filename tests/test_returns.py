@@ -116,6 +116,15 @@ def test_scores_agree_with_the_records(made):
     np.testing.assert_array_equal(scores["wrong"], scores["rank"] > 0)
 
 
+def test_scores_of_another_seed_are_refused(made, tmp_path):
+    out = Path(shutil.copytree(made[0], tmp_path / "study"))
+    first, second = sorted((out / "runs").glob("3classes*"))
+    path = sorted((first / "scores").iterdir())[-1]
+    shutil.copy(second / "scores" / path.name, path)
+    with rejects(path, "val_error"):
+        studies.run(TOY, out)
+
+
 def test_one_run_passes_all_budgets_as_runs_of_their_own_would(made, tmp_path):
     """With a constant rate, the scores at the end of a budget are bit for bit those of a run that ends
     there."""

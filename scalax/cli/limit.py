@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from scalax.laws.limit import Extrapolations, Limit
 
 HELP = "from how large an x on a law foretells the rest of a curve"
-TOLERANCE, CUTS = 0.05, 48
+TOLERANCE, CUTS, MOST_CUTS = 0.05, 48, 1000  # as in laws.limit, which imports JAX
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     if not args.tolerance > 0:
         raise UserError(f"`tolerance` must be positive, got {args.tolerance:g}")
-    if args.cuts < 2:
-        raise UserError(f"`cuts` must be at least 2, got {args.cuts}")
+    if not 2 <= args.cuts <= MOST_CUTS:
+        raise UserError(f"`cuts` must lie between 2 and {MOST_CUTS}, got {args.cuts}")
     curves = curves_of(args, least=1)
     from scalax.laws.limit import different_x, least_rows, limits
     from scalax.report import console, limit_files

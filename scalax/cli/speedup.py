@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 HELP = "how many times less compute one recipe needs than another"
 LEAST_ROWS = 4  # of different x
 SHOWN = 12  # targets in the printed table
+MOST = 10_000  # simulated pairs of a law
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +126,8 @@ def _simulated(args: argparse.Namespace) -> None:
         raise UserError("--simulated makes its own curves; leave out the files, or leave out --simulated")
     if args.count < 1:
         raise UserError(f"`count` must be at least 1, got {args.count}")
+    if args.count > MOST:
+        raise UserError(f"`count` must be {MOST} at most, got {args.count}")
     check_results(args.out, "--out")
     from scalax.laws.simulated import LAWS
     from scalax.laws.speedup.simulated import SCENES, coverage

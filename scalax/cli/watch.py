@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scalax.laws.watch import Outlook
 
 HELP = "forecast the end of a run that is still going, and say stop or go on"
+LONGEST_WAIT = 7 * 24 * 3600  # seconds between looks
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +33,8 @@ def run(args: argparse.Namespace) -> None:
         raise UserError("give `target` or `best`, not both")
     if not args.every > 0:
         raise UserError(f"`every` must be positive, got {args.every:g}")
+    if args.every > LONGEST_WAIT:
+        raise UserError(f"`every` must be {LONGEST_WAIT} at most, got {args.every:g}")
     if not 0 < args.risk < 1:
         raise UserError(f"`risk` must lie between 0 and 1, got {args.risk:g}")
     if args.end is not None and not 0 < args.end < float("inf"):

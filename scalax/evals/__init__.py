@@ -7,6 +7,7 @@ that a config which names evaluations is read at once.
 
 from scalax.evals.evaluator import Evaluator as Evaluator
 from scalax.evals.evaluator import evaluations as evaluations
+from scalax.evals.evaluator import measured_by as measured_by
 from scalax.evals.fewshot import FewShot as FewShot
 from scalax.evals.linear import LinearProbe as LinearProbe
 from scalax.evals.margins import Margins as Margins

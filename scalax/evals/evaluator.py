@@ -72,7 +72,7 @@ class Evaluator:
         self.layers = tuple(dict.fromkeys(layer for part in parts for layer in part.layers))
         context = Context(task, splits, load)
         self._parts = [(part, part.prepare(context)) for part in parts]
-        self.metrics = tuple(_called(part, name) for part in parts for name in part.measured(task))
+        self.metrics = tuple(measured_by(parts, task))
 
     def check(self, metric: str) -> None:
         """Raises UserError where no evaluation measures `metric`."""
@@ -94,6 +94,11 @@ class Evaluator:
             if last or number % part.every == 0:
                 found |= {_called(part, name): float(value) for name, value in measure(outputs).items()}
         return found
+
+
+def measured_by(parts: Sequence[Evaluation], task: Task) -> dict[str, int]:
+    """What evaluations measure, as the records call it: the period of each metric (Evaluation.every)."""
+    return {_called(part, name): part.every for part in parts for name in part.measured(task)}
 
 
 def _called(part: Evaluation, metric: str) -> str:

@@ -15,6 +15,7 @@ from scalax.laws.registry import lookup
 
 TOLERANCE = 0.05  # RMSLE
 CUTS = 48  # of a curve, at most
+MOST_CUTS = 1000
 EXACT_STEPS = 3000  # of the solver: rows without noise say all, but in digits far from the first
 
 
@@ -134,6 +135,8 @@ def limits(
         raise UserError(f"`tolerance` must be positive, got {tolerance:g}")
     if cuts < 2:
         raise UserError(f"`cuts` must be at least 2, got {cuts}")
+    if cuts > MOST_CUTS:
+        raise UserError(f"`cuts` must be {MOST_CUTS} at most, got {cuts}")
     least = len(law.names)
     wholes = [_whole(curve, least_rows(law)) for curve in curves]
     parts = [_parts(whole, least, cuts) for whole in wholes]

@@ -124,9 +124,12 @@ def report(out: Any) -> str:
 
 
 def _check_free(study: Study, out: Any) -> None:
-    """Raises UserError where the result of another study would be lost."""
+    """Raises UserError where the result of another study would be lost, or could not be written."""
+    path = epath.Path(out) / FILE
+    if path.is_dir():
+        raise UserError(f"{path}: is a directory; move it away")
     try:
-        data = read_json(epath.Path(out) / FILE, "", MOST_BYTES)
+        data = read_json(path, "", MOST_BYTES)
         other, version = data["study"], data["version"]  # files from before versions cannot be read any more
     except (UserError, KeyError, TypeError):
         return  # nothing that could be lost

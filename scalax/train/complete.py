@@ -1,8 +1,9 @@
 """Whether a run has the records that it should have by now: those of the evaluations that were due."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from scalax import untrusted
 from scalax.errors import UserError
 from scalax.records import Found, RunRecord
 from scalax.schedule import Schedule, Shape, Stage
@@ -31,6 +32,26 @@ def check_records(path: Any, found: Found, timeline: Timeline, step: int) -> Non
     if len(kept) < len(due):
         why = f" ({found.problem})" if found.problem else ""
         raise LostRecords(f"{path}: has {len(kept)} records up to step {step} where {len(due)} are due{why}")
+
+
+def check_metrics(
+    path: Any, records: Sequence[RunRecord], needed: Collection[str], periods: Mapping[str, int]
+) -> None:
+    """Raises LostRecords where a record of a finished run lacks a metric that was measured then.
+
+    - path: names the file in errors.
+    - records: of the whole run.
+    - needed: metrics that every record has.
+    - periods: of further metrics that records may have, at each so many evaluations and the last; one that no
+      record has is none of this run's (an evaluation may say that it measures more than it does).
+    """
+    seen = {name for record in records for name in record.metrics}
+    everywhere = {*needed, *(name for name, period in periods.items() if period == 1 and name in seen)}
+    for record in records:
+        last = record is records[-1]
+        for name in sorted(everywhere | (seen & periods.keys() if last else set())):
+            if record.metrics.get(name) is None:
+                raise LostRecords(f"{path}: the record of step {record.step} has no {untrusted.shown(name)}")
 
 
 def _facts(record: RunRecord) -> tuple:

@@ -9,14 +9,14 @@ from etils import epath
 from scalax import jobs, records
 from scalax.config import OptimConfig
 from scalax.errors import UserError
-from scalax.evals import Evaluator
+from scalax.evals import Evaluator, evaluations, measured_by
 from scalax.jobs import Claim, Failed, Failure
 from scalax.records import METRICS_FILE, Found, Run
 from scalax.records.record import AGAIN
 from scalax.schedule import Schedule
 from scalax.train import loop, rundir
 from scalax.train.branch import begins
-from scalax.train.complete import check_records, followed
+from scalax.train.complete import check_metrics, check_records, followed
 from scalax.train.course import Replan, check
 from scalax.train.experiment import Experiment
 from scalax.train.group import Diverged, Member, directory_of, name_of
@@ -177,6 +177,9 @@ def read(experiment: Experiment, spec: RunSpec, directory: Any, timeline: Timeli
         timeline = timeline._replace(begins=member.begins)
         try:
             check_records(path, Found(run.records, None, False), timeline, timeline.steps)
+            task = experiment.task
+            periods = measured_by(evaluations(experiment.config), task)
+            check_metrics(path, run.records, task.measured, periods)
         except UserError as e:
             raise UserError(f"{e}; {AGAIN}") from None
     return run

@@ -18,6 +18,7 @@ from scalax.records.remark import Remark, more
 
 NAME = "TensorBoard events"
 LARGEST_CHECKED = 2048  # bytes of a record that is checked though no scalar is found in it
+OWN = ("step", "wall_time")  # columns of the events themselves
 LONGEST_VARINT = 10  # bytes of a number of 64 bits
 _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # of a tensor, as TensorFlow numbers them
 
@@ -131,7 +132,7 @@ def _event(record: bytes) -> tuple[float, int, dict[str, float]]:
                 if inner == 1 and isinstance(each, bytes):
                     tag, scalar = _summary_value(each)
                     if scalar is not None:
-                        scalars[tag] = scalar
+                        scalars[f"{tag} (tag)" if tag in OWN else tag] = scalar
     return wall, step, scalars
 
 
