@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scalax import cli, records
+from scalax import cli, records, studies
+from scalax.studies.halfspace import HalfspaceConfig
 from tests.rejects import check_line, rejects
 from tests.small_study import KINDS, small_study
 
@@ -68,3 +69,10 @@ def test_damaged_runs_are_said_to_be(study, tmp_path, capsys):
     assert len(lines) == 2
     for line, name in zip(lines, "ab", strict=True):
         check_line(line, f"run {name} is damaged", found[name]["problem"])
+
+
+def test_a_directory_in_place_of_a_result_is_found_before_anything_is_run(tmp_path):
+    (tmp_path / studies.FILE).mkdir()
+    with rejects(tmp_path / studies.FILE):
+        studies.run(HalfspaceConfig(), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [studies.FILE]
