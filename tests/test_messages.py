@@ -513,7 +513,7 @@ LIBRARIES = [
     # transfer
     (
         lambda tmp: transfer.model_table("up", X[:4] / 1e6, {"down": X[:4] / 1e6}),
-        "'up': 4 models have an upstream error, and a law needs 5 or more",
+        "'up': a law needs 5 models or more with an upstream error, got 4",
     ),
     (
         lambda tmp: transfer.model_table("up", np.full(12, 0.5), {"down": X / 1e6}),

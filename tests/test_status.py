@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,21 @@ def study(tmp_path) -> Path:
 def status_of(capsys, directory: Path) -> dict[str, dict]:
     assert cli.main(["status", str(directory), "--json"]) == 0
     return {run["run"]: run for run in json.loads(capsys.readouterr().out)["runs"]}
+
+
+def test_a_directory_of_runs_among_the_runs(tmp_path, capsys):
+    made = make_run(tmp_path, "model", 10, finished=True)
+    (tmp_path / "runs" / "waiting").mkdir()
+    for name in ("eurosat_model", "caltech101_model"):
+        (tmp_path / "finetune" / name).mkdir(parents=True)
+        shutil.copytree(made, tmp_path / "finetune" / name / "model")
+    states = {name: run["state"] for name, run in status_of(capsys, tmp_path).items()}
+    assert states == {
+        "model": "finished",
+        "waiting": "waiting",
+        "caltech101_model/model": "finished",
+        "eurosat_model/model": "finished",
+    }
 
 
 def test_states_and_numbers(study, capsys):

@@ -1,7 +1,7 @@
 """What each run of a study is doing, as its files say."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from etils import epath
@@ -71,14 +71,23 @@ def survey(directory: Any, parts: Sequence[str] = ("runs",), *, empty: bool = Fa
     if records.is_run(path):
         return [_status(path)]
     parents = [path / name for name in parts if (path / name).is_dir()]
-    # Hidden ones hold what a group of runs has in common.
-    runs = [p for q in parents for p in sorted(q.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+    runs = [(parent, run) for parent in parents for run in _runs(parent)]
     if not runs and not empty:
         raise UserError(f"{directory}: no runs here; name the directory of a study, or of one run")
-    return [_status(run) for run in runs]
+    return [_status(run, str(run.relative_to(parent))) for parent, run in runs]
 
 
-def _status(path: epath.Path) -> RunStatus:
+def _runs(parent: epath.Path) -> Iterator[epath.Path]:
+    """Directories of runs in `parent`, and in directories there that hold runs."""
+    for path in sorted(parent.iterdir()):
+        if path.name.startswith(".") or not path.is_dir():  # hidden: what a group of runs has in common
+            continue
+        inner = [] if records.is_run(path) else [p for p in sorted(path.iterdir()) if records.is_run(p)]
+        yield from inner or [path]
+
+
+def _status(path: epath.Path, shown: str = "") -> RunStatus:
+    """Of the run in `path`, which is called `shown`, or by its directory."""
     info, problem = _read(lambda: records.read_info(path) if records.is_run(path) else None)
     name = info.name if info is not None else None
     found, bad_records = _read(lambda: records.scan(path / METRICS_FILE, name))
@@ -106,7 +115,7 @@ def _status(path: epath.Path) -> RunStatus:
     running = running if state == "running" else None
     far = _far(last) | (_noted(running.note) if running is not None else {})
     return RunStatus(
-        run=path.name,
+        run=shown or path.name,
         state=state,
         host=running.host if running is not None else None,
         pid=(running.pid or None) if running is not None else None,

@@ -122,7 +122,7 @@ def model_table(
     kept = np.isfinite(e_us)
     if kept.sum() < FEWEST:
         raise UserError(
-            f"{upstream!r}: {kept.sum()} models have an upstream error, and a law needs {FEWEST} or more"
+            f"{upstream!r}: a law needs {FEWEST} models or more with an upstream error, got {kept.sum()}"
         )
     if np.ptp(e_us[kept]) == 0:
         raise UserError(

@@ -23,6 +23,10 @@ LONGEST_VARINT = 10  # bytes of a number of 64 bits
 _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # of a tensor, as TensorFlow numbers them
 
 
+class NoScalar(UserError):
+    """A file of events is whole and has no scalar."""
+
+
 def is_events(path: Path, head: bytes) -> bool:
     """By name, or by the checksum of the first record's length."""
     if ".tfevents." in path.name:
@@ -54,7 +58,7 @@ def read(path: Path, raw: bytes) -> list[Table]:
     if cut:
         remarks.append(Remark("cut", str(path), values={"row": len(spans)}))
     if not rows:
-        raise UserError(f"{path}: no scalar in {len(spans)} records of events; give a file with some")
+        raise NoScalar(f"{path}: no scalar in {len(spans)} records of events; give a file with some")
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
     return [Table(str(path), columns, lines, format=NAME, remarks=tuple(remarks))]

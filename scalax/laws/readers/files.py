@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scalax.errors import UserError
-from scalax.laws.readers import mlflow
+from scalax.laws.readers import events, mlflow
 from scalax.laws.readers.formats import FORMATS, read_tables
 from scalax.laws.readers.table import Table
 from scalax.records.remark import Remark
@@ -72,9 +72,8 @@ def _events(paths: Sequence[Path]) -> list[Table]:
     for path in paths:
         try:
             out.setdefault(path.parent, []).extend(read_tables(path))
-        except UserError as e:
-            if "no scalar" not in str(e):
-                raise
+        except events.NoScalar:
+            continue
     if not out:
         raise UserError(f"{paths[0].parent}: no scalar in {len(paths)} files of events; give some with one")
     return [_in_sequence(parts) for parts in out.values()]
