@@ -516,6 +516,10 @@ LIBRARIES = [
         "'up': a law needs 5 models or more with an upstream error, got 4",
     ),
     (
+        lambda tmp: transfer.model_table("up", np.linspace(0.2, 0.9, 20_001), {"down": np.ones(20_001)}),
+        "'up': 20,001 models, and the analysis takes 20,000 at most; draw some of them",
+    ),
+    (
         lambda tmp: transfer.model_table("up", np.full(12, 0.5), {"down": X / 1e6}),
         "`upstream` 'up': all models have the same upstream error, 0.5; choose another upstream task",
     ),

@@ -9,6 +9,7 @@ from scalax.errors import UserError
 from scalax.records.remark import Remark
 
 FEWEST = 5  # models for a law of three parameters
+MOST = 20_000  # models; the analysis of so many takes about 20 s
 
 
 class Column(NamedTuple):
@@ -94,8 +95,8 @@ def model_table(
     - unread: other columns of the file.
     - remarks: on the file.
 
-    Raises UserError for errors outside 0..1, fewer than five models, a model named twice, one upstream error
-    alone, and no downstream task with five models.
+    Raises UserError for errors outside 0..1, fewer than five models or over 20,000, a model named twice, one
+    upstream error alone, and no downstream task with five models.
 
     >>> table = model_table("up", np.linspace(0.2, 0.6, 5), {"down": np.linspace(0.3, 0.5, 5)})
     >>> table.tasks, table.e_ds.shape, table.models[0]
@@ -123,6 +124,10 @@ def model_table(
     if kept.sum() < FEWEST:
         raise UserError(
             f"{upstream!r}: a law needs {FEWEST} models or more with an upstream error, got {kept.sum()}"
+        )
+    if kept.sum() > MOST:
+        raise UserError(
+            f"{upstream!r}: {kept.sum():,} models, and the analysis takes {MOST:,} at most; draw some of them"
         )
     if np.ptp(e_us[kept]) == 0:
         raise UserError(
