@@ -51,6 +51,14 @@ def replacing(path: Any) -> Iterator[Any]:
         signals.unfinished.discard(str(beside))
 
 
+def is_same(path: Any, other: Any) -> bool:
+    """Whether two local paths lead to one file that is there: who writes the one loses the other."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):  # one of them is not there
+        return False
+
+
 def create_atomically(path: Any, text: str, beside: Any = None) -> bool:
     """Make a file that holds `text` from its first moment on; False where there is a file of that name.
 

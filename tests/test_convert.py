@@ -87,6 +87,7 @@ def test_half_precision_is_read_as_float32(tmp_path):
     [
         ({"encoder.layer.weight": np.zeros((2, 2), np.float32)}, [], ["encoder.layer.weight"]),
         ({"blocks.0.ls1.gamma": np.zeros(2, np.float32)}, [], ["block00/ls1.gamma"]),
+        ({f"blocks.{'9' * 5000}.norm1.weight": np.zeros(2, np.float32)}, [], ["blocks", "name"]),
         (timm_vit(), ["--heads", "3"], ["3 heads"]),
         (timm_vit(), ["--out", "x.pth"], ["--out x.pth", ".npz"]),
     ],
@@ -95,6 +96,22 @@ def test_bad_input_is_one_line(tmp_path, capsys, arrays, argv, names):
     path = write_safetensors(tmp_path / "state.safetensors", arrays)
     assert cli.main(["convert", str(path), *argv]) == 2
     rejected(capsys, *names)
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_no_state_dict_is_replaced_by_what_is_made_of_it(tmp_path, capsys, link):
+    path = write_safetensors(tmp_path / "state.npz", timm_vit())
+    before, out = path.read_bytes(), tmp_path / "link.npz" if link else path
+    if link:
+        out.symlink_to(path)
+    assert cli.main(["convert", str(path), *(["--out", str(out)] if link else [])]) == 2
+    rejected(capsys, "--out", out)
+    assert path.read_bytes() == before
+
+
+def test_no_name_of_a_state_dict_is_one_line(capsys):
+    assert cli.main(["convert", ""]) == 2
+    rejected(capsys, "FILE.safetensors")
 
 
 def test_torn_state_is_one_line(tmp_path, capsys):

@@ -137,6 +137,15 @@ def test_packed_bytes_that_do_not_add_up(folder, tmp_path):
         data.load(DataConfig(source="arrays", dir=str(packed), validation_split="val"))
 
 
+def test_no_images_are_replaced_by_what_is_packed_of_them(folder, tmp_path):
+    packed = tmp_path / "packed.npz"
+    pack.pack(DataConfig(source="folder", dir=str(folder)), packed)
+    before = packed.read_bytes()
+    with rejects(packed):
+        pack.pack(DataConfig(source="arrays", dir=str(packed), validation_split="val"), packed)
+    assert packed.read_bytes() == before
+
+
 @pytest.mark.parametrize(("path", "quality"), [("packed.zip", 80), ("packed.npz", 0)])
 def test_what_cannot_be_packed(folder, tmp_path, path, quality):
     with rejects(path if quality else "quality"):

@@ -51,3 +51,13 @@ def test_a_key_above_a_grid_lies_within_it(count, tmp_path):
         assert len(figure.legends[0].get_texts()) == 3 + count
         assert 0 <= box.x0 < box.x1 <= figure.bbox.x1
         assert panels[0].get_position().x0 * figure.get_figwidth() > 1.5
+
+
+@pytest.mark.parametrize("y", [5e-324, 1e308, 0.0, -1.0])
+def test_numbers_at_the_ends_of_the_floats_are_drawn_without_a_warning(y, tmp_path, recwarn):
+    with style.figure(epath.Path(tmp_path / "a.png")) as axes:
+        axes.plot([1, 2, 3], [1.0, y, 2.0])
+        style.log_axes(axes, "x", "y")
+        axes.set(ylim=(y, 2.0 if y < 2 else None))
+    assert (tmp_path / "a.png").exists()
+    assert [str(warning.message) for warning in recwarn] == []

@@ -16,6 +16,7 @@ from scalax import laws, untrusted
 from scalax.errors import UserError
 from scalax.laws.readers import events, formats, numbers
 from scalax.laws.readers.files import labels
+from tests.bad_inputs import in_time
 from tests.curve_files import event_record, tensor_events
 from tests.rejects import rejects
 
@@ -203,6 +204,24 @@ def test_mlflow_directories(tmp_path):
     one, two = laws.read_curves(tmp_path / "mlruns")
     assert (one.name, two.name, one.labels) == ("good-r1", "good-r2", ("step", "val_loss"))
     assert_is_loss(two)
+
+
+@pytest.mark.parametrize("name", ["step", "timestamp"])
+def test_a_metric_of_the_name_of_a_column_of_mlflow(tmp_path, name):
+    run = tmp_path / "run" / "metrics"
+    write(run / name, lines(lambda s, v: f"1700000000000 7 {s}\n"))
+    write(run / "loss", lines(lambda s, v: f"1700000000000 {v!r} {s}\n"))
+    assert_is_loss(laws.read_curves(tmp_path, x="step", y="loss")[0])
+    assert set(laws.read_curves(tmp_path, x="step", y=f"metrics/{name}")[0].y) == {7}
+
+
+@pytest.mark.parametrize("part", ["a", "a1", "a b ", "a=", "(a.", "epoch"])
+def test_a_long_line_without_numbers_in_a_log_takes_no_longer_than_it_is(tmp_path, part):
+    log = lines(lambda s, v: f"step {s}: loss {v!r}\n")
+    path = write(tmp_path / "a.log", log + part * (300_000 // len(part)) + "\n")
+    with in_time():
+        [curve] = laws.read_curves(path)
+    assert_is_loss(curve)
 
 
 @pytest.mark.parametrize(

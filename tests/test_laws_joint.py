@@ -184,6 +184,11 @@ def test_commands(tmp_path, capsys):
         (["fit", "FILE", "--x", "params,flops", "--without-lowest", "99"], ["--without-lowest", "44"]),
         (["allocate"], ["no file"]),
         (["allocate", "FILE", "--flops", "1e21,x"], ["--flops", "'x'"]),
+        (["allocate", "FILE", "--x", "params,params"], ["--x", "'params'"]),
+        (["allocate", "FILE", "--x", "params*1e200,flops*1e200"], ["--x"]),
+        (["allocate", "FILE", "--factor", "1e-320"], ["FILE"]),
+        (["allocate", "FILE", "--bound", "nan"], ["--bound", "nan"]),
+        (["allocate", "FILE", "--resamples", "1000000000"], ["--resamples", 10**9]),
         (["allocate", "FILE", "--x", "params"], ["--x", "two variables"]),
         (["allocate", "FILE", "--factor", "0"], ["--factor"]),
         (["allocate", "FILE", "--resamples", "-1"], ["--resamples"]),
@@ -193,4 +198,4 @@ def test_what_is_rejected(arguments, names, tmp_path, capsys):
     path = write(tmp_path / "runs.csv", grid())
     arguments = [path if word == "FILE" else word for word in arguments]
     assert main([*arguments, "--out", str(tmp_path / "o")]) == 2
-    rejected(capsys, *names)
+    rejected(capsys, *(path if name == "FILE" else name for name in names))

@@ -387,6 +387,8 @@ def test_resnet_traces_in_shard_map():
         ("V64-4/4", {"pool": "cls", "class_token": False}, ["class_token", "'cls'"]),
         ("V6-4/4", {"positions": "sincos"}, ["sin-cos", 6]),
         ("V64-4/4", {"base_patch": 32}, ["base_patch", "base_grid"]),
+        ("V64-4/4", {"base_grid": 10**9}, ["base_grid", 10**9]),
+        ("V64-4/\u0664", {}, ["ASCII"]),
         ("D64-2", {"image_size": None}, ["context", None]),
         ("D64-2", {"context": 8}, ["image_size"]),
         ("V64-4/4", {"context": 8}, ["context"]),

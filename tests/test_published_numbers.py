@@ -154,6 +154,8 @@ def test_one_model_says_its_memory_time_and_mfu(capsys):
         (["vit-b/16", "--batch", "0"], ["--batch", 0]),
         (["vit-b/16", "--device", "abacus"], ["--device", "'abacus'"]),
         (["VIT-B/16"], ["'VIT-B/16'", "'vit-b/16'"]),
+        (["V16-1/8", "--image", "100000"], ["--image", 100_000]),
+        (["V16-1/1", "--image", "16384", "--batch", "16777215"], ["XLA"]),
         (["bit-r50x5"], ["'bit-r50x5'", "'bit-r50x4'"]),
     ],
 )

@@ -1,6 +1,7 @@
 """Say how large a model to train on how much data for a budget, from runs of many sizes, in two ways."""
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from scalax.errors import UserError
 if TYPE_CHECKING:
     from scalax.laws.joint import Allocation
 
+MOST_RESAMPLES, MOST_FLOPS = 100_000, 1e100
 HELP = "which size and how much data to take for a budget of FLOPs"
 
 
@@ -41,7 +43,13 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"`factor` must be positive, got {args.factor:g}")
     if args.without_lowest < 0:
         raise UserError(f"`without_lowest` must not be negative, got {args.without_lowest}")
+    if args.resamples > MOST_RESAMPLES:
+        raise UserError(f"`resamples` must be {MOST_RESAMPLES} at most, got {args.resamples}")
+    if args.bound is not None and not math.isfinite(args.bound):
+        raise UserError(f"`bound` must be a finite number, got {args.bound}")
     check_paths(args)
+    import numpy as np
+
     from scalax.laws.joint import allocate
     from scalax.laws.readers.several import guess_size_and_data, read_runs
     from scalax.report import allocation_files
@@ -52,7 +60,16 @@ def run(args: argparse.Namespace) -> None:
     runs = runs.without_lowest(args.without_lowest)
     if runs.x.shape[1] != 2:
         raise UserError(f"`x` must name two variables, size and data, got {len(runs.variables)}")
-    most = float((args.factor * runs.x.prod(1)).max())
+    if runs.variables[0] == runs.variables[1]:
+        raise UserError(f"`x` must name two variables, size and data, got {runs.variables[0]!r} twice")
+    with np.errstate(over="ignore", under="ignore"):
+        flops = args.factor * runs.x.prod(1)
+    most = float(flops.max())
+    if not (flops.min() > 1 / MOST_FLOPS and most < MOST_FLOPS):
+        raise UserError(
+            f"`x`: size times data times `factor` {args.factor:g} goes from {flops.min():g} to {most:g}"
+            f" FLOPs; want {1 / MOST_FLOPS:g} to {MOST_FLOPS:g}"
+        )
     made = allocate(runs, budgets or [most, 10 * most, 100 * most], args.factor, args.resamples)
     allocation_files.write(args.out, made)
     print_remarks(args, remarks)

@@ -29,14 +29,18 @@ def run(args: argparse.Namespace) -> int:
 
     from scalax.data import RANGES
     from scalax.errors import UserError
-    from scalax.files import replacing
+    from scalax.files import is_same, replacing
     from scalax.models.weights.files import read_arrays
     from scalax.models.weights.load import INPUT
     from scalax.models.weights.timm import from_timm
 
+    if not Path(args.state).name:
+        raise UserError(f"`state` {args.state!r}: want the name of a file")
     out = Path(args.out or Path(args.state).with_suffix(".npz"))
     if out.suffix != ".npz":
         raise UserError(f"--out {out}: want a name that ends in .npz")
+    if is_same(out, args.state):
+        raise UserError(f"--out {out}: would replace the state dict; give another name")
     if args.heads is not None and args.heads < 1:
         raise UserError(f"--heads must be positive, got {args.heads}")
     try:

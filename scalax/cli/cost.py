@@ -44,11 +44,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from scalax.errors import UserError
+    from scalax.schedule import MOST as MOST_SIDE
 
     for key in ("image", "context", "classes", "channels", "batch", "patch", "base_grid", "step_seconds"):
         value = getattr(args, key)
         if value is not None and not 0 < value < MOST:
             raise UserError(f"`{key}` must be positive and below {MOST:,}, got {value}")
+    if args.image > MOST_SIDE["resolution"]:
+        raise UserError(f"`image` must be {MOST_SIDE['resolution']} at most, got {args.image}")
     import jax
 
     from scalax.cost.model import model_cost

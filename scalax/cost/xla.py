@@ -7,6 +7,7 @@ import jax
 
 from scalax.cost.walk import Count, count_jaxpr
 from scalax.errors import UserError
+from scalax.untrusted import shown
 
 
 class TwoCounts(NamedTuple):
@@ -35,6 +36,10 @@ def count_both(fn: Callable, *args: Any) -> TwoCounts:
         ) from None
     with jax.default_device(cpu):
         traced = (fn if hasattr(fn, "trace") else jax.jit(fn)).trace(*args)
-        found = traced.lower().cost_analysis() or {}
+        try:
+            found = traced.lower().cost_analysis() or {}
+        except RuntimeError as e:  # an array of more elements than a whole number of 64 bits counts
+            what = shown(str(e), most=100)
+            raise UserError(f"XLA cannot count it ({what}); choose fewer or smaller examples") from None
         flops, moved = (float(found.get(name, 0.0)) for name in ("flops", "bytes accessed"))
         return TwoCounts(count_jaxpr(traced.jaxpr), flops, moved)

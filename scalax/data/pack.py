@@ -14,7 +14,7 @@ from scalax.data.loading import open_sources
 from scalax.data.said import said
 from scalax.data.source import THREADS, Source
 from scalax.errors import UserError
-from scalax.files import replacing
+from scalax.files import is_same, replacing
 
 VALIDATION = "val"
 
@@ -36,6 +36,8 @@ def pack(
         raise UserError(f"quality must lie between 1 and 100, got {quality}")
     if epath.Path(path).suffix != ".npz":
         raise UserError(f"path {path}: must end in .npz")
+    if config.dir and is_same(path, config.dir):
+        raise UserError(f"path {path}: would replace the images that are packed; give another name")
     arrays: dict[str, np.ndarray] = {}
     train, validation = open_sources(config)
     if line := said(train, validation):

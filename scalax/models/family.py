@@ -106,6 +106,8 @@ def find(name: str) -> tuple[Family, Fields]:
     """
     if len(name) > LONGEST_NAME:
         raise UserError(f"unknown model {name[:LONGEST_NAME]!r}...: no name of a model is so long")
+    if not name.isascii():  # other scripts have digits, too, which would name one model in many ways
+        raise UserError(f"unknown model {name!r}: want letters and digits of ASCII, e.g. V192-12/8")
     for family in FAMILIES:
         if (fields := family.parse(name)) is not None:
             for axis, most in MOST.items():  # resolution is in no name

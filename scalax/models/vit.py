@@ -25,6 +25,7 @@ from scalax.models.layers import (
     PatchEmbedding,
 )
 from scalax.models.resize import resize_positions
+from scalax.schedule import MOST
 from scalax.variants import VIT as VARIANTS
 
 POOLS = ("gap", "cls", "map")
@@ -215,6 +216,8 @@ def build(name: str, shape: Mapping[str, Any], outputs: int, image_size: int, op
     fields.setdefault("base_grid", image_size // max(1, fields["base_patch"]))
     if fields["base_patch"] < 1 or fields["base_grid"] < 1:
         raise UserError(f"{where}: base_patch and base_grid must be at least 1 on images of {image_size} px")
+    if fields["base_grid"] > MOST["resolution"]:  # each position has parameters, and resizing has a matrix
+        raise UserError(f"{where}: base_grid must be {MOST['resolution']} at most, got {fields['base_grid']}")
     return ViT(outputs, **fields)
 
 

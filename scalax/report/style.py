@@ -64,7 +64,7 @@ def panels(path: epath.Path, count: int, size: tuple[float, float]) -> Iterator[
     - count: of panels.
     - size: of all of them, in inches.
     """
-    with plt.rc_context(RC):
+    with plt.rc_context(RC), _quiet():
         drawing, axes = plt.subplots(1, count, figsize=size, layout="constrained", squeeze=False)
         try:
             yield list(axes[0])
@@ -88,7 +88,7 @@ def grid(
     rows = -(-count // columns)
     left, right, bottom, top = 0.65 + labels, 0.1, 0.55, 0.75  # inches, for what the whole figure says
     across, up = size[0] * columns + labels * (columns - 1) + left + right, size[1] * rows + bottom + top
-    with plt.rc_context({**RC, "font.size": 7.5, "axes.titlesize": 7.5, "axes.linewidth": 0.6}):
+    with plt.rc_context({**RC, "font.size": 7.5, "axes.titlesize": 7.5, "axes.linewidth": 0.6}), _quiet():
         # Margins by hand: a layout engine takes minutes for some hundred axes.
         drawing, axes = plt.subplots(rows, columns, figsize=(across, up), squeeze=False)
         sides = {"left": left / across, "right": 1 - right / across}
@@ -121,6 +121,15 @@ def key_above(panels: Sequence[Axes]) -> None:
 
     columns = max((n for n in range(1, len(wide) + 1) if across(n) < room), default=1)
     drawing.legend([*handles.values()], [*handles], loc="upper left", ncols=columns, fontsize=6.5)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Numbers at the ends of the floats, or none of a log axis, are drawn as well as can be, without the
+    libraries' warnings of them."""
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Attempt to set")  # limits of axes
+        yield
 
 
 def _save(drawing: Figure, path: epath.Path, dpi: float | None = None) -> None:

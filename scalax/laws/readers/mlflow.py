@@ -19,7 +19,10 @@ def is_metric(path: Path, text: str) -> bool:
 
 def read(path: Path, text: str) -> list[Table]:
     """The one metric's table, of the run whose directory it lies in."""
-    columns: dict[str, list] = {"step": [], metric_name(path): [], "timestamp": []}
+    name = metric_name(path)
+    if name in ("step", "timestamp"):  # MLflow's own columns, which keep their names
+        name = f"metrics/{name}"
+    columns: dict[str, list] = {"step": [], name: [], "timestamp": []}
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
         words = line.split()

@@ -130,7 +130,8 @@ def _of_table(
     with np.errstate(all="ignore"):
         xs = np.column_stack(
             [
-                np.prod([(values[f] if isinstance(f, str) else f) ** float(power) * np.ones(len(table.lines))
+                np.prod([np.asarray(values[f] if isinstance(f, str) else f, float) ** float(power)
+                         * np.ones(len(table.lines))
                          for f, power in own], axis=0)
                 for own in parsed
             ]

@@ -19,11 +19,13 @@ _TIME = re.compile(
     r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?Z?\]?|\[?\b\d\d?:\d\d:\d\d(?:[.,]\d+)?\]?"
 )
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+(?![\d,])|\d+)?\.?\d*(?:[eE][+-]?\d+)?"
+_WORD = r"[A-Za-z_][\w./@%()-]*+"  # possessive: no part of a word is a name, and looking for one takes long
 _PAIR = re.compile(
-    rf"""(?P<name>[A-Za-z_][\w./@%()-]*(?:[ ][A-Za-z_][\w./@%()-]*){{0,4}})
+    rf"""(?P<name>{_WORD}(?:[ ]{_WORD}){{0,4}})
     ["']?(?P<mark>\s*[:=]\s*|\s+|\s*\[)
     (?P<number>(?=[+-]?\.?\d){_NUMBER}|[+-]?(?:nan|inf)\b)
-    (?:\s*/\s*(?P<total>\d+)\]?)?(?P<unit>%|[kKMBGT](?![\w/])|[a-zA-Z/]+)?""",
+    (?:\s*/\s*(?P<total>\d+)\]?)?(?P<unit>%|[kKMBGT](?![\w/])|[a-zA-Z/]+)?
+    |{_WORD}""",  # without a number
     re.VERBOSE | re.IGNORECASE,
 )
 _IN_EPOCH = re.compile(r"(epoch\W{0,3}\d+\b:?)(?= ?\[\d+/\d+)", re.IGNORECASE)  # 'Epoch: 1 [640/60000 (1%)]'
@@ -121,6 +123,8 @@ def _pairs(line: str, totals: dict[str, set[str]] | None = None) -> dict[str, An
     out: dict[str, Any] = {}
     line = _IN_EPOCH.sub(r"\1 examples", _TIME.sub(" ", line))
     for found in _PAIR.finditer(line):
+        if not found["name"]:
+            continue
         words = found["name"].split()
         while len(words) > 1 and words[0].lower().strip("-") in _LEVELS:
             words = words[1:]

@@ -13,6 +13,8 @@ from scalax.models.weights.safetensors import read_safetensors
 
 HALVES = (np.float16, ml_dtypes.bfloat16)
 
+LONGEST_NAME = 1000  # of an array; numbers in it are read as such
+
 
 def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     """Arrays of a .npz or .safetensors file by their names there; half precisions come as float32.
@@ -32,6 +34,9 @@ def read_arrays(path: str | PathLike[str]) -> dict[str, np.ndarray]:
         arrays = _read_npz(path, where) if is_zip else read_safetensors(path)
         if not arrays:
             raise UserError(f"{where}: holds no arrays; fetch it again")
+        for name in arrays:
+            if len(name) > LONGEST_NAME:
+                raise UserError(f"{where}: no array has so long a name, {name[:40]!r}...; fetch it again")
         return {name: _numbers(name, x, where) for name, x in arrays.items()}
     except OSError as e:
         raise UserError(f"{where}: cannot read it ({e.strerror or e})") from None
