@@ -331,3 +331,21 @@ def test_repeats_of_one_x_are_no_warm_up():
     x = np.repeat(GRID, 8)
     _, notes = clean(laws.Curve(x, (1 + 20 * x**-0.5) * np.exp(0.03 * rng.standard_normal(len(x)))))
     assert not notes
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ([(1, "0.5", 0.3), (2, "o.4", 0.4), (3, "0.3", 0.5)], ("row 3", "loss", "o.4")),
+        ([(1, "0.5", 0.3), ("2step", "0.4", 0.4), (3, "0.3", 0.5)], ("row 3", "step", "2step")),
+    ],
+)
+def test_a_spoilt_column_is_not_passed_over_for_another(tmp_path, rows, names):
+    """Without the cell it would have been chosen."""
+    path = tmp_path / "log.csv"
+    lines = [",".join(map(str, [*row, place])) for place, row in enumerate(rows)]
+    path.write_text("\n".join(["step,loss,acc,epoch", *lines]))
+    with rejects(*names):
+        laws.read_curves(path)
+    [named] = laws.read_curves(path, x="epoch", y="acc")
+    assert named.y == pytest.approx([0.7, 0.6, 0.5])  # errors

@@ -3,8 +3,8 @@
 import fnmatch
 import itertools
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,9 +117,11 @@ def choose(
     guessed: dict[str, str] = {}
     if not ys:
         ys = (guessed.setdefault("y", _guess_y(table, free, x)),)
+        _check_guess(table, {*free, *aside}, ys[0], _rank)
     if x is None:
         x, anew = _guess_x(table, [name for name in free if name not in ys], ys[0])
         guessed["x"] = x
+        _check_guess(table, {*free, *aside}, x, _x_rank)
         remarks += anew
     if not by and table.by:
         by = table.by
@@ -259,6 +261,23 @@ def _guess_x(table: Table, free: Sequence[str], y: str) -> tuple[str, list[Remar
     raise _ask(table, list(dict.fromkeys([*free, y])), None, y, [])
 
 
+def _x_rank(name: str) -> int:
+    return list(X_NAMES).index(x_kind(name)) if x_kind(name) else len(X_NAMES)
+
+
+def _check_guess(table: Table, usable: Collection[str], chosen: str, rank: Callable[[str], Any]) -> None:
+    """Raises UserError where a few cells keep a column from being one of numbers that would have been chosen.
+
+    - table: of the columns.
+    - usable: columns of numbers, and those that have another use.
+    - chosen: the one that was guessed.
+    - rank: of a column's name; the least is chosen.
+    """
+    for name in sorted((n for n in table.columns if n not in usable), key=rank):
+        if rank(name) < rank(chosen) and (error := _not_of_numbers(table, name, 0.5)):
+            raise error
+
+
 def _rough(cell: Cell) -> float:
     for mark in ".,":
         try:
@@ -294,7 +313,7 @@ def _ask(table: Table, free: Sequence[str], x: str | None, y: str | None, alike:
         return UserError(
             f"{table.source}, row 1: no column of numbers; the file has {listed(list(table.columns))}"
         )
-    ranked_x = sorted(free, key=lambda n: list(X_NAMES).index(x_kind(n)) if x_kind(n) else 99)
+    ranked_x = sorted(free, key=_x_rank)
     own_x = x or next((name for name in ranked_x if name != y), ranked_x[0])
     own_y = y or next((name for name in [*alike, *free] if name != own_x), free[0])
     if len(free) + (x is not None) < 2:
@@ -320,14 +339,21 @@ def _spoilt(table: Table, free: Sequence[str], x: str | None) -> UserError | Non
     if not few and not lacks_x:
         return None
     for name in sorted(set(table.columns) - {*free, x}, key=lambda name: (not x_kind(name), name)):
-        cells = table.columns[name]
-        filled = [row for row, cell in enumerate(cells) if not is_missing(cell)]
-        bad = [row for row in filled if not is_numeric([cells[row]])]
         named = (lacks_x and x_kind(name)) or (few and y_kind(name))
-        if bad and (named or len(bad) <= len(filled) / 2):
-            return UserError(
-                f"{table.source}, row {table.lines[bad[0]]}, column {name!r}: {str(cells[bad[0]])[:30]!r} is"
-                " not a number, so the column was not taken for one of numbers; correct it, or name other"
-                " columns by `x` and `y`"
-            )
+        if error := _not_of_numbers(table, name, 1 if named else 0.5):
+            return error
     return None
+
+
+def _not_of_numbers(table: Table, name: str, most: float) -> UserError | None:
+    """The error of a column of which some cells are no numbers, a share of `most` of them at most."""
+    cells = table.columns[name]
+    filled = [row for row, cell in enumerate(cells) if not is_missing(cell)]
+    bad = [row for row in filled if not is_numeric([cells[row]])]
+    if not bad or len(bad) > most * len(filled):
+        return None
+    return UserError(
+        f"{table.source}, row {table.lines[bad[0]]}, column {name!r}: {str(cells[bad[0]])[:30]!r} is"
+        " not a number, so the column was not taken for one of numbers; correct it, or name other"
+        " columns by `x` and `y`"
+    )
