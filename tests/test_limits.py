@@ -86,7 +86,7 @@ def test_a_start_again_on_1_000_finished_runs(tmp_path):
     for seed in range(1, 1000):
         run = first.with_name(first.name.replace("seed0", f"seed{seed}"))
         shutil.copytree(first, run)
-        (run / "run.json").write_text(json.dumps({**info, "seed": seed}))
+        (run / "run.json").write_text(json.dumps({**info, "seed": seed, "name": run.name}))
         (run / "metrics.jsonl").write_text(lines.replace(first.name, run.name))
     again = used(LAUNCH, *words, *range(1000))
     assert "seed999" in again.out
