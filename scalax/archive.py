@@ -31,6 +31,7 @@ LONGEST_END, MANY = (
     22 + 2**16,
     2**16 - 1,
 )  # bytes of a zip's end with a comment; a count that stands elsewhere
+UTF8 = 0x800  # a flag of a member: its name is so encoded
 ENCRYPTED = 1  # the flag of a member
 
 
@@ -84,6 +85,7 @@ class Archive:
                 self._bytes = self._file.seek(0, os.SEEK_END)
                 self._zip = zipfile.ZipFile(self._file)
                 self._check_count()
+                self._check_others()
         except UserError:
             self._file.close()
             raise
@@ -156,6 +158,19 @@ class Archive:
         found = len(self._zip.infolist())
         if count != min(found, MANY):
             raise ValueError(f"its directory lists {found} of {count} members")
+
+    def _check_others(self) -> None:
+        """zipfile compares a member's two names when it is opened; of those that nobody opens, damage to the
+        one would hide an array."""
+        for member in self._zip.infolist():
+            if member.filename.endswith(".npy"):
+                continue
+            self._file.seek(member.header_offset + 26)
+            (length,) = struct.unpack("<H", self._file.read(2))
+            self._file.seek(member.header_offset + 30)
+            name = member.orig_filename.encode("utf-8" if member.flag_bits & UTF8 else "cp437")
+            if self._file.read(length) != name:
+                raise ValueError(f"a member is called {member.filename!r} in its directory alone")
 
     def _member(self, name: str) -> zipfile.ZipInfo:
         member = self._members[f"{name}.npy"]

@@ -245,3 +245,18 @@ def test_names_are_shown_escaped(tmp_path):
     zipped(tmp_path / "set.npz", {"\x1b[2J\n.npy": saved(LABELS)})
     with rejects("set.npz", r"\x1b[2J\n"):
         data.load(config(tmp_path / "set.npz"))
+
+
+def test_an_array_whose_name_is_damaged_is_not_passed_over(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, images=np.zeros(3), labels=np.ones(3))
+    raw = path.read_bytes()
+    at = raw.rindex(b"labels.npy")  # in the directory of the archive
+    path.write_bytes(raw[:at] + b"labels.nqy" + raw[at + 10 :])
+    with rejects(path, "labels.nqy"):
+        Archive(path, str(path))
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("README", "of the set")
+        file.writestr("größe.txt", "3")
+    with Archive(path, str(path)) as archive:
+        assert archive.others == ("README", "größe.txt")
