@@ -1,6 +1,6 @@
 """Adaptive patch size on one GPU in minutes: five patches that lie close together, tuned, three seeds.
 
-    launch/gpu_study.sh --data FILE.npz --minutes 9
+    launch/gpu_study.sh --data FILE.npz --minutes 60
     python -m scalax.launch configs/adaptive_gpu.py --data.dir FILE.npz
 
 The first sets the budget by the speed of the GPU. FILE.npz, CIFAR-10 at 48 px, is made by

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Check one GPU, measure its speed, and run a study of patch sizes on it, in a time that you name:
 #
-#   launch/gpu_study.sh --data FILE.npz --minutes 8 [--out DIR] [-- OVERRIDES...]
+#   launch/gpu_study.sh --data FILE.npz --minutes 60 [--out DIR] [-- OVERRIDES...]
 #
 # FILE.npz is data of images with a split `val`, e.g. one that `scalax pack` wrote (configs/adaptive_gpu.py has
 # the command). DIR (runs/gpu_study) gets a JSON file for each measurement and the study; the same command again
