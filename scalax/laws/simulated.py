@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import numpy as np
 
 from scalax.laws.curves import Curve
@@ -11,6 +12,8 @@ from scalax.laws.families.m4 import solve_bend
 REACHES = (2.0, 10.0, 100.0)  # times the last x
 LAST = 1e9  # x of the last row
 DECADES = 3.0  # of x, over which bends are laid out whatever the design
+
+_solve_bend = jax.jit(solve_bend)  # by itself its loop would compile at each call, and each program stays
 
 
 class Design(NamedTuple):
@@ -123,7 +126,7 @@ def _m4(rng):
     level = np.expm1(log_a) * np.log(2)
 
     def log_y(log_x):
-        w = np.asarray(solve_bend(level - slope * (log_x - half), np.exp(log_a)), float)
+        w = np.asarray(_solve_bend(level - slope * (log_x - half), np.exp(log_a)), float)
         return np.logaddexp(log_e_inf - np.logaddexp(0, w), -np.logaddexp(0, -w))
 
     return log_y
