@@ -21,8 +21,14 @@ def looped(module: nn.Module) -> nn.Module:
 
 
 def stack_blocks(params: Mapping, stack: Callable = jnp.stack) -> dict:
-    """{'block00': t, 'block01': t, ...} -> {'blocks': t with a leading axis of depth}; the rest as it is."""
-    names = sorted((key for key in params if re.fullmatch(r"block\d+", key)), key=lambda key: int(key[5:]))
+    """{'block00': t, 'block01': t, ...} -> {'blocks': t with a leading axis of depth}; the rest as it is.
+
+    Raises ValueError where a block is missing, or the blocks differ in what they hold.
+    """
+    there = [key for key in params if re.fullmatch(r"block[0-9]+", key)]
+    names = [f"block{index:02d}" for index in range(len(there))]
+    if absent := [name for name in names if name not in params]:
+        raise ValueError(f"there is no {absent[0]}")
     blocks = jax.tree.map(lambda *leaves: stack(leaves), *(params[name] for name in names))
     return {**{key: tree for key, tree in params.items() if key not in names}, "blocks": blocks}
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from scalax.errors import UserError
+from scalax.models.weights.blocks import NUMBER, in_order
 
 Arrays = dict[str, np.ndarray]
 
@@ -21,7 +22,7 @@ PREFIXES = ("opt/target/", "params/img/", "params/", "target/")
 
 # (pattern, replacement), the first that matches from the start of the name. '#' stands before a number.
 VIT = [
-    (r"Transformer/encoderblock_(\d+)/", r"block#\1/"),
+    (rf"Transformer/encoderblock_{NUMBER}/", r"block#\1/"),
     (r"Transformer/encoderblock/", "blocks/"),
     (r"Transformer/encoder_norm/", "norm/"),
     (r"Transformer/(posembed_input/)?pos_embedding", "pos_embedding"),
@@ -41,7 +42,7 @@ VIT_INSIDE = [
 ]
 MIXER = [
     (r"stem/", "embedding/"),
-    (r"MixerBlock_(\d+)/", r"block#\1/"),
+    (rf"MixerBlock_{NUMBER}/", r"block#\1/"),
     (r"pre_head_layer_norm/", "norm/"),
 ]
 MIXER_INSIDE = [
@@ -94,7 +95,7 @@ def from_published(arrays: Arrays, where: str) -> Arrays:
     if any(key.startswith("Transformer/") for key in arrays):
         return _vit(_renamed(arrays, VIT, VIT_INSIDE, where), where)
     if any(key.startswith("MixerBlock_") for key in arrays):
-        return _numbered(_renamed(arrays, MIXER, MIXER_INSIDE, where))
+        return _numbered(_renamed(arrays, MIXER, MIXER_INSIDE, where), where)
     if any("root_block/" in key for key in arrays):
         return _bit(_renamed(arrays, BIT, BIT_INSIDE, where), where)
     return arrays
@@ -123,12 +124,17 @@ def _renamed(arrays: Arrays, first: list, then: list, where: str) -> Arrays:
     return renamed
 
 
-def _numbered(arrays: Arrays) -> Arrays:
-    return {re.sub(r"^block#(\d+)", lambda m: f"block{int(m[1]):02d}", key): x for key, x in arrays.items()}
+def _numbered(arrays: Arrays, where: str) -> Arrays:
+    numbers = {key: (int(m[1]),) for key in arrays if (m := re.match(r"block#([0-9]+)/", key))}
+    places = in_order(numbers.values(), (0,), f"weights {where}: ")
+    return {
+        f"block{places[numbers[key]]:02d}/{key.partition('/')[2]}" if key in numbers else key: x
+        for key, x in arrays.items()
+    }
 
 
 def _vit(arrays: Arrays, where: str) -> Arrays:
-    arrays = _numbered(arrays)
+    arrays = _numbered(arrays, where)
     positions, cls = arrays.pop("pos_embedding", None), arrays.pop("cls", None)
     if positions is not None:
         with fitting(f"weights {where}: ", "pos_embedding", positions):
@@ -147,17 +153,18 @@ def _vit(arrays: Arrays, where: str) -> Arrays:
 
 
 def _bit(arrays: Arrays, where: str) -> Arrays:
-    unit = re.compile(r"^block(\d+)/unit(\d+)/")
-    units = sorted({tuple(map(int, found.groups())) for found in map(unit.match, arrays) if found})
-    numbers = {key: f"block{index:02d}/" for index, key in enumerate(units)}
-    numbered = {}
+    unit = re.compile(r"block([0-9]{1,6})/unit([0-9]{1,6})/")
+    units = {key: tuple(map(int, found.groups())) for key in arrays if (found := unit.match(key))}
+    places = in_order(units.values(), (1, 1), f"weights {where}: ")
+    numbered: Arrays = {}
     for key, x in arrays.items():
-        found = unit.match(key)
-        new = numbers[tuple(map(int, found.groups()))] + key[found.end() :] if found else key
+        new = f"block{places[units[key]]:02d}/{key.split('/', 2)[2]}" if key in units else key
         with fitting(f"weights {where}: ", key, x):
             if new.endswith(("/scale", "/bias")):
                 x = x.reshape(-1)
             elif new == "head/kernel":
                 x = x.reshape(x.shape[-2:])
+        if new in numbered:
+            raise UserError(f"weights {where}: {key!r} and another array are both {new!r}")
         numbered[new] = x
     return numbered

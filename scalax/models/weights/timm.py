@@ -7,6 +7,7 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.models import vit
+from scalax.models.weights.blocks import NUMBER, in_order
 from scalax.models.weights.published import fitting
 
 # github.com/huggingface/pytorch-image-models: vision_transformer.py, mlp_mixer.py, resnet.py, resnetv2.py.
@@ -15,9 +16,9 @@ RULES = [
     (r"cls_token", "cls"),
     (r"pos_embed", "pos_embedding"),
     (r"(patch_embed|stem)\.proj\.", "embedding/"),
-    (r"blocks\.(\d+)\.", r"block#\1/"),
-    (r"stages\.(\d+)\.blocks\.(\d+)\.", r"block@\1.\2/"),
-    (r"layer(\d+)\.(\d+)\.", r"block@\1.\2/"),
+    (rf"blocks\.{NUMBER}\.", r"block#\1/"),
+    (rf"stages\.{NUMBER}\.blocks\.{NUMBER}\.", r"block@\1.\2/"),
+    (rf"layer{NUMBER}\.{NUMBER}\.", r"block@\1.\2/"),
     (r"(conv1|stem\.conv)\.(?=weight$)", "stem/"),
     (r"bn1\.", "stem_norm/"),
     (r"norm\.", "norm/"),
@@ -53,12 +54,14 @@ def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[s
         if new in renamed:
             raise UserError(f"{key!r} and another array are both {new!r}")
         renamed[new] = x
-    stages = sorted({m[0] for m in (re.match(r"block@[\d.]+", key) for key in renamed) if m}, key=_numbers)
-    number = {stage: f"block{index:02d}" for index, stage in enumerate(stages)}
+    blocks = {key: _numbers(m[1]) for key in renamed if (m := re.match(r"block[#@]([0-9.]+)/", key))}
+    begin = min(1, *(stage for stage, *_ in blocks.values())) if blocks else 0  # of ResNets' stages
+    first = (begin, 0) if any(key.startswith("block@") for key in blocks) else (0,)
+    places = in_order(blocks.values(), first)
     converted, unknown = {}, []
     for key, x in renamed.items():
-        key = re.sub(r"^block@[\d.]+", lambda m: number[m[0]], key)
-        key = re.sub(r"^block#(\d+)", lambda m: f"block{int(m[1]):02d}", key)
+        if key in blocks:
+            key = f"block{places[blocks[key]]:02d}/{key.partition('/')[2]}"
         with fitting("", key, x):
             found = _leaves(key, x, heads, "cls" in renamed)
         unknown += [] if found else [key]
@@ -71,8 +74,8 @@ def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[s
     return converted
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(n) for n in re.findall(r"\d+", text)]
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
 
 
 def _leaves(key: str, x: np.ndarray, heads: int | None, has_token: bool) -> dict[str, np.ndarray]:
