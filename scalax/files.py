@@ -5,15 +5,19 @@ import errno
 import json
 import math
 import os
+import stat
 import uuid
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 from etils import epath
 
 from scalax import signals
+from scalax.errors import UserError
 
+_tables: ContextVar[Any] = ContextVar("tables")  # (device, inode) of those that a command has read
 NO_HARD_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}  # as file systems without say
 
 
@@ -34,11 +38,14 @@ def replacing(path: Any) -> Iterator[Any]:
 
     For libraries that write files themselves; it has the same suffix. An object store replaces whole objects
     by itself, so that there it is `path`.
+
+    Raises UserError where `path` is a pipe or a device, or a table that the command has read.
     """
     if "://" in str(path):
         yield path
         return
     path = Path(path)
+    check_replaceable(path)
     beside = path.parent / f".{uuid.uuid4().hex}{path.suffix}"  # several workers may write the same file
     signals.unfinished.add(str(beside))
     try:
@@ -49,6 +56,44 @@ def replacing(path: Any) -> Iterator[Any]:
         raise
     finally:
         signals.unfinished.discard(str(beside))
+
+
+def check_replaceable(path: Any, what: str = "") -> None:
+    """Raises UserError where there is something at a local path that a file may not take the place of.
+
+    - path: to be written to.
+    - what: names it in errors.
+    """
+    lead = f"{what} {path}".strip()
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as e:
+        raise UserError(
+            f"{lead[:120]}: cannot write it ({getattr(e, 'strerror', e)}); give another name"
+        ) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{lead}: is a directory; give the name of a file")
+    if not stat.S_ISREG(found.st_mode):
+        raise UserError(f"{lead}: is a pipe or a device; give the name of a file")
+    if (found.st_dev, found.st_ino) in _tables.get(()):
+        raise UserError(f"{lead}: is the table that was read; choose another place for the results")
+
+
+@contextlib.contextmanager
+def tables_kept() -> Iterator[None]:
+    """Within it, no table that was read is replaced by a result."""
+    token = _tables.set(set())
+    try:
+        yield
+    finally:
+        _tables.reset(token)
+
+
+def note_table(found: os.stat_result) -> None:
+    """This file is a table that was read (`tables_kept`)."""
+    _tables.get(set()).add((found.st_dev, found.st_ino))
 
 
 def is_same(path: Any, other: Any) -> bool:

@@ -10,6 +10,7 @@ from etils import epath
 
 from scalax.distribution import install
 from scalax.errors import UserError, one_line
+from scalax.files import check_replaceable
 
 
 def place(path: Any, what: str) -> epath.Path:
@@ -98,6 +99,19 @@ def check_results(path: Any, what: str) -> None:
     if path.exists() and not path.is_dir():
         raise UserError(f"{what} {path}: is a file, want a directory")
     remove_empty(make_directory(path, what))
+
+
+def check_result(path: Any, what: str) -> epath.Path:
+    """The path of a file that results go to. Raises UserError, before they are made, where they cannot.
+
+    - path: as a user named it.
+    - what: names it in errors.
+    """
+    found = place(path, what)
+    check_results(found.parent, what)
+    if "://" not in str(path):
+        check_replaceable(found, what)
+    return found
 
 
 def remove_empty(directories: Iterable[Path]) -> None:

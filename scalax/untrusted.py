@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from etils import epath
 
 from scalax.errors import UserError
+from scalax.files import note_table
 from scalax.names import printable
 
 DEPTH = 64  # of lists and objects inside each other; scalax writes no more than ten
@@ -66,8 +67,10 @@ def read_table_bytes(path: Any, holds: str) -> bytes:
     MOST_PIPED out of a pipe.
     """
     try:
-        kind = os.stat(path).st_mode
+        found = os.stat(path)
+        kind = found.st_mode
         if stat.S_ISREG(kind):
+            note_table(found)
             return read_bytes(path, MOST_TABLE)
         if not stat.S_ISFIFO(kind) and not stat.S_ISDIR(kind):
             raise UserError(f"{path}: is a device; give a file of {holds}")

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from scalax.compilation import keep_programs
 from scalax.distribution import VERSION
 from scalax.errors import UserError, one_line
+from scalax.files import tables_kept
 from scalax.names import printable
 from scalax.pyfile import module_of
 from scalax.signals import EXIT_INTERRUPTED
@@ -74,7 +75,8 @@ def _main(argv: list[str] | None) -> int:
     try:
         for file in args.imports:
             _read(file)
-        return args.run(args) or 0
+        with tables_kept():
+            return args.run(args) or 0
     except UserError as e:
         print_error(f"scalax {args.command}", e, {**parser.flags(), **args.flags})
         return 2

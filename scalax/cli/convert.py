@@ -33,12 +33,14 @@ def run(args: argparse.Namespace) -> int:
     from scalax.models.weights.files import read_arrays
     from scalax.models.weights.load import INPUT
     from scalax.models.weights.timm import from_timm
+    from scalax.places import check_result
 
     if not Path(args.state).name:
         raise UserError(f"`state` {args.state!r}: want the name of a file")
     out = Path(args.out or Path(args.state).with_suffix(".npz"))
     if out.suffix != ".npz":
         raise UserError(f"--out {out}: want a name that ends in .npz")
+    check_result(out, "--out")
     if is_same(out, args.state):
         raise UserError(f"--out {out}: would replace the state dict; give another name")
     if args.heads is not None and args.heads < 1:

@@ -24,9 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     from scalax.config import DataConfig
     from scalax.data.pack import VALIDATION, pack
-    from scalax.places import check_results, place
+    from scalax.places import check_result
 
-    check_results(place(args.out, "`out`").parent, "`out`")
+    check_result(args.out, "`out`")
     config = DataConfig(
         source=args.source,
         dir=args.dir,

@@ -1,7 +1,6 @@
 """Plan which shape to train when, from the static runs of a study: a schedule for scalax.launch."""
 
 import argparse
-import os
 
 from scalax.cli._curves import local, names
 from scalax.names import printable
@@ -85,14 +84,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError, with_flags
-    from scalax.places import check_results, existing, place
+    from scalax.places import check_result, existing, place
+    from scalax.schedule import Schedule
 
     directory = existing(args.directory, "directory")
     out = directory / "plan.json" if args.out is None else place(args.out, "--out")
-    if out.suffix != ".json" or os.path.isdir(out):
+    if out.suffix != ".json":
         raise UserError(f"--out {out}: want the name of a file that ends in .json")
     if args.out is not None:
-        check_results(out.parent, "--out")
+        check_result(out, "--out")
+    if out.exists() and out.stat().length:
+        try:
+            Schedule.load(out)
+        except UserError:
+            raise UserError(f"--out {out}: is there, and no plan; choose another name") from None
 
     from scalax import plan
     from scalax.report import plan_figure, plan_tables

@@ -34,10 +34,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from scalax.errors import UserError
-    from scalax.places import check_results, existing, place
+    from scalax.places import check_result, existing
 
-    if args.out:
-        check_results(place(args.out, "--out").parent, "--out")
+    if args.out and check_result(args.out, "--out").suffix != ".csv":
+        raise UserError(f"--out {args.out}: want the name of a file that ends in .csv")
 
     for directory in args.runs:
         existing(directory, "run")
