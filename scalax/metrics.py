@@ -77,14 +77,19 @@ def planned(names: Iterable[str]) -> list[str]:
     return [name for name in compared(names) if get(name).lower_is_better]
 
 
+def is_share(name: str) -> bool:
+    """Whether it is a metric whose values lie between 0 and 1."""
+    own = METRICS.get(name.rpartition("/")[2])
+    return own is not None and own.counted
+
+
 def least(name: str, targets: int) -> float:
     """What a metric is taken to be at least, since laws live in logarithms: half a target of those that it is
     a share of, where it is one.
 
     targets: of all validation examples.
     """
-    counted = name.rpartition("/")[2] in METRICS and get(name).counted
-    return 0.5 / targets if counted else SMALLEST
+    return 0.5 / targets if is_share(name) else SMALLEST
 
 
 for _metric in (

@@ -1,6 +1,8 @@
 """The study of repeated examples: peaks, gaps, verdicts, and the whole of it on few images."""
 
 import dataclasses
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +104,18 @@ def test_the_whole_study(tmp_path):
     rows = (tmp_path / "figures" / "bootstrapped.csv").read_text().splitlines()
     assert len(rows) == 1 + 2 * 2 * len(found.examples)
     assert words.lines(found)[0] in (tmp_path / "report.html").read_text()
+
+    [validation] = {
+        json.loads(path.read_text())["data"]["validation"] for path in tmp_path.glob("runs/*/run.json")
+    }
+    for path in tmp_path.glob("runs/*/metrics.jsonl"):  # from the third evaluation on, no image is wrong
+        lines = list(map(json.loads, path.read_text().splitlines()))
+        for line in lines[2:]:
+            line["fewshot_error"] = 0.0
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        learned = studies.run(config, tmp_path)
+    for part in learned.parts:
+        assert (np.array(part.errors)[:, 2:] == 0.5 / validation).all()
+    assert learned.parts[0].before.value == 0

@@ -6,7 +6,7 @@ import pytest
 
 from scalax import records
 from scalax.schedule import Schedule, Shape, Stage
-from tests.rejects import rejects
+from tests.rejects import check_line, rejects
 
 
 def record(step: int, **metrics) -> records.RunRecord:
@@ -44,6 +44,17 @@ def test_foreign_line_is_named(tmp_path):
     path.write_text('{"loss": 3}\n')
     with rejects(path, "line 1"):
         records.read(path)
+
+
+@pytest.mark.parametrize("name", ["val_error", "pets/fewshot_error", "val_answer_error"])
+@pytest.mark.parametrize("value", [7.867, -0.2, 1e300])
+def test_a_share_lies_between_0_and_1(tmp_path, name, value):
+    path = tmp_path / "metrics.jsonl"
+    for step, share in enumerate((0.0, 1.0, 1 + 1e-7, value), 1):  # a mean of float32 may be off so much
+        records.append(path, record(step, **{name: share, "val_loss": 7.867}))
+    found = records.scan(path)
+    assert len(found.records) == 3
+    check_line(found.problem, path, name, value)
 
 
 def test_a_key_that_stands_twice_is_refused_and_no_torn_line(tmp_path):

@@ -1,6 +1,8 @@
 """Addition as data and as a task, and the study of training-set sizes."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -9,7 +11,7 @@ import numpy as np
 import optax
 import pytest
 
-from scalax import data, launch, studies, tasks
+from scalax import data, launch, studies, tasks, train
 from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
 from scalax.studies.sizes import SizesConfig
 from scalax.studies.sizes.report import break_text, curve, is_sharp
@@ -108,7 +110,15 @@ def test_answers_need_prompts():
         tasks.open_task(RunConfig(task="answer"), data.load(CONFIG.data))
 
 
-def test_the_study_trains_seeds_together_and_reports(tmp_path):
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    where = tmp_path_factory.mktemp("sizes")
+    studies.run(TOY, where)
+    return where
+
+
+def test_the_study_trains_seeds_together_and_reports(trained, tmp_path):
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
     made = studies.run(TOY, tmp_path)
     assert len(list((tmp_path / "runs").glob(".group-*"))) == len(TOY.train_sizes)
     study, found = studies.load(tmp_path)
@@ -127,6 +137,21 @@ def test_the_study_trains_seeds_together_and_reports(tmp_path):
     rows = (tmp_path / "figures" / "curve.csv").read_text().splitlines()
     assert rows[0].startswith("examples,val_loss,stderr,fit")
     assert len(rows) == 1 + len(TOY.train_sizes)
+
+
+def test_an_error_of_zero_is_half_a_target(trained, tmp_path):
+    """Laws live in logarithms: the size stays in the fits, and the report has it as they do."""
+    shutil.copytree(trained, tmp_path, dirs_exist_ok=True)
+    config = dataclasses.replace(TOY, metric="val_answer_error")
+    largest = TOY.train_sizes[-1]
+    for path in tmp_path.glob(f"runs/*_n{largest}_*/metrics.jsonl"):
+        lines = list(map(json.loads, path.read_text().splitlines()))
+        lines[-1]["val_answer_error"] = 0.0
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    found = studies.run(config, tmp_path)
+    assert found.sizes[-1].best == [0.5 / train.open_experiment(RUN).targets] * len(TOY.seeds)
+    assert np.isfinite([law.rmsle for law in found.whole.values()]).all()
+    assert found.whole != found.first
 
 
 def test_sharp_falls_are_told_from_power_laws():

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from scalax import typed, untrusted
+from scalax import metrics, typed, untrusted
 from scalax.errors import UserError
 from scalax.files import dumps, write_atomically
 from scalax.schedule import Shape
@@ -15,6 +15,7 @@ from scalax.schedule import Shape
 SHAPE, NUMBERS = ("patch", "width", "depth"), ("flops", "flops_matmul", "wall_s")
 TEXTS, WHOLE = ("run", "family", "unit"), ("step", "examples", "resolution", *SHAPE)
 LARGEST = sys.float_info.max
+ROUNDED = 1e-6  # that a share may leave 0 to 1 by
 MOST_BYTES = 4 * 2**30  # of a file of records
 AGAIN = "restore the file, or remove the run's directory and make it again"
 
@@ -48,11 +49,11 @@ class RunRecord(NamedTuple):
         """One level, with the examples under the name of their unit; family, unit and resolution stand there
         only where they are not V, images and 0."""
         fields = {self.unit if key == "examples" else key: value for key, value in self._asdict().items()}
-        metrics = fields.pop("metrics")
+        measured = fields.pop("metrics")
         for name, default in self._field_defaults.items():
             if fields[name] == default:
                 del fields[name]
-        return {**fields, **metrics}
+        return {**fields, **measured}
 
     @classmethod
     def from_json(cls, line: dict) -> "RunRecord":
@@ -71,11 +72,13 @@ class RunRecord(NamedTuple):
         for name in NUMBERS:
             if type(values[name]) not in (int, float) or not 0 <= values[name] <= LARGEST:
                 raise TypeError(f"{name}: want a number from 0 on, got {typed.shown(values[name])}")
-        metrics = {k: v for k, v in line.items() if k not in values and k != values["unit"]}
-        for name, value in metrics.items():
+        measured = {k: v for k, v in line.items() if k not in values and k != values["unit"]}
+        for name, value in measured.items():
             if value is not None and not typed.is_number(value):
                 raise TypeError(f"{untrusted.shown(name)}: want a number, got {typed.shown(value)}")
-        return cls(**values, metrics=metrics)
+            if value is not None and metrics.is_share(name) and not -ROUNDED <= value <= 1 + ROUNDED:
+                raise TypeError(f"{untrusted.shown(name)}: want a share from 0 to 1, got {value}")
+        return cls(**values, metrics=measured)
 
 
 _NEEDED = ("run", "step", *NUMBERS, *SHAPE)

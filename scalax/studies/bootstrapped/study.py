@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from scalax import data, records, train
+from scalax import data, metrics, records, train
 from scalax.names import number_text
 from scalax.schedule import Schedule, Stage
 from scalax.studies import naming
@@ -53,6 +53,8 @@ def run(
         [np.array([[record.metrics[name] for record in run] for run in runs]) for runs in found]
         for name in (config.metric, UPSTREAM)
     )
+    least = metrics.least(config.metric, whole.targets)
+    errors = [np.maximum(own, least) for own in errors]
     return BootstrappedResult(
         config=config,
         device=Device(**train.device()),

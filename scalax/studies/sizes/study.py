@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from etils import epath
 
-from scalax import data, train
+from scalax import data, metrics, train
 from scalax.data import Splits
 from scalax.errors import UserError
 from scalax.records import measured
@@ -78,10 +78,11 @@ def _trained(
     specs = [RunSpec(naming.sized_run(shape, size, seed), schedule, seed) for seed in config.seeds]
     runs = train.execute(experiment, specs, epath.Path(out) / "runs", hooks, say)
     best, steps, last = [], [], []
+    floor = metrics.least(config.metric, experiment.targets)
     for spec in specs:
         records = measured(runs[spec.name].records, config.metric)
         least = min(records, key=lambda record: record.metrics[config.metric])
-        best.append(least.metrics[config.metric])
+        best.append(max(least.metrics[config.metric], floor))
         steps.append(least.step)
         last.append(records[-1].metrics[config.metric])
     ends = [runs[spec.name].records[-1] for spec in specs]
