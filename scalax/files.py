@@ -74,9 +74,9 @@ def check_replaceable(path: Any, what: str = "") -> None:
             f"{lead[:120]}: cannot write it ({getattr(e, 'strerror', e)}); give another name"
         ) from None
     if stat.S_ISDIR(found.st_mode):
-        raise UserError(f"{lead}: is a directory; give the name of a file")
+        raise UserError(f"{lead}: is a directory, where a file is to go; move it away, or give another name")
     if not stat.S_ISREG(found.st_mode):
-        raise UserError(f"{lead}: is a pipe or a device; give the name of a file")
+        raise UserError(f"{lead}: is a pipe or a device, where a file is to go; give another name")
     if (found.st_dev, found.st_ino) in _tables.get(()):
         raise UserError(f"{lead}: is the table that was read; choose another place for the results")
 

@@ -153,9 +153,9 @@ def launch(config: Any, options: argparse.Namespace, given: list[str], program: 
         with Display() as display:
             shown, say = ([display], display.say) if first else ([], lambda line: None)
             studies.run(config, out, [*shown, *extra], say)
+            text = studies.report(out) if first else ""
             if first:
                 settled.keep(config, out)
-            text = studies.report(out) if first else ""
     except UserError:
         remove_empty(made)  # what is refused leaves nothing behind
         raise

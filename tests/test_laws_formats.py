@@ -206,6 +206,38 @@ def test_mlflow_directories(tmp_path):
     assert_is_loss(two)
 
 
+METRIC = "".join(f"17000000{k:05d} {1 / k:.4f} {k}\n" for k in range(1, 13))
+
+
+@pytest.mark.parametrize("has_meta", [True, False])
+@pytest.mark.parametrize(
+    ("raw", "is_read"),
+    [
+        (b"\xef\xbb\xbf" + METRIC.encode(), True),
+        (METRIC.encode("utf-16"), True),
+        (b"\n" + METRIC.encode(), True),
+        (b"", False),
+        (b"garbage\n" + METRIC.encode(), False),
+        (b"-" + METRIC.encode(), False),
+        (b"1700000000001 1 1 1\n", False),
+        (b"\x00\xff", False),
+    ],
+)
+def test_no_run_of_mlflow_is_passed_over(tmp_path, raw, is_read, has_meta):
+    for run, text in (("a", METRIC.encode()), ("b", raw)):
+        path = tmp_path / run / "metrics" / "loss"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(text)
+        if has_meta:
+            (path.parents[1] / "meta.yaml").write_text(f"run_name: {run}\n")
+    if is_read:
+        one, two = laws.read_curves(tmp_path, x="step", y="loss")
+        assert one.y.tolist() == two.y.tolist()
+    else:
+        with rejects(tmp_path / "b"):
+            laws.read_curves(tmp_path, x="step", y="loss")
+
+
 @pytest.mark.parametrize("name", ["step", "timestamp"])
 def test_a_metric_of_the_name_of_a_column_of_mlflow(tmp_path, name):
     run = tmp_path / "run" / "metrics"

@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
+import shutil
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from scalax import cli, launch, studies, train
+from scalax import cli, launch, records, studies, train
 from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig, StartConfig
 from scalax.data.named import named_set
 from scalax.studies.finetune import FinetuneConfig, vtab
@@ -150,6 +151,13 @@ def test_a_tiny_study_from_runs_to_report(tmp_path, capsys):
     ]
     groups = list((tmp_path / "head").glob(".group-*"))
     assert len(groups) == 1  # the whole sweep of the head trains as one population
+    tuned = sorted(path for path in (tmp_path / "finetune").iterdir() if records.is_run(path))
+    assert len({records.read_run(path).records[0].run for path in tuned}) == 2
+    swapped = tmp_path / "swapped"
+    shutil.copytree(tmp_path / "finetune", swapped / "finetune")
+    shutil.copy(tuned[0] / "metrics.jsonl", swapped / "finetune" / tuned[1].name)
+    with rejects(swapped / "finetune" / tuned[1].name, "run.json"):
+        records.read_run(swapped / "finetune" / tuned[1].name)
     again = studies.load(tmp_path)[1]
     assert again.models == result.models
     assert again.heads == result.heads

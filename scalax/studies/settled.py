@@ -33,11 +33,12 @@ def runs_of(config: Any, out: Any) -> int | None:
     """How many finished runs the study.json in directory `out` was made of.
 
     None where the study is to be done, again or for the first time: the config, the files of its data, a
-    record of a run, a file of scalax or a file of the user that was loaded is another than it was then.
+    file of a run, a file of scalax or a file of the user that was loaded is another than it was then.
     """
     try:
         kept = records.read_json(epath.Path(out) / MARK, "")
-        return kept["runs"] if kept is not None and kept == _mark(config, out) else None
+        mark = None if kept is None else _mark(config, out)
+        return mark["runs"] if mark is not None and kept == mark else None
     except (OSError, UserError):  # damaged: whoever does the study says so
         return None
 
@@ -62,6 +63,7 @@ def _mark(config: Any, out: Any) -> dict[str, Any] | None:
             for run in found
             for part in (
                 str(run.relative_to(where)).encode(),
+                untrusted.read_bytes(run / records.INFO_FILE),
                 untrusted.read_bytes(run / records.METRICS_FILE, MOST_BYTES),
             )
         ),

@@ -28,7 +28,7 @@ def tables_of(paths: Sequence[str | Path], progress: Callable[[int], object] | N
 
 def _directory(path: Path) -> list[Table]:
     """Tables of what is found below a directory."""
-    if runs := sorted({mlflow.run_directory(p) for p in path.rglob("*") if _is_mlflow(p)}):
+    if runs := _mlflow_runs(path):
         return [
             mlflow.joined(
                 [t for p in sorted(run.glob("metrics/**/*")) if p.is_file() for t in read_tables(p)]
@@ -56,9 +56,17 @@ def _offline_runs(path: Path) -> list[Path]:
     return sorted({p.resolve() for p in path.rglob("*.wandb") if p.is_file()})
 
 
+def _mlflow_runs(path: Path) -> list[Path]:
+    """Directories of MLflow's runs below `path`: by a file of a metric, or where they lie. What is damaged in
+    them is for the reader to refuse."""
+    files = [p for p in path.rglob("*") if "metrics" in p.parts[:-1] and p.is_file()]
+    found = {mlflow.run_directory(p) for p in files if _is_mlflow(p)}
+    beside = {run.parent for run in found}
+    others = {mlflow.run_directory(p) for p in files} - found
+    return sorted(found | {run for run in others if run.parent in beside or (run / "meta.yaml").is_file()})
+
+
 def _is_mlflow(path: Path) -> bool:
-    if "metrics" not in path.parts[:-1] or not path.is_file():
-        return False
     try:
         with open(path, encoding="utf-8") as file:
             return mlflow.is_metric(path, file.readline(LONGEST_LINE))

@@ -107,8 +107,9 @@ def finetuned(
             batch_size=batch_size,
         )
         settings = finetune.FinetuneConfig(run, steps=head.finetune_steps, seeds=(seed,))
-        experiment, specs = finetune.plan(settings)
-        [made] = execute(experiment, specs, f"finetune/{file_name(name)}_{source}").values()
+        experiment, [spec] = finetune.plan(settings)
+        spec = spec._replace(name=f"{file_name(name)}_{source}")  # so that no file serves another of these
+        [made] = execute(experiment, [spec], "finetune").values()
         found.append(FinetuneRow(name, decay, seed, made.records[-1].metrics["val_error"]))
     return found
 
