@@ -288,6 +288,25 @@ def test_marks_of_a_group_that_are_damaged_are_named(experiment, tmp_path, text)
         assert a.metrics["val_loss"] == pytest.approx(b.metrics["val_loss"], rel=1e-4)
 
 
+def test_a_member_that_ended_with_its_group_wants_all_its_records(experiment, tmp_path):
+    """It was killed before its own run.json said so; what is restored, it takes."""
+    together = with_config(experiment, population="always")
+    specs = [RunSpec(f"run{seed}", Schedule((Stage(SMALL, 4e6),)), seed) for seed in range(2)]
+    before = execute(together, specs, tmp_path)
+    info, path = (tmp_path / "run1" / name for name in ("run.json", "metrics.jsonl"))
+    finished, whole = info.read_text(), path.read_text()
+    info.write_text(json.dumps({**json.loads(finished), "finished": False, "records": None}))
+    unfinished = info.read_text()
+    for damaged in ("", whole[: whole.index("\n") + 1], whole[:-9], None):
+        path.unlink() if damaged is None else path.write_text(damaged)
+        with rejects(path):
+            execute(together, specs, tmp_path)
+        assert info.read_text() == unfinished
+    path.write_text(whole)
+    assert execute(together, specs, tmp_path)["run1"].records == before["run1"].records
+    assert json.loads(info.read_text()) == json.loads(finished)
+
+
 def test_a_trial_of_populations_that_is_damaged_is_named_or_made_again(experiment, tmp_path, monkeypatch):
     from scalax.train import population
 

@@ -19,10 +19,12 @@ class Diverged(UserError):
 
 
 class Ended(NamedTuple):
-    """What finished.json of a group holds: names of the members that ended, and the timing of each."""
+    """What finished.json of a group holds: names of the members that ended, the timing of each, and by name
+    how many records they had (none in files from before that was noted)."""
 
     names: list[str]
     timing: dict[str, float]
+    records: dict[str, int] = {}  # noqa: RUF012
 
 
 FILE = "finished.json"
@@ -107,7 +109,9 @@ class Group:
         ended = [i for i in range(self.size) if i not in failed]
         timing = {name: value / self.size for name, value in timing.items()}
         if self.axis:
-            _FILE.write(self.directory / FILE, Ended([self.members[i].path.name for i in ended], timing))
+            paths = [self.members[i].path for i in ended]
+            counts = {path.name: len(records.read(path / records.METRICS_FILE)) for path in paths}
+            _FILE.write(self.directory / FILE, Ended(list(counts), timing, counts))
         for i in ended:
             self.infos[i] = records.finish(self.members[i].path, self.infos[i], timing)
 
@@ -151,7 +155,7 @@ def checkpoints_of(directory: epath.Path, info: RunInfo) -> tuple[epath.Path, in
 def ended_in_group(directory: epath.Path, info: RunInfo) -> bool:
     """Whether the run finished as part of a group that was killed before it wrote the run's own run.json.
 
-    If so, write it now. info: what its run.json should hold.
+    If so, write it now. info: what its run.json should hold. Raises UserError where records are missing.
     """
     theirs = records.read_info(directory)
     if theirs.group is None:
@@ -161,5 +165,7 @@ def ended_in_group(directory: epath.Path, info: RunInfo) -> bool:
         return False
     if distributed.is_primary():
         info = dataclasses.replace(info, group=theirs.group, member=theirs.member, name=theirs.name)
+        count = marks.records.get(directory.name)
+        records.read_run(directory, dataclasses.replace(info, finished=True, records=count))
         records.finish(directory, info, marks.timing)
     return True
