@@ -202,3 +202,14 @@ def test_display_is_a_hook(capsys, monkeypatch):
         display.end("a")
     printed = capsys.readouterr().err.splitlines()
     assert printed[1].startswith(" 50% a V16-1/4: 2 GFLOP of 4 GFLOP, 250 images/s")
+
+
+def test_runs_that_train_together_are_shown_with_all_that_they_spent(capsys, monkeypatch):
+    monkeypatch.setattr("scalax.report.progress.PLAIN_EVERY_S", -1.0)
+    with Display() as display:
+        display.expect(12e9)
+        for step in (1, 2):
+            for rest, run in ((2, "a"), (1, "b"), (0, "c")):
+                display.progress(progress(step, run)._replace(rest=rest))
+    shares = [line.split()[0] for line in capsys.readouterr().err.splitlines()]
+    assert shares == ["25%", "50%"]

@@ -15,6 +15,7 @@ from scalax.laws.readers import wandb_run
 from scalax.laws.watch import GO_ON, STOP, WAIT, Watch, chance, outlooks
 from tests.curve_files import offline_run
 from tests.rejects import check_line, rejected, rejects
+from tests.small_study import small_study
 
 X = np.arange(100.0, 10001, 100)
 
@@ -159,6 +160,14 @@ def test_what_the_command_rejects(words, names, tmp_path, capsys):
     words = [path if word == "FILE" else word for word in words]
     assert main(["watch", *words, "--once", "--out", str(tmp_path / "o")]) == 2
     rejected(capsys, *names)
+
+
+def test_no_end_past_the_budget_of_our_own_runs(tmp_path, capsys):
+    """It would be waited for without an end."""
+    study = small_study(tmp_path / "study")
+    words = ["watch", str(study), "--once", "--out", str(tmp_path / "o")]
+    assert main([*words, "--end", "1e10"]) == 2
+    rejected(capsys, "--end", "1e+10", "9e+09")
 
 
 def test_offline_runs_of_weights_and_biases(tmp_path):

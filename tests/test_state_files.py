@@ -76,3 +76,11 @@ def test_a_directory_in_place_of_a_result_is_found_before_anything_is_run(tmp_pa
     with rejects(tmp_path / studies.FILE):
         studies.run(HalfspaceConfig(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [studies.FILE]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "PK"])
+def test_a_file_where_a_run_is_wanted(tmp_path, text):
+    path = tmp_path / "weights.npz"
+    path.write_text(text)
+    with rejects(f"{path}: is no directory"):
+        records.read_info(path)

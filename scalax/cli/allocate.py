@@ -39,6 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     budgets = numbers("flops", args.flops)
+    if budgets and max(budgets) > MOST_FLOPS:
+        raise UserError(f"`flops` must be {MOST_FLOPS:g} at most, got {max(budgets):g}")
     if not args.factor > 0:
         raise UserError(f"`factor` must be positive, got {args.factor:g}")
     if args.without_lowest < 0:

@@ -33,6 +33,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from scalax import bounds
     from scalax.errors import UserError
     from scalax.places import check_result, existing
 
@@ -48,8 +49,10 @@ def run(args: argparse.Namespace) -> None:
     if min(shots) < 1:
         raise UserError(f"`shots` must be positive, got {args.shots}")
     for name in ("draws", "ridge", "batch"):
-        if (value := getattr(args, name)) is not None and not value > 0:
-            raise UserError(f"`{name}` must be positive, got {value}")
+        if (value := getattr(args, name)) is not None:
+            bounds.positive(f"`{name}`", value)
+    if args.draws > bounds.MOST["draws"]:
+        raise UserError(f"`draws` must be {bounds.MOST['draws']} at most, got {args.draws}")
     if args.max_test < 0:
         raise UserError(f"`max_test` must be at least 0, got {args.max_test}")
     from pathlib import Path

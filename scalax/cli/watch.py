@@ -63,13 +63,18 @@ def _end(args: argparse.Namespace, curves: "Curves") -> float:
     """The planned last x: given, or the budget of our own runs where x is their FLOPs."""
     from scalax import records
 
-    if args.end is not None:
-        return args.end
     places = [Path(file) for file in args.files if Path(file).is_dir()]
     runs = [run for place in places for run in (place, *sorted(place.glob("runs/*"))) if records.is_run(run)]
     if not runs or curves[0].labels[0] != "flops":
-        raise UserError("where does the run end? give its planned last x in `end`")
-    return max(records.read_info(run).schedule.budget_flops for run in runs)
+        if args.end is None:
+            raise UserError("where does the run end? give its planned last x in `end`")
+        return args.end
+    budget = max(records.read_info(run).schedule.budget_flops for run in runs)
+    if args.end is not None and args.end > budget:
+        raise UserError(
+            f"`end` {args.end:g} is past the budget of these runs, {budget:g} FLOPs; leave it out"
+        )
+    return budget if args.end is None else args.end
 
 
 def _look(

@@ -44,13 +44,12 @@ class Reach:
         """Why the target is not reached; empty where it is."""
         if np.isfinite(self.x):
             return ""
-        by_median = ", by the median" if np.isfinite(self.low) else ""  # of what the interval holds
         limit = self.scale.shown(self.limit)
         if self.flat:
             return f"not reached: y is flat at {limit:.4g}"
         if self.target <= self.limit:
-            return f"not reachable: the limit is {limit:.4g}{by_median}"
-        return f"not reached within {np.exp(LOOKED):.0g} times the data's last x{by_median}"
+            return f"not reachable by the median, whose limit is {limit:.4g}"
+        return f"not reached within {np.exp(LOOKED):.0g} times the data's last x, by the median"
 
     def __str__(self) -> str:
         if self.already:

@@ -131,7 +131,7 @@ def limits(
     law = lookup(family)
     if law.variables != 1:
         raise UserError(f"law {law.name!r} is of {law.variables} variables; take one of x alone")
-    if not tolerance > 0:
+    if not 0 < tolerance < float("inf"):
         raise UserError(f"`tolerance` must be positive, got {tolerance:g}")
     if cuts < 2:
         raise UserError(f"`cuts` must be at least 2, got {cuts}")

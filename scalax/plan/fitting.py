@@ -69,7 +69,7 @@ def measured_flops(trajectories: Trajectories) -> float:
 
 
 def measured_error(trajectories: Trajectories) -> float:
-    """The least value that any run reached."""
+    """The least value that any of the runs reached."""
     return min(float(np.min(values)) for runs in trajectories.values() for _, values in runs)
 
 

@@ -42,7 +42,7 @@ class Plan(NamedTuple):
                 f"{t.before} -> {t.after} at {t.error:.4g}, {flops_text(t.flops)}" for t in self.transitions
             )
         only = self.schedule.stages[0].shape
-        return f"no change of shape pays: {only} descends fastest throughout, so train it alone"
+        return f"by these laws no change of shape pays: {only} descends fastest throughout"
 
     def curve(self) -> tuple[list[float], list[float]]:
         """FLOPs and errors of the predicted curve, thinned to be kept in a file."""

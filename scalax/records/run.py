@@ -81,7 +81,12 @@ class Run(NamedTuple):
 def read_info(directory: Any) -> RunInfo:
     """Raises UserError where the directory has no run.json, or it is not a run's."""
     path = epath.Path(directory) / INFO_FILE
-    info = _FILE.read(path)
+    try:
+        info = _FILE.read(path)
+    except UserError:
+        if epath.Path(directory).exists() and not epath.Path(directory).is_dir():
+            raise UserError(f"{directory}: is no directory; name that of a run") from None
+        raise
     if info is None:
         raise UserError(f"{path}: no such file; name the directory of a run")
     if info.group is not None and not GROUP.fullmatch(info.group):

@@ -110,7 +110,7 @@ def _cautions(made: StudyPlan) -> list[str]:
     least = measured_error(made.runs.trajectories)
     if plan.errors[-1] < least:
         notes.append(
-            f"the plan ends at {plan.errors[-1]:.4g}, below the least value that was measured ({least:.4g}):"
+            f"the plan ends at {plan.errors[-1]:.4g}, below the least value of a static run ({least:.4g}):"
             " its laws are extrapolated there"
         )
     if made.switches and not made.charged and plan.transitions:

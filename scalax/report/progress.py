@@ -56,6 +56,8 @@ class Display(Hook):
 
     def progress(self, progress: RunProgress) -> None:
         self.spent[progress.run] = progress.flops - progress.begun_flops
+        if progress.rest:
+            return  # shown with the last of those that train together
         done_flops = sum(self.spent.values())
         total_flops = max(self.study_flops, self.expected_flops, done_flops)
         now = time.monotonic()

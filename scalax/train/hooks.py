@@ -10,7 +10,7 @@ class Progress(NamedTuple):
     """Where a run stands: updates made, present shape, FLOPs spent of its budget, and how fast it goes.
 
     unit: of its examples, as the task has it: images, sequences. begun_flops: those of `flops` that another
-    run spent, which this one branched off.
+    run spent, which this one branched off. rest: runs that train together with it and are told of after it.
     """
 
     run: str
@@ -22,6 +22,7 @@ class Progress(NamedTuple):
     flops_per_s: float
     unit: str = "images"
     begun_flops: float = 0.0
+    rest: int = 0
 
 
 class Hook:

@@ -47,6 +47,7 @@ class Reporter:
                 flops_per_s=speed / span.batch_size * cost.flops,
                 unit=self._unit,
                 begun_flops=float(course.timeline.flops(course.timeline.begins)),
+                rest=self._group.size - 1 - i,
             )
             for hook in self._hooks:
                 hook.progress(progress)
