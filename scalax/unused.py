@@ -69,7 +69,7 @@ def of_schedule(schedule: Schedule, run: RunConfig) -> Unused:
     if not {stage.shape._replace(patch=1, resolution=0) for stage in schedule.stages} <= named:
         found["model.names"] = "to a schedule of other models"
     if run.budget_flops != schedule.budget_flops:
-        found["budget_flops"] = "to a schedule of another budget"
+        found["budget_flops"] = f"to a schedule, which ends after {schedule.budget_flops:g} FLOPs"
     own = {"batch_size": "batch_size", "lr": "optim.lr", "weight_decay": "optim.weight_decay"}
     for name, setting in own.items():
         if all(getattr(stage, name) is not None for stage in schedule.stages):

@@ -19,6 +19,7 @@ from scalax.laws.readers.files import labels
 from tests.bad_inputs import in_time
 from tests.curve_files import event_record, tensor_events
 from tests.rejects import rejects
+from tests.small_study import small_study
 
 STEPS = np.arange(100, 2500, 100)
 LOSS = 2 + 30 * STEPS**-0.5
@@ -583,3 +584,10 @@ def test_any_bytes_give_curves_or_one_line(tmp_path):
             said = str(e)
         assert "\n" not in said, number
         assert str(path) in said, number
+
+
+def test_what_is_taken_of_our_own_runs_is_said(tmp_path):
+    curves = laws.read_curves(small_study(tmp_path / "study") / "runs" / "a")
+    assert curves[0].labels == ("flops", "val_error")
+    [remark] = [remark for remark in curves.remarks if remark.kind == "guessed"]
+    assert "'val_error'" in remark.values["columns"]

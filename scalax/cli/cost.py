@@ -128,34 +128,34 @@ def describe(cost: dict) -> list[tuple[str, str]]:
     """(what, how much) of one model."""
 
     def groups(values: dict, unit: float) -> str:
-        return " + ".join(f"{key} {value / unit:,.4f}" for key, value in values.items())
+        return " + ".join(f"{key} {_shown(value / unit, 4)}" for key, value in values.items())
 
     left_out = " and ".join(cost["no_head_leaves_out"])
     rows = [
         ("parameters", f"{cost['params']:,}"),
         ("  by group, M", groups(cost["params_by_group"], 1e6)),
-        ("forward GMACs", f"{cost['forward_macs'] / 1e9:.4f}"),
+        ("forward GMACs", _shown(cost["forward_macs"] / 1e9, 4)),
         ("  by group", groups(cost["forward_macs_by_group"], 1e9)),
-        (f"  without {left_out}", f"{cost['forward_macs_no_head'] / 1e9:.4f}"),
+        (f"  without {left_out}", _shown(cost["forward_macs_no_head"] / 1e9, 4)),
     ]
     if cost["resize_macs_per_step"]:
-        rows.append(("  resizing weights, GMACs a step", f"{cost['resize_macs_per_step'] / 1e9:.4f}"))
+        rows.append(("  resizing weights, GMACs a step", _shown(cost["resize_macs_per_step"] / 1e9, 4)))
     rows += [
-        ("training GFLOPs: matmul and conv", f"{cost['train_flops_matmul'] / 1e9:,.2f}"),
-        ("  without head", f"{cost['train_flops_matmul_no_head'] / 1e9:,.2f}"),
-        ("  with scores of fused attention", f"{cost['train_flops_matmul_fused_attention'] / 1e9:,.2f}"),
-        ("training GFLOPs: XLA", f"{cost['train_flops_xla'] / 1e9:,.2f}"),
+        ("training GFLOPs: matmul and conv", _shown(cost["train_flops_matmul"] / 1e9, 2)),
+        ("  without head", _shown(cost["train_flops_matmul_no_head"] / 1e9, 2)),
+        ("  with scores of fused attention", _shown(cost["train_flops_matmul_fused_attention"] / 1e9, 2)),
+        ("training GFLOPs: XLA", _shown(cost["train_flops_xla"] / 1e9, 2)),
     ]
-    rows += [(f"  {k}", f"{v / 1e9:+,.2f}") for k, v in cost["train_flops_explained"].items() if v]
+    rows += [(f"  {k}", _shown(v / 1e9, 2, "+")) for k, v in cost["train_flops_explained"].items() if v]
     rows.append(("not counted", ", ".join(cost["uncounted"]) or "nothing"))
-    rows.append(("GB moved, before fusion", f"{cost['bytes_accessed'] / 1e9:,.2f}"))
+    rows.append(("GB moved, before fusion", _shown(cost["bytes_accessed"] / 1e9, 2)))
     moved = cost["bytes_accessed"]
     if cost["bytes_fused"] is not None:
         moved = cost["bytes_fused"]
-        rows.append(("GB moved, compiled for this device", f"{moved / 1e9:,.2f}"))
+        rows.append(("GB moved, compiled for this device", _shown(moved / 1e9, 2)))
     rows.append(("arithmetic intensity, FLOP per byte", f"{cost['train_flops_xla'] / moved:.1f}"))
     if cost["temp_bytes"] is not None:
-        rows.append(("peak activation memory, GB", f"{cost['temp_bytes'] / 1e9:.3f}"))
+        rows.append(("peak activation memory, GB", _shown(cost["temp_bytes"] / 1e9, 3)))
     if cost["least_seconds"] is None:
         rows.append(("least time a step", f"peak speed of {cost['device']} not known; see --device"))
     else:
@@ -163,3 +163,9 @@ def describe(cost: dict) -> list[tuple[str, str]]:
     if cost["mfu"] is not None:
         rows.append(("MFU", f"{cost['mfu']:.1%}"))
     return rows
+
+
+def _shown(value: float, digits: int, sign: str = "") -> str:
+    """So many digits after the point, or as many that the first three which are not zero are there."""
+    small = 0 < abs(value) < 10 ** (1 - digits)
+    return f"{value:{sign}.3g}" if small else f"{value:{sign},.{digits}f}"

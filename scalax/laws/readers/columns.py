@@ -102,8 +102,11 @@ def choose(
             return Columns(BENCHMARK["x"], (BENCHMARK["y"],), by or BENCHMARK["by"], split or held)
         if {"run", "step", "flops"} <= set(names):
             own = next(iter(metrics.compared(names)), "val_error")
+            by = by or ("run",)
             known(table, [own, *by, *([split] if split else [])])
-            return Columns("flops", (own,), by or ("run",), split)
+            columns = f"--x 'flops' --y {own!r} --by {','.join(by)!r}"
+            remark = Remark("guessed", table.source, values={"format": "runs of scalax", "columns": columns})
+            return Columns("flops", (own,), by, split, None, (remark,))
         if {"x", "y"} <= set(names) and not any(y_kind(name) for name in names):
             x, y, split = "x", "y", split or ("fit" if "fit" in names else None)
     known(table, [*by, *([split] if split else [])])
