@@ -39,7 +39,7 @@ def replacing(path: Any) -> Iterator[Any]:
     For libraries that write files themselves; it has the same suffix. An object store replaces whole objects
     by itself, so that there it is `path`.
 
-    Raises UserError where `path` is a pipe or a device, or a table that the command has read.
+    Raises UserError where `path` may not be replaced (check_replaceable).
     """
     if "://" in str(path):
         yield path

@@ -78,7 +78,7 @@ def planned(names: Iterable[str]) -> list[str]:
 
 
 def is_share(name: str) -> bool:
-    """Whether it is a metric whose values lie between 0 and 1."""
+    """Whether it is a share of targets (`Metric.counted`), from 0 to 1."""
     own = METRICS.get(name.rpartition("/")[2])
     return own is not None and own.counted
 
@@ -87,7 +87,7 @@ def least(name: str, targets: int) -> float:
     """What a metric is taken to be at least, since laws live in logarithms: half a target of those that it is
     a share of, where it is one.
 
-    targets: of all validation examples.
+    targets: of all validation examples, also where the evaluation has a data set of its own.
     """
     return 0.5 / targets if is_share(name) else SMALLEST
 

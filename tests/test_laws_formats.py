@@ -217,6 +217,7 @@ METRIC = "".join(f"17000000{k:05d} {1 / k:.4f} {k}\n" for k in range(1, 13))
         (b"\xef\xbb\xbf" + METRIC.encode(), True),
         (METRIC.encode("utf-16"), True),
         (b"\n" + METRIC.encode(), True),
+        (METRIC.replace("\n", " digits 1a2b\n").encode(), True),
         (b"", False),
         (b"garbage\n" + METRIC.encode(), False),
         (b"-" + METRIC.encode(), False),
@@ -230,13 +231,29 @@ def test_no_run_of_mlflow_is_passed_over(tmp_path, raw, is_read, has_meta):
         path.parent.mkdir(parents=True)
         path.write_bytes(text)
         if has_meta:
-            (path.parents[1] / "meta.yaml").write_text(f"run_name: {run}\n")
+            (path.parents[1] / "meta.yaml").write_text(f"run_id: {run}\nrun_name: {run}\n")
     if is_read:
         one, two = laws.read_curves(tmp_path, x="step", y="loss")
         assert one.y.tolist() == two.y.tolist()
     else:
         with rejects(tmp_path / "b"):
             laws.read_curves(tmp_path, x="step", y="loss")
+
+
+def test_not_all_directories_of_metrics_are_runs_of_mlflow(tmp_path):
+    """Its logged models have some of their own, with another line; so have the tables of others."""
+    run, model = tmp_path / "1" / "r1", tmp_path / "1" / "models" / "m-1"
+    for where, text in ((run, METRIC), (model, "1700000000000 0.5 1 r1 none none\n")):
+        write(where / "metrics" / "loss", text)
+    write(run / "meta.yaml", "run_id: r1\n")
+    write(run / "metrics" / ".DS_Store", "\0")
+    write(model / "meta.yaml", "model_id: m-1\n")
+    assert [curve.name for curve in laws.read_curves(tmp_path, x="step", y="loss")] == ["r1"]
+    other = tmp_path / "other"
+    write(other / "meta.yaml", "author: me\n")
+    for name in ("a", "b"):
+        write(other / "metrics" / f"{name}.csv", "step,loss\n" + lines(lambda s, v: f"{s},{v!r}\n"))
+    assert len(laws.read_curves(other / "metrics")) == 2
 
 
 @pytest.mark.parametrize("name", ["step", "timestamp"])

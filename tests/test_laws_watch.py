@@ -1,6 +1,7 @@
 """Watching runs: outlooks, the callback, the command, offline runs of W&B, and what it is worth."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -162,12 +163,20 @@ def test_what_the_command_rejects(words, names, tmp_path, capsys):
     rejected(capsys, *names)
 
 
-def test_no_end_past_the_budget_of_our_own_runs(tmp_path, capsys):
-    """It would be waited for without an end."""
+@pytest.mark.parametrize("end", [[], ["--end", "2e10"]])
+def test_our_own_runs_have_ended_when_they_are_finished(tmp_path, end):
+    """Their last whole step comes short of the budget; what is asked of beyond will not come."""
     study = small_study(tmp_path / "study")
-    words = ["watch", str(study), "--once", "--out", str(tmp_path / "o")]
-    assert main([*words, "--end", "1e10"]) == 2
-    rejected(capsys, "--end", "1e+10", "9e+09")
+    for name in ("c", "d"):
+        shutil.rmtree(study / "runs" / name)
+    for path in study.glob("runs/*/run.json"):
+        info = json.loads(path.read_text())
+        info["schedule"]["stages"][0]["until_flops"] = 9.5e9
+        path.write_text(json.dumps(info))
+    assert main(["watch", str(study), "--best", "--every", "1e4", *end, "--out", str(tmp_path / "o")]) == 0
+    made = json.loads((tmp_path / "o" / "watch.json").read_text())
+    assert [(one["x"], one["end"]) for one in made] == [(9e9, 9e9)] * 2
+    assert {one["target"] for one in made} == {min(one["y"] for one in made)}
 
 
 def test_offline_runs_of_weights_and_biases(tmp_path):

@@ -409,7 +409,34 @@ def test_no_block_takes_the_place_of_another(kind):
         except UserError as e:
             check_line(str(e))
         else:  # passed through, to be refused as unexpected by whoever loads it
-            assert len(found) == len(read(arrays)) + len(twice) - len(arrays)
+            whole = read(arrays)
+            assert all((found[key] == x).all() for key, x in whole.items())
+            assert len(found) == len(whole) + len(twice) - len(arrays)
+
+
+@pytest.mark.parametrize(
+    ("kind", "block", "named"),
+    [
+        ("timm ViT", "blocks.0.", "0"),
+        ("timm ResNet", "layer1.", "1.0"),
+        ("timm ResNet", "layer1.0.", "1.0"),
+        ("ViT", "Transformer/encoderblock_0/", "0"),
+        ("BiT", "resnet/block1/", "1.1"),
+    ],
+)
+def test_nor_does_the_first(kind, block, named):
+    arrays, read, *_ = BLOCKED[kind]
+    with rejects("block", named):
+        read({key: x for key, x in arrays.items() if not key.startswith(block)})
+
+
+@pytest.mark.parametrize("name", ["block@./x.weight", "block#1..2/x.weight", f"block#{'9' * 5000}/x.weight"])
+def test_names_that_look_like_ours(name):
+    for read in (from_timm, lambda arrays: from_published(arrays, "a file")):
+        try:
+            read({**timm_vit(8, 2), name: np.ones(4, np.float32), "Transformer/a": np.ones(4, np.float32)})
+        except UserError as e:
+            check_line(str(e))
 
 
 def test_a_scanned_model_wants_all_blocks():

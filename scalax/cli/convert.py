@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     out = Path(args.out or Path(args.state).with_suffix(".npz"))
     if out.suffix != ".npz":
         raise UserError(f"--out {out}: want a name that ends in .npz")
-    check_result(out, "--out")
+    check_result(out, "--out" if args.out else "")
     if is_same(out, args.state):
         raise UserError(f"--out {out}: would replace the state dict; give another name")
     if args.heads is not None and args.heads < 1:

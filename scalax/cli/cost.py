@@ -166,6 +166,6 @@ def describe(cost: dict) -> list[tuple[str, str]]:
 
 
 def _shown(value: float, digits: int, sign: str = "") -> str:
-    """So many digits after the point, or as many that the first three which are not zero are there."""
-    small = 0 < abs(value) < 10 ** (1 - digits)
+    """So many digits after the point, or three significant ones where those would show fewer."""
+    small = 0 < abs(value) < 10 ** (3 - digits)
     return f"{value:{sign}.3g}" if small else f"{value:{sign},.{digits}f}"

@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     if not 0 < args.tolerance < float("inf"):
-        raise UserError(f"`tolerance` must be positive, got {args.tolerance:g}")
+        raise UserError(f"`tolerance` must be positive and finite, got {args.tolerance:g}")
     if not 2 <= args.cuts <= MOST_CUTS:
         raise UserError(f"`cuts` must lie between 2 and {MOST_CUTS}, got {args.cuts}")
     curves = curves_of(args, least=1)

@@ -93,11 +93,11 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--out {out}: want the name of a file that ends in .json")
     if args.out is not None:
         check_result(out, "--out")
-    if out.exists() and out.stat().length:
-        try:
-            Schedule.load(out)
-        except UserError:
-            raise UserError(f"--out {out}: is there, and no plan; choose another name") from None
+        if out.exists() and out.stat().length:
+            try:
+                Schedule.load(out)
+            except UserError:
+                raise UserError(f"--out {out}: is there, and no plan; choose another name") from None
 
     from scalax import plan
     from scalax.report import plan_figure, plan_tables

@@ -29,7 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--margins", action="store_true", help="margins of head and pre-logits too, and norms of the weights")
     add("--max-test", type=int, default=0, metavar="N", help="test on so many images of a set (all)")
     add("--batch", type=int, metavar="N", help="images at a time (as the run was evaluated)")
-    add("--out", metavar="FILE", help="write the table as CSV too")
+    add("--out", metavar="FILE", help="write the table too, as .csv")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -40,58 +40,69 @@ def run(args: argparse.Namespace) -> None:
     if args.end is not None and not 0 < args.end < float("inf"):
         raise UserError(f"`end` must be positive, got {args.end:g}")
     curves, seen, history = curves_of(args, least=1), {}, []
-    end = _end(args, curves)
+    ends = _ends(args, curves)
     print_remarks(args, curves.remarks)
     while True:
-        made = _look(args, curves, end, seen)
+        made = _look(args, curves, ends, seen)
         for outlook in made:
             seen[outlook.name] = outlook
             history.append(outlook)
             print(f"{outlook.name or args.files[0]}: {outlook}", flush=True)
         if made:
             _write(args, curves, seen, history)
-        if args.once or all(outlook.x >= end for outlook in seen.values()):
+        if args.once or all(outlook.x >= outlook.end for outlook in seen.values()):
             break
         if len(history) == len(made):  # after the first look
             print(f"looking again every {args.every:g} s until the end; --once looks once", file=sys.stderr)
         time.sleep(args.every)
         curves = curves_of(args, least=1)
+        ends = _ends(args, curves)
     print(f"wrote {args.out}/watch.json, watch.csv and figures/")
 
 
-def _end(args: argparse.Namespace, curves: "Curves") -> float:
-    """The planned last x: given, or the budget of our own runs where x is their FLOPs."""
+def _ends(args: argparse.Namespace, curves: "Curves") -> list[float]:
+    """The planned last x of each curve: given, or of our own runs, where x is their FLOPs, the budget. A run
+    of ours that is finished has ended with its last row."""
     from scalax import records
 
     places = [Path(file) for file in args.files if Path(file).is_dir()]
     runs = [run for place in places for run in (place, *sorted(place.glob("runs/*"))) if records.is_run(run)]
+    if args.end is not None and args.once:
+        return [args.end] * len(curves)
     if not runs or curves[0].labels[0] != "flops":
         if args.end is None:
             raise UserError("where does the run end? give its planned last x in `end`")
-        return args.end
-    budget = max(records.read_info(run).schedule.budget_flops for run in runs)
-    if args.end is not None and args.end > budget:
-        raise UserError(
-            f"`end` {args.end:g} is past the budget of these runs, {budget:g} FLOPs; leave it out"
-        )
-    return budget if args.end is None else args.end
+        return [args.end] * len(curves)
+    infos = {run.name: records.read_info(run) for run in runs}
+    most = max(info.schedule.budget_flops for info in infos.values())
+    ends = []
+    for curve in curves:
+        info = infos.get(str(curve.key.get("run", curve.name)))
+        end = args.end or (most if info is None else info.schedule.budget_flops)
+        ends.append(min(end, float(curve.x.max())) if info is not None and info.finished else end)
+    return ends
 
 
 def _look(
-    args: argparse.Namespace, curves: "Curves", end: float, seen: "dict[str, Outlook]"
+    args: argparse.Namespace, curves: "Curves", ends: list[float], seen: "dict[str, Outlook]"
 ) -> "list[Outlook]":
-    """Outlooks of the curves that have new rows."""
+    """Outlooks of the curves that have new rows, or have ended since."""
     from scalax.laws.watch import outlooks
 
-    rows = {curve.name: (float(curve.x.max()), len(set(curve.x))) for curve in curves}
-    new = [c for c in curves if c.name not in seen or (seen[c.name].x, seen[c.name].rows) != rows[c.name]]
-    target = _best(curves, end) if args.best else args.target
-    return outlooks(new, [end] * len(new), [target] * len(new), args.risk)
+    new = []
+    for curve, end in zip(curves, ends, strict=True):
+        known = seen.get(curve.name)
+        now = (float(curve.x.max()), len(set(curve.x)), end)
+        if known is None or (known.x, known.rows, known.end) != now:
+            new.append((curve, end))
+    target = _best(curves, ends) if args.best else args.target
+    return outlooks([c for c, _ in new], [end for _, end in new], [target] * len(new), args.risk)
 
 
-def _best(curves: "Curves", end: float) -> float | None:
+def _best(curves: "Curves", ends: list[float]) -> float | None:
     """The best last y of the runs that have ended, as it is written; None before one has."""
-    ended = [float(c.y[c.x == c.x.max()].mean()) for c in curves if c.x.max() >= end]
+    pairs = zip(curves, ends, strict=True)
+    ended = [float(c.y[c.x == c.x.max()].mean()) for c, end in pairs if c.x.max() >= end]
     return float(curves[0].scale.shown(min(ended))) if ended else None
 
 

@@ -132,7 +132,7 @@ def limits(
     if law.variables != 1:
         raise UserError(f"law {law.name!r} is of {law.variables} variables; take one of x alone")
     if not 0 < tolerance < float("inf"):
-        raise UserError(f"`tolerance` must be positive, got {tolerance:g}")
+        raise UserError(f"`tolerance` must be positive and finite, got {tolerance:g}")
     if cuts < 2:
         raise UserError(f"`cuts` must be at least 2, got {cuts}")
     if cuts > MOST_CUTS:

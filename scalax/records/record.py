@@ -76,17 +76,30 @@ class RunRecord(NamedTuple):
         for name, value in measured.items():
             if value is not None and not typed.is_number(value):
                 raise TypeError(f"{untrusted.shown(name)}: want a number, got {typed.shown(value)}")
-            if value is not None and metrics.is_share(name) and not -ROUNDED <= value <= 1 + ROUNDED:
-                raise TypeError(f"{untrusted.shown(name)}: want a share from 0 to 1, got {value}")
+            if problem := _no_share(name, value):
+                raise TypeError(problem)
         return cls(**values, metrics=measured)
 
 
 _NEEDED = ("run", "step", *NUMBERS, *SHAPE)
 
 
+def _no_share(name: str, value: float | None) -> str:
+    """What is wrong with the value of a metric that is a share; empty where nothing is."""
+    if value is None or not metrics.is_share(name) or -ROUNDED <= value <= 1 + ROUNDED or value != value:
+        return ""
+    return f"{untrusted.shown(name)}: want a share from 0 to 1, got {value}"
+
+
 def append(path: Any, record: RunRecord) -> None:
     """Add one line, in place of one that a killed process tore. A local file gets it in a single synced
-    write; a store without append is rewritten."""
+    write; a store without append is rewritten.
+
+    Raises UserError where a metric that is a share is none.
+    """
+    for name, value in record.metrics.items():
+        if problem := _no_share(name, value):
+            raise UserError(f"{problem}; give what the task measures the name of a metric of its unit")
     line = dumps(record.to_json()) + "\n"
     path = epath.Path(path)
     if "://" in str(path):

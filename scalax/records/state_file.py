@@ -55,7 +55,7 @@ class StateFile(Generic[T]):
             raise UserError(f"{e}; {remedy}") from None
 
     def write(self, path: Any, record: T) -> None:
-        """Replace the file. Raises OSError where it cannot be written."""
+        """Replace the file. Raises OSError or UserError where it cannot be written."""
         write_atomically(path, self.text(record))
 
     def text(self, record: T) -> str:

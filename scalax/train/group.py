@@ -20,7 +20,7 @@ class Diverged(UserError):
 
 class Ended(NamedTuple):
     """What finished.json of a group holds: names of the members that ended, the timing of each, and by name
-    how many records they had (none in files from before that was noted)."""
+    how many records they had (empty in older files)."""
 
     names: list[str]
     timing: dict[str, float]
@@ -110,7 +110,7 @@ class Group:
         timing = {name: value / self.size for name, value in timing.items()}
         if self.axis:
             paths = [self.members[i].path for i in ended]
-            counts = {path.name: len(records.read(path / records.METRICS_FILE)) for path in paths}
+            counts = {path.name: len(records.scan(path / records.METRICS_FILE).records) for path in paths}
             _FILE.write(self.directory / FILE, Ended(list(counts), timing, counts))
         for i in ended:
             self.infos[i] = records.finish(self.members[i].path, self.infos[i], timing)

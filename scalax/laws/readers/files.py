@@ -31,7 +31,7 @@ def _directory(path: Path) -> list[Table]:
     if runs := _mlflow_runs(path):
         return [
             mlflow.joined(
-                [t for p in sorted(run.glob("metrics/**/*")) if p.is_file() for t in read_tables(p)]
+                [t for p in sorted(run.glob("metrics/**/*")) if _is_plain(p) for t in read_tables(p)]
             )
             for run in runs
         ]
@@ -57,13 +57,18 @@ def _offline_runs(path: Path) -> list[Path]:
 
 
 def _mlflow_runs(path: Path) -> list[Path]:
-    """Directories of MLflow's runs below `path`: by a file of a metric, or where they lie. What is damaged in
-    them is for the reader to refuse."""
-    files = [p for p in path.rglob("*") if "metrics" in p.parts[:-1] and p.is_file()]
+    """Directories of MLflow's runs below `path`: by a file of a metric, or by where they lie. What is damaged
+    in them is for the reader to refuse."""
+    files = [p for p in path.rglob("*") if "metrics" in p.parts[:-1] and _is_plain(p)]
     found = {mlflow.run_directory(p) for p in files if _is_mlflow(p)}
     beside = {run.parent for run in found}
     others = {mlflow.run_directory(p) for p in files} - found
-    return sorted(found | {run for run in others if run.parent in beside or (run / "meta.yaml").is_file()})
+    return sorted(found | {run for run in others if mlflow.is_run(run, run.parent in beside)})
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file, and not one that a desktop leaves, such as .DS_Store."""
+    return path.is_file() and not path.name.startswith(".")
 
 
 def _is_mlflow(path: Path) -> bool:

@@ -1,4 +1,5 @@
-"""MLflow's files: `mlruns/EXPERIMENT/RUN/metrics/NAME`, a line of time, value and step for each report."""
+"""MLflow's files: `mlruns/EXPERIMENT/RUN/metrics/NAME`, a line of time, value and step for each report; then,
+where it was told of one, the name and the digest of a data set."""
 
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from scalax.errors import UserError
 from scalax.laws.readers.table import Table
 
 NAME = "MLflow metrics"
-_LINE = re.compile(r"\d+ \S+ -?\d+")
+_LINE = re.compile(r"\d+ \S+ -?\d+( \S+ \S+)?")
 
 
 def is_metric(path: Path, text: str) -> bool:
@@ -28,7 +29,7 @@ def read(path: Path, text: str) -> list[Table]:
         words = line.split()
         if not words:
             continue
-        if len(words) != 3:
+        if len(words) not in (3, 5):
             raise UserError(f"{path}, row {number}: want time, value and step, got {line[:40]!r}")
         for cells, word in zip(columns.values(), (words[2], words[1], words[0]), strict=True):
             cells.append(word)
@@ -64,11 +65,24 @@ def metric_name(path: Path) -> str:
     return path.relative_to(run_directory(path) / "metrics").as_posix()
 
 
+def is_run(directory: Path, beside_one: bool) -> bool:
+    """Whether a directory that holds `metrics/` is a run's: as its meta.yaml says, which logged models have
+    too; without one, where it lies beside a run (`beside_one`)."""
+    if not (directory / "meta.yaml").exists():
+        return beside_one
+    return bool(_said(directory, "run_id") or _said(directory, "run_uuid"))
+
+
 def run_name(run: Path) -> str:
     """As its meta.yaml has it, else the directory's name."""
+    return _said(run, "run_name") or run.name
+
+
+def _said(run: Path, key: str) -> str:
+    """A value in meta.yaml; empty where there is none."""
     try:
         text = untrusted.read_bytes(run / "meta.yaml").decode()
-        found = re.search(r"^run_name:\s*(.+)$", text, re.MULTILINE)
     except (OSError, ValueError):
-        found = None
-    return found[1].strip().strip("'\"") if found else run.name
+        return ""
+    found = re.search(rf"^{key}:\s*(.+)$", text, re.MULTILINE)
+    return found[1].strip().strip("'\"") if found else ""

@@ -7,21 +7,22 @@ from scalax.errors import UserError
 NUMBER = "(0|[1-9][0-9]{0,5})"  # part of a pattern: neither 01 nor digits of other scripts name a block
 
 
-def in_order(blocks: Iterable[tuple[int, ...]], first: tuple[int, ...], where: str = "") -> dict:
-    """The place of each block among all of them, counted from 0.
+def places(blocks: Iterable[tuple[int, ...]]) -> dict[tuple[int, ...], int]:
+    """The place of each block, (block,) or (stage, block), among all of them, counted from 0."""
+    return {block: place for place, block in enumerate(sorted(set(blocks)))}
+
+
+def check_whole(blocks: Iterable[tuple[int, ...]], first: tuple[int, ...], where: str = "") -> None:
+    """Raises UserError where a block is missing: those after it would take its place.
 
     - blocks: (block,) or (stage, block).
     - first: the one that the file's own count begins at.
     - where: begins the message.
-
-    Raises UserError where one is missing: those after it would take its place.
     """
-    found = sorted(set(blocks))
     due = [first]
-    for block in found:
+    for block in places(blocks):
         if block not in due:
             raise UserError(f"{where}block {'.'.join(map(str, due[0]))} is missing; fetch the file again")
         due = [(*block[:-1], block[-1] + 1)]
         if len(block) == 2:
             due.append((block[0] + 1, first[1]))
-    return {block: place for place, block in enumerate(found)}

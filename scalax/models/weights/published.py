@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from scalax.errors import UserError
-from scalax.models.weights.blocks import NUMBER, in_order
+from scalax.models.weights.blocks import NUMBER, check_whole, places
 
 Arrays = dict[str, np.ndarray]
 
@@ -125,10 +125,11 @@ def _renamed(arrays: Arrays, first: list, then: list, where: str) -> Arrays:
 
 
 def _numbered(arrays: Arrays, where: str) -> Arrays:
-    numbers = {key: (int(m[1]),) for key in arrays if (m := re.match(r"block#([0-9]+)/", key))}
-    places = in_order(numbers.values(), (0,), f"weights {where}: ")
+    numbers = {key: (int(m[1]),) for key in arrays if (m := re.match(r"block#([0-9]{1,6})/", key))}
+    check_whole(numbers.values(), (0,), f"weights {where}: ")
+    place = places(numbers.values())
     return {
-        f"block{places[numbers[key]]:02d}/{key.partition('/')[2]}" if key in numbers else key: x
+        f"block{place[numbers[key]]:02d}/{key.partition('/')[2]}" if key in numbers else key: x
         for key, x in arrays.items()
     }
 
@@ -155,10 +156,11 @@ def _vit(arrays: Arrays, where: str) -> Arrays:
 def _bit(arrays: Arrays, where: str) -> Arrays:
     unit = re.compile(r"block([0-9]{1,6})/unit([0-9]{1,6})/")
     units = {key: tuple(map(int, found.groups())) for key in arrays if (found := unit.match(key))}
-    places = in_order(units.values(), (1, 1), f"weights {where}: ")
+    check_whole(units.values(), (1, 1), f"weights {where}: ")
+    place = places(units.values())
     numbered: Arrays = {}
     for key, x in arrays.items():
-        new = f"block{places[units[key]]:02d}/{key.split('/', 2)[2]}" if key in units else key
+        new = f"block{place[units[key]]:02d}/{key.split('/', 2)[2]}" if key in units else key
         with fitting(f"weights {where}: ", key, x):
             if new.endswith(("/scale", "/bias")):
                 x = x.reshape(-1)

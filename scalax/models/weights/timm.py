@@ -7,7 +7,7 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.models import vit
-from scalax.models.weights.blocks import NUMBER, in_order
+from scalax.models.weights.blocks import NUMBER, check_whole, places
 from scalax.models.weights.published import fitting
 
 # github.com/huggingface/pytorch-image-models: vision_transformer.py, mlp_mixer.py, resnet.py, resnetv2.py.
@@ -24,6 +24,7 @@ RULES = [
     (r"norm\.", "norm/"),
     (r"(head\.fc|head|fc)\.(?=weight$|bias$)", "head/"),
 ]
+BLOCK = re.compile(r"block(?:#|@(?=[0-9]+\.))([0-9]{1,6}|(?<=@)[0-9]{1,6}\.[0-9]{1,6})/")
 INSIDE = [
     (r"/attn\.qkv\.", "/attn/qkv/"),
     (r"/attn\.proj\.", "/attn/out/"),
@@ -54,14 +55,12 @@ def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[s
         if new in renamed:
             raise UserError(f"{key!r} and another array are both {new!r}")
         renamed[new] = x
-    blocks = {key: _numbers(m[1]) for key in renamed if (m := re.match(r"block[#@]([0-9.]+)/", key))}
-    begin = min(1, *(stage for stage, *_ in blocks.values())) if blocks else 0  # of ResNets' stages
-    first = (begin, 0) if any(key.startswith("block@") for key in blocks) else (0,)
-    places = in_order(blocks.values(), first)
+    blocks = {key: _numbers(m[1]) for key in renamed if (m := BLOCK.match(key))}
+    place = places(blocks.values())
     converted, unknown = {}, []
     for key, x in renamed.items():
         if key in blocks:
-            key = f"block{places[blocks[key]]:02d}/{key.partition('/')[2]}"
+            key = f"block{place[blocks[key]]:02d}/{key.partition('/')[2]}"
         with fitting("", key, x):
             found = _leaves(key, x, heads, "cls" in renamed)
         unknown += [] if found else [key]
@@ -69,6 +68,9 @@ def from_timm(arrays: dict[str, np.ndarray], heads: int | None = None) -> dict[s
     if unknown:
         shown = ", ".join(sorted(unknown)[:8]) + (f" and {len(unknown) - 8} more" if len(unknown) > 8 else "")
         raise UserError(f"not a ViT, Mixer, ResNet or BiT as known: cannot place {shown}")
+    staged = any(key.startswith("block@") for key in blocks)
+    begin = int(any(key.startswith("layer") for key in arrays))  # of the stages, 0 where they are called so
+    check_whole(blocks.values(), (begin, 0) if staged else (0,))
     if "cls" in renamed and "params/pos_embedding" in converted:  # as files that keep the token's place in it
         converted.setdefault("params/cls_position", np.zeros_like(converted["params/cls"]))
     return converted

@@ -10,7 +10,7 @@ class SizeResult(NamedTuple):
     """Runs on a training set, by seed.
 
     - size: examples of the training set.
-    - best: least value of the metric along each run; one of zero as metrics.least has it.
+    - best: least value of the metric along each run; zero is as metrics.least has it, also in `last`.
     - best_step: where each had it.
     - last: value at the end of each run.
     - flops: of one run.

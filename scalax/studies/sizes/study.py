@@ -84,7 +84,7 @@ def _trained(
         least = min(records, key=lambda record: record.metrics[config.metric])
         best.append(max(least.metrics[config.metric], floor))
         steps.append(least.step)
-        last.append(records[-1].metrics[config.metric])
+        last.append(max(records[-1].metrics[config.metric], floor))
     ends = [runs[spec.name].records[-1] for spec in specs]
     found = SizeResult(size, best, steps, last, ends[0].flops)
     say(f"{size:,} examples: {config.metric} {np.mean(best):.4g}, {np.mean(last):.4g} at the end")
