@@ -447,6 +447,8 @@ def test_rivals_are_charged_for_what_it_takes_to_find_them():
     unknown = rivals.table(ladder._replace(search_flops=np.nan), "val_error").rows  # a result from before
     assert [row[:4] for row in unknown] == [row[:4] for row in cells]
     assert {cell for row in unknown for cell in row[4:]} == {"–"}
+    untuned = rivals.table(ladder._replace(search_flops=0.0), "val_error").rows
+    assert [row[4] for row in untuned if row[0] == "linear"] == ["nothing"]
 
 
 def test_cooled_rivals_reach_the_target_of_the_others():

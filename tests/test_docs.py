@@ -31,6 +31,8 @@ HISTORY = {"configs/LOG.md"}  # its flags may be gone by now
 FOREIGN_FLAGS = {"--dry-run"}  # of the scripts in launch/
 PLACEHOLDERS = {"CONFIG": "configs/quickstart.py", "FILE.py": "configs/quickstart.py", "START:STOP": "1:2"}
 CURVES = {"runs.csv", "curves.csv", "CURVES.csv"}  # made here for commands that read one
+HEADER = ("model", "flops", "loss")  # of each; a command that names others has a file of its own
+NAMING = {"--x", "--y", "--by", "--lr", "--pool"}
 
 
 def name_of(page: Path) -> str:
@@ -183,6 +185,9 @@ def test_commands_are_understood(command, monkeypatch):
 def runnable(command: Command) -> bool:
     files = {word for word in command.words if word.endswith((".csv", ".jsonl"))}
     placeholders = [word for word in command.words if word.isupper()]
+    names = [word.split(",") for flag, word in itertools.pairwise(command.words) if flag in NAMING]
+    if files and not {*itertools.chain(*names)} <= {*HEADER}:
+        return False
     return command.whole and command.words[0] in RUN and files <= CURVES and not placeholders
 
 
@@ -200,7 +205,7 @@ RUNNABLE = [
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Path:
     """Where the commands run: an empty directory with a file of curves."""
-    rows = ["model,flops,loss"]
+    rows = [",".join(HEADER)]
     for model, scale in (("small", 1.0), ("large", 0.8)):
         rows += [f"{model},{x:.6g},{scale * x**-0.1 + 0.1:.8f}" for x in np.geomspace(1e15, 1e19, 24)]
     for name in CURVES:

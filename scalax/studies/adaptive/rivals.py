@@ -113,13 +113,20 @@ def table(ladder: LadderResult, metric: str) -> Table:
             mean_flops(rival.flops),
             _saved(rival.savings),
             DASH if math.isnan(rival.wall_savings) else times_text(rival.wall_savings),
-            DASH if not all(map(math.isfinite, rival.found)) else mean_flops(rival.found),
+            _found(rival.found),
             DASH if math.isnan(ladder.search_flops) else _saved(rival.savings_found),
         ]
         for rival in rivals(ladder)
     ]
     goal = f"FLOPs to {metric} {middle(ladder.targets).target:.4g}"
     return Table(["method", goal, "savings", "in training time", "to find it", "savings with that"], rows)
+
+
+def _found(flops: Sequence[float]) -> str:
+    """What it takes to find a method; 'nothing' of one that no search was made for."""
+    if not all(map(math.isfinite, flops)):
+        return DASH
+    return mean_flops(flops) if all(flops) else "nothing"
 
 
 def _saved(by_seed: Sequence[float]) -> str:
