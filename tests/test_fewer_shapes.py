@@ -55,7 +55,7 @@ def test_plans_that_are_alike_are_trained_once(monkeypatch):
 
 
 def test_a_study_with_fewer_shapes(tmp_path, monkeypatch):
-    def make_plan(curves, law, budget_flops, first_flops):
+    def make_plan(curves, law, budget_flops, first_flops, carried):
         laws = real(curves, law, budget_flops, first_flops).laws
         return planned(list(curves), budget_flops)._replace(laws=laws, first_flops=first_flops)
 

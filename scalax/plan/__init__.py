@@ -1,6 +1,16 @@
 """From laws to a schedule of shapes, and what the schedule saved."""
 
 from scalax.plan.baselines import BASELINES, baseline
+from scalax.plan.carried import (
+    Carried,
+    Lags,
+    fewest_flops,
+    flops_by_examples,
+    follow_examples,
+    measure_lags,
+    measured_lags,
+    usual_lags,
+)
 from scalax.plan.cheap import CheapPlan, cheap_plans
 from scalax.plan.compare import (
     Trajectory,
@@ -36,6 +46,7 @@ from scalax.plan.uncertainty import Spread, TransitionSpread, spread
 __all__ = [
     "BASELINES",
     "LAW",
+    "Carried",
     "CheapPlan",
     "Effect",
     "Effects",
@@ -43,6 +54,7 @@ __all__ = [
     "FrontierPoint",
     "IsoFlop",
     "JointShapes",
+    "Lags",
     "LeftOut",
     "MeasuredRun",
     "Online",
@@ -65,19 +77,24 @@ __all__ = [
     "cheap_plans",
     "check_measured",
     "effects_of",
+    "fewest_flops",
     "fit_laws",
+    "flops_by_examples",
     "flops_needed",
     "flops_to_reach",
     "follow",
+    "follow_examples",
     "frontier",
     "frontier_ratio",
     "grows",
     "isoflop",
     "joint_laws",
     "mean_so_far",
+    "measure_lags",
     "measure_switches",
     "measured_error",
     "measured_flops",
+    "measured_lags",
     "measured_runs",
     "no_effect",
     "plan_study",
@@ -91,5 +108,6 @@ __all__ = [
     "targets_from",
     "trajectory_of",
     "truncated",
+    "usual_lags",
     "values_at",
 ]

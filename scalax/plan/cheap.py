@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from scalax.errors import UserError
 from scalax.laws import Family
+from scalax.plan.carried import Carried, fewest_flops, flops_by_examples
 from scalax.plan.effects import Effects, ErrorLaw, no_effect
 from scalax.plan.fitting import LAW, Trajectories, fit_laws, spent_flops, truncated
 from scalax.plan.follow import best_law, flops_needed
@@ -40,6 +41,7 @@ def cheap_plans(
     free: bool = False,
     effects: Effects = no_effect,
     law: str | Family = LAW,
+    carried: Carried | None = None,
 ) -> list[CheapPlan]:
     """Plan for the whole budget from the first part of every run.
 
@@ -53,6 +55,7 @@ def cheap_plans(
     - shares: of each run to plan from.
     - free, effects: as in `steepest_descent`.
     - law: its form, as in `fit_laws`.
+    - carried: plans by examples (`fewest_flops`); None plans by errors (`steepest_descent`).
     """
     _, level = best_law(referee, budget_flops=budget_flops)
     found = []
@@ -61,10 +64,17 @@ def cheap_plans(
         planning = share * spent_flops(trajectories)
         try:
             fits = fit_laws(used, share * first_flops, law=law)
-            plan = steepest_descent(fits, budget_flops, share * first_flops, free=free, effects=effects)
+            first = share * first_flops
+            if carried:
+                plan = fewest_flops(fits, carried, budget_flops, first)
+            else:
+                plan = steepest_descent(fits, budget_flops, first, free=free, effects=effects)
         except UserError as e:
             found.append(CheapPlan(share, planning, None, float("nan"), float("nan"), str(e)))
             continue
-        ours = flops_needed(referee, plan.schedule, level, effects)
+        if carried:
+            ours = flops_by_examples(referee, carried, plan.schedule, level, first_flops)
+        else:
+            ours = flops_needed(referee, plan.schedule, level, effects)
         found.append(CheapPlan(share, planning, plan, budget_flops / ours, budget_flops / (ours + planning)))
     return found

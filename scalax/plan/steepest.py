@@ -111,7 +111,7 @@ def steepest_descent(
                 f"target {target:g} is reached at fewer FLOPs than the first that the laws were fitted to"
                 f" ({flops_text(first_flops)}); choose a lower target"
             )
-        budget_flops = _rounded(best[last])
+        budget_flops = rounded(best[last])
     path = [int(np.argmin(totals[last]))]
     for level in range(last - 1, -1, -1):
         path.append(int(came_from[level, path[-1]]))
@@ -120,7 +120,7 @@ def steepest_descent(
     visited = [nodes[i].shape for i in path]
     transitions = _transitions(visited, errors, flops, budget_flops)
     order = [transitions[0].before if transitions else visited[-1], *(t.after for t in transitions)]
-    ends = [*(_rounded(t.flops) for t in transitions), budget_flops]
+    ends = [*(rounded(t.flops) for t in transitions), budget_flops]
     stages = tuple(Stage(shape, end) for shape, end in zip(order, ends, strict=True))
     return Plan(Schedule(stages), transitions, errors[: last + 1], flops)
 
@@ -195,15 +195,15 @@ def _transitions(
     for level in range(1, len(visited)):
         before, after = visited[level - 1], visited[level]
         at = float(flops[level - 1])
-        if after == before or _rounded(at) >= budget_flops:
+        if after == before or rounded(at) >= budget_flops:
             continue
-        if kept and _rounded(kept[-1].flops) >= _rounded(at):
+        if kept and rounded(kept[-1].flops) >= rounded(at):
             before = kept.pop().before
         if after != before:
             kept.append(Transition(before, after, float(errors[level - 1]), at))
     return tuple(kept)
 
 
-def _rounded(flops: float) -> float:
+def rounded(flops: float) -> float:
     """Four digits are more than the laws know, and the same on every machine that fits them."""
     return float(f"{flops:.4g}")

@@ -56,11 +56,14 @@ class AdaptiveConfig:
       tune: the search for the hyper-parameters of each shape, which comes first and uses the first seed.
       metric: what the laws describe, e.g. val_error, val_loss or fewshot_error (scalax.metrics).
       law: the law of each shape that plans go by (scalax.laws).
+      carry: what plans take a run to keep when it changes its shape. error: it goes on at the error that it
+        had, by the law of the new shape (the paper). examples: it nears the error of a run that had the new
+        shape from its first example on (plan.fewest_flops); for patch sizes and resolutions.
       law_first_share: measurements before this share of the budget are left out of the laws (warm-up).
       replans: how often to improve the plan. Each time, a pilot run (with a seed of its own) is trained by
-        the plan, and the plan is made again with what the pilot's changes of shape cost: the FLOPs until the
-        metric recovered, and how fast it fell from there. The plan of the best pilot is kept. Pilots count
-        as cost of planning. 0 plans by the laws alone.
+        the plan, and the plan is made again with what the pilot's changes of shape did: the FLOPs until the
+        metric recovered, and how fast it fell from there; or the lag, where plans carry examples. The plan of
+        the best pilot is kept. Pilots count as cost of planning. 0 plans by the laws alone.
       online: also train runs that plan as they go, without static runs.
       baselines: schedules to compare the plan with: linear, logarithmic, random, flexi (patch sizes), and
         progressive (resolutions).
@@ -86,6 +89,7 @@ class AdaptiveConfig:
     tune: TuneConfig = dataclasses.field(default_factory=TuneConfig)
     metric: str = "val_error"
     law: str = "shifted_power"
+    carry: Literal["error", "examples"] = "error"
     law_first_share: float = 0.02
     replans: int = 0
     online: bool = False
@@ -162,6 +166,11 @@ class AdaptiveConfig:
                 raise UserError(f"fewer_shapes must be at least 2 and below {least}, got {count}")
         if len(set(self.fewer_shapes)) < len(self.fewer_shapes):
             raise UserError(f"fewer_shapes must be different numbers, got {self.fewer_shapes}")
+        if self.carry == "examples" and len(models) > 1:
+            raise UserError(
+                "carry examples is for patch sizes and resolutions; choose error for widths and depths, or"
+                " name one model"
+            )
         if self.online and len(axes) > 1:
             raise UserError(
                 "online changes along one axis; choose one model, patch size or resolution, or set joint to"

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scalax.plan import Trajectory, measure_switches
+from scalax.plan import Carried, Trajectory, measure_switches
 from scalax.records import RunRecord
 from scalax.schedule import Shape
 from scalax.studies.adaptive import compare
@@ -23,17 +23,21 @@ def of(shapes: Sequence[Shape], count: int) -> list[Shape]:
 
 
 def plans(
-    config: AdaptiveConfig, curves: Mapping[Shape, list[Trajectory]], shapes: Sequence[Shape]
+    config: AdaptiveConfig,
+    curves: Mapping[Shape, list[Trajectory]],
+    shapes: Sequence[Shape],
+    carried: Carried | None,
 ) -> dict[int, Planning]:
     """The plan of each number of shapes that the config names, by the laws alone.
 
     - config: of the study.
     - curves: of each static shape, one a seed.
     - shapes: of the ladder, from cheap to dear.
+    - carried: of plans by examples; None plans by errors.
     """
-    budget, first = config.run.budget_flops, config.first_flops
+    rest = config.law, config.run.budget_flops, config.first_flops, carried
     return {
-        count: make_plan({shape: curves[shape] for shape in of(shapes, count)}, config.law, budget, first)
+        count: make_plan({shape: curves[shape] for shape in of(shapes, count)}, *rest)
         for count in sorted(config.fewer_shapes)
     }
 

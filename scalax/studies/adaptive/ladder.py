@@ -63,7 +63,10 @@ def make_ladder(
     alone = {str(shape): specs.static(shape) for shape in example_flops}
     statics = _train_methods(train_runs, alone)
     curves = {shape: _trajectories(statics[str(shape)], config.metric, least) for shape in example_flops}
-    made = planning.make_plan(curves, config.law, config.run.budget_flops, config.first_flops)
+    carried = plan.Carried(example_flops, plan.usual_lags(config.run.data.image_size))
+    carried = carried if config.carry == "examples" else None
+    budget = config.run.budget_flops
+    made = planning.make_plan(curves, config.law, budget, config.first_flops, carried)
     pilots = []
     if config.replans:
 

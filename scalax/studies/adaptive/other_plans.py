@@ -80,7 +80,7 @@ def make(
         factors = {factor: f"shift {factor!r}" for factor, (plan, _) in moved.items() if len(plan.stages) > 1}
     schedules = {name: moved[factor][0] for factor, name in factors.items()}
     if config.fewer_shapes:
-        few = fewer.plans(config, curves, shapes) | {len(shapes): made}
+        few = fewer.plans(config, curves, shapes, made.carried) | {len(shapes): made}
     names = {made.changing: PLAN}
     for count, each in few.items():
         if each.changing:

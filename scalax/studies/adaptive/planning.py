@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scalax import laws, plan
 from scalax.errors import UserError
-from scalax.plan import Effects, Trajectory
+from scalax.plan import Carried, Switch, Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
 from scalax.studies.adaptive.result import CheapPlan, PlanSummary, Transition
@@ -13,7 +13,12 @@ from scalax.studies.adaptive.result import CheapPlan, PlanSummary, Transition
 
 class Planning(NamedTuple):
     """plan is None where none can be made, and `message` says why: the static runs are worth their report all
-    the same. law: name of the laws' form. first_flops: where their data begin."""
+    the same.
+
+    - law: name of the laws' form.
+    - first_flops: where their data begin.
+    - carried: of plans by examples; None plans by errors.
+    """
 
     law: str
     laws: dict[Shape, laws.Fit]
@@ -21,18 +26,28 @@ class Planning(NamedTuple):
     message: str
     budget_flops: float
     first_flops: float
+    carried: Carried | None = None
 
     @property
     def changing(self) -> Schedule | None:
         """The plan's schedule, where it changes shape at all."""
         return self.plan.schedule if self.plan and self.plan.transitions else None
 
-    def again(self, effects: Effects) -> "Planning":
-        """By the same laws, with what changes of shape do taken into account."""
+    def again(self, switches: Sequence[Switch], lags: Mapping[tuple[Shape, Shape], float]) -> "Planning":
+        """By the same laws, with what changes of shape did taken into account.
+
+        - switches: what they did to the error, for plans by errors; at least one.
+        - lags: those measured, for plans by examples.
+        """
         if self.plan is None:
             return self
-        better = plan.steepest_descent(self.laws, self.budget_flops, self.first_flops, effects=effects)
-        return self._replace(plan=better, message=better.message)
+        if self.carried is None:
+            effects = plan.effects_of(switches, pace=True)
+            better = plan.steepest_descent(self.laws, self.budget_flops, self.first_flops, effects=effects)
+            return self._replace(plan=better, message=better.message)
+        carried = self.carried._replace(lags=plan.measured_lags(lags, self.carried.lags))
+        better = plan.fewest_flops(self.laws, carried, self.budget_flops, self.first_flops)
+        return self._replace(plan=better, message=better.message, carried=carried)
 
     def summary(self) -> PlanSummary:
         if self.plan is None:
@@ -44,27 +59,37 @@ class Planning(NamedTuple):
         """Plans from the first part of each static run, under the laws of the whole runs."""
         if self.plan is None:
             return []
-        found = plan.cheap_plans(curves, self.laws, self.budget_flops, self.first_flops, law=self.law)
+        found = plan.cheap_plans(
+            curves, self.laws, self.budget_flops, self.first_flops, law=self.law, carried=self.carried
+        )
         return [CheapPlan(**{**row._asdict(), "plan": row.plan and row.plan.message}) for row in found]
 
 
 def make_plan(
-    curves: Mapping[Shape, Sequence[Trajectory]], law: str, budget_flops: float, first_flops: float
+    curves: Mapping[Shape, Sequence[Trajectory]],
+    law: str,
+    budget_flops: float,
+    first_flops: float,
+    carried: Carried | None = None,
 ) -> Planning:
-    """Fit a law to the static runs of each shape, and follow the steepest.
+    """Fit a law to the static runs of each shape, and plan by them: follow the steepest, or by examples.
 
     - curves: of each shape, one a seed.
     - law: its name in scalax.laws.
     - budget_flops: to plan for.
     - first_flops: evaluations before are left out.
+    - carried: of plans by examples; None plans by errors.
     """
     fits: dict[Shape, laws.Fit] = {}
     try:
         fits = plan.fit_laws(curves, first_flops, law=law)
-        made = plan.steepest_descent(fits, budget_flops, first_flops)
+        if carried:
+            made = plan.fewest_flops(fits, carried, budget_flops, first_flops)
+        else:
+            made = plan.steepest_descent(fits, budget_flops, first_flops)
     except UserError as e:
-        return Planning(law, fits, None, f"no plan: {e}", budget_flops, first_flops)
-    return Planning(law, fits, made, made.message, budget_flops, first_flops)
+        return Planning(law, fits, None, f"no plan: {e}", budget_flops, first_flops, carried)
+    return Planning(law, fits, made, made.message, budget_flops, first_flops, carried)
 
 
 class PilotRun(NamedTuple):
@@ -72,7 +97,7 @@ class PilotRun(NamedTuple):
 
     planning: Planning
     run: list[RunRecord]
-    switches: list[plan.Switch]
+    switches: list[Switch]
     mean: float
 
 
@@ -94,7 +119,8 @@ def refine(
     Returns a pilot a plan; none where the first plan has no change of shape.
     """
     tried: list[PilotRun] = []
-    known: dict[tuple[Shape, Shape], plan.Switch] = {}
+    known: dict[tuple[Shape, Shape], Switch] = {}
+    lags: dict[tuple[Shape, Shape], float] = {}
     while planning.changing and planning.changing not in [pilot.planning.changing for pilot in tried]:
         run = train_pilot(planning.changing)
         switches = plan.measure_switches(run, metric, planning.laws, least)
@@ -105,5 +131,8 @@ def refine(
         known |= {(switch.before, switch.after): switch for switch in switches}
         if len(tried) > rounds or not known:
             break
-        planning = planning.again(plan.effects_of(known.values(), pace=True))
+        if planning.carried:
+            costs = planning.carried.example_flops
+            lags |= plan.measure_lags(run, metric, planning.laws, costs, least)
+        planning = planning.again(list(known.values()), lags)
     return tried

@@ -33,6 +33,10 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
     lines.extend(_passes(ladder, result))
     if "adaptive" in ladder.runs:
         lines.append(f"plan, by {metric}: {ladder.plan.message}")
+        if result.config.carry == "examples":
+            lines.append(
+                "the plan takes a run to keep what it learnt of all its examples when its shape changes"
+            )
     elif ladder.plan.schedule is not None and not ladder.plan.transitions:
         lines.append("no adaptive runs were trained: the plan has no change of shape")
     taken = [pilot.run for pilot in ladder.pilots if pilot.taken]

@@ -114,8 +114,8 @@ def _ladder_part(
             plots / f"{file_name(name)}_schedule.png", ladder, label, result.config.first_flops
         ),
         f"Every static run (points), the law E = {result.law.formula}, x in FLOPs, fitted to its shape"
-        f" (lines), and the plan, which follows the steepest of them at each {title}. Pale points are before"
-        " the first FLOPs that laws are fitted to.",
+        f" (lines), and the plan, {_planned(result, title)}. Pale points are before the first FLOPs that laws"
+        " are fitted to.",
     )
     shifts_report.part(page, plots, name, ladder, metric, label)
     fewer_report.part(page, plots, name, ladder, metric, label)
@@ -130,6 +130,15 @@ def _ladder_part(
     with page.details(f"{name}: remarks" if len(result.ladders) > 1 else "Remarks"):
         for line in remarks(ladder, result):
             page.text(line)
+
+
+def _planned(result: AdaptiveResult, title: str) -> str:
+    """What a plan does. title: of the metric."""
+    if result.config.carry == "examples":
+        return (
+            f"which needs the fewest FLOPs to each {title}, where a run keeps what it learnt of its examples"
+        )
+    return f"which follows the steepest of them at each {title}"
 
 
 def _save_curves(path: epath.Path, ladder: LadderResult) -> None:

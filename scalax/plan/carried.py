@@ -1,0 +1,264 @@
+"""Plans by examples: a run that changes its shape keeps what it has learnt of all its examples.
+
+The paper has a run go on at the error it had, by the law of its new shape (`steepest_descent`). Runs that
+see images more finely after a change do better. With n examples before it and m since, their error is near
+that of a run which had the new shape from its first example on:
+
+    E = E_new(n + m) max(1, n / m)^lag
+
+E_new is the new shape's law, of error against examples. So a run has caught up after as many examples as it
+had seen before. Of several changes, each has its factor. Lags are measured on runs that changed their shape.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize
+
+from scalax.plan.effects import ErrorLaw, grows, refines
+from scalax.plan.follow import best_law
+from scalax.plan.steepest import Plan, Transition, rounded
+from scalax.records import RunRecord
+from scalax.schedule import Schedule, Shape, Stage
+
+LAG = 0.037  # for each factor e of tokens along a side: patches of 16, 8 and 4 pixels, CIFAR-10, V16-3
+POINTS = 300  # FLOPs at which a schedule is predicted, evenly spaced in log
+READ_AT = 400  # FLOPs at which a law is evaluated, evenly spaced in log
+ERRORS = 60  # that a plan is to reach with few FLOPs, evenly spaced in log
+GRID = 60  # of these FLOPs a change may be made at, and then at any of them
+SWEEPS = 6  # over all changes, at most
+
+Lags = Callable[[Shape, Shape], float]  # (before, after) -> lag
+
+
+class Carried(NamedTuple):
+    """What plans by examples are made from, besides laws.
+
+    - example_flops: training FLOPs of each shape for an example.
+    - lags: of changes of shape.
+    """
+
+    example_flops: Mapping[Shape, float]
+    lags: Lags
+
+
+def usual_lags(image_size: int) -> Lags:
+    """Lags of changes of patch size and resolution that were never measured: LAG times the log of how many
+    times as many tokens there are along a side.
+
+    - image_size: in pixels: the resolution of a shape that says none.
+    """
+
+    def side(shape: Shape) -> float:
+        return shape.pixels(image_size) / shape.patch
+
+    return lambda before, after: LAG * max(0.0, math.log(side(after) / side(before)))
+
+
+def measured_lags(measured: Mapping[tuple[Shape, Shape], float], usual: Lags) -> Lags:
+    """Lags that were measured, and of other changes the usual ones times what those come to of theirs.
+
+    - measured: of pairs of shapes.
+    - usual: of any pair.
+    """
+    expected = math.fsum(usual(*pair) for pair in measured)
+    ratio = math.fsum(measured.values()) / expected if expected else 1.0
+    return lambda *pair: measured[pair] if pair in measured else ratio * usual(*pair)
+
+
+def follow_examples(
+    laws: Mapping[Shape, ErrorLaw], carried: Carried, schedule: Schedule, flops: np.ndarray
+) -> np.ndarray:
+    """Least error so far of a run by a schedule, whose last stage goes on beyond its end: [n].
+
+    - laws: of each shape, of error against training FLOPs.
+    - carried: what an example costs, and lags.
+    - schedule: of the run.
+    - flops: [n] increasing, where the error is wanted.
+    """
+    path = [stage.shape for stage in schedule.stages]
+    changes = np.array([[stage.until_flops for stage in schedule.stages[:-1]]])
+    return _predicted(laws, carried, path, changes, np.asarray(flops, float))[0]
+
+
+def flops_by_examples(
+    laws: Mapping[Shape, ErrorLaw], carried: Carried, schedule: Schedule, target: float, first_flops: float
+) -> float:
+    """FLOPs at which a run by a schedule first has an error; inf where it has not by its budget.
+
+    - laws, carried, schedule: as in `follow_examples`.
+    - target: the error.
+    - first_flops: that the laws hold from.
+    """
+    flops = np.geomspace(first_flops, schedule.budget_flops, 10 * POINTS)
+    reached = np.flatnonzero(follow_examples(laws, carried, schedule, flops) <= target)
+    return float(flops[reached[0]]) if len(reached) else math.inf
+
+
+def fewest_flops(
+    laws: Mapping[Shape, ErrorLaw], carried: Carried, budget_flops: float, first_flops: float
+) -> Plan:
+    """The schedule that needs the fewest FLOPs: the geometric mean over errors, evenly spaced in log, from
+    what the best shape alone has at twice `first_flops` to what it has with the whole budget.
+
+    - laws: of each shape, of error against training FLOPs, in the order in which they may follow.
+    - carried: what an example costs, and lags.
+    - budget_flops: to plan for.
+    - first_flops: where the laws' data begin; before it, shapes do not change.
+
+    Patches do not grow, and resolutions, widths and depths do not shrink.
+    """
+    flops = np.geomspace(first_flops, budget_flops, POINTS)
+    start, end = (best_law(laws, budget_flops=at)[1] for at in (2 * first_flops, budget_flops))
+    errors = np.geomspace(start, end, ERRORS)
+
+    def needed(path: Sequence[Shape], changes: np.ndarray) -> np.ndarray:
+        """Mean log FLOPs to the errors, of each row of changes [k, stages - 1]: [k]."""
+        curves = _predicted(laws, carried, path, changes, flops)
+        return _mean_log_flops(np.log(flops), np.log(curves), np.log(errors))
+
+    tried = []
+    for path in _paths(list(laws)):
+        changes = np.geomspace(first_flops, budget_flops, len(path) + 1)[1:-1]
+        value = float(needed(path, changes[None])[0])
+        for grid in (flops[:: POINTS // GRID], flops):
+            changes, value = _moved(path, changes, value, grid, needed)
+        tried.append((value, path, changes))
+    _, path, changes = min(tried, key=lambda found: found[0])
+    ends = [*map(rounded, changes), budget_flops]
+    schedule = Schedule(tuple(Stage(shape, end) for shape, end in zip(path, ends, strict=True)))
+    curve = follow_examples(laws, carried, schedule, flops)
+    at = np.exp(np.interp(np.log(ends[:-1]), np.log(flops), np.log(curve)))
+    transitions = tuple(
+        Transition(before, after, float(error), end)
+        for (before, after), error, end in zip(itertools.pairwise(path), at, ends, strict=False)
+    )
+    return Plan(schedule, transitions, curve, flops)
+
+
+def measure_lags(
+    run: Sequence[RunRecord],
+    metric: str,
+    laws: Mapping[Shape, ErrorLaw],
+    example_flops: Mapping[Shape, float],
+    least: float = 1e-9,
+) -> dict[tuple[Shape, Shape], float]:
+    """The lag of each change of shape of a run, none below zero: least squares of its log errors after the
+    first change, over those that the laws say, against log(n / m) of each change.
+
+    - run: its records.
+    - metric: lower is better.
+    - laws: of each shape, of the metric against training FLOPs.
+    - example_flops: training FLOPs of each shape for an example.
+    - least: what the metric is taken to be at least.
+
+    Changes to a shape without a law, and all after them, have none.
+    """
+    measured = [record for record in run if metric in record.metrics]
+    stages = [list(stage) for _, stage in itertools.groupby(measured, Shape.of)]
+    changes: dict[tuple[Shape, Shape], int] = {}
+    behind, above = [], []
+    for old, new in itertools.pairwise(stages):
+        shape = Shape.of(new[0])
+        if shape not in laws:
+            break
+        changes[Shape.of(old[-1]), shape] = old[-1].examples
+        later = [record for record in new if record.examples > old[-1].examples]
+        seen = np.array([record.examples for record in later], float)
+        values = np.maximum([record.metrics[metric] for record in later], least)
+        above.append(np.log(values / laws[shape].predict(seen * example_flops[shape])))
+        behind.append(np.array([_log_behind(before, seen) for before in changes.values()]))
+    if not changes:
+        return {}
+    wide = [np.pad(rows, ((0, len(changes) - len(rows)), (0, 0))) for rows in behind]
+    found, _ = optimize.nnls(np.concatenate(wide, 1).T, np.concatenate(above))
+    return dict(zip(changes, found.tolist(), strict=True))
+
+
+def _paths(shapes: Sequence[Shape]) -> Iterator[list[Shape]]:
+    """Every way through some of the shapes, in their order."""
+    for count in range(1, len(shapes) + 1):
+        for path in itertools.combinations(shapes, count):
+            if all(refines(a, b) and grows(a, b) for a, b in itertools.pairwise(path)):
+                yield list(path)
+
+
+def _predicted(
+    laws: Mapping[Shape, ErrorLaw],
+    carried: Carried,
+    path: Sequence[Shape],
+    changes: np.ndarray,
+    flops: np.ndarray,
+) -> np.ndarray:
+    """Least error so far [k, n] at `flops` [n] of runs along a path, each with its changes at a row of
+    `changes` [k, len(path) - 1], which does not fall."""
+    starts = np.concatenate([np.zeros((len(changes), 1)), changes], 1)
+    errors = np.full((len(changes), len(flops)), np.inf)
+    examples, made = np.zeros((len(changes), 1)), []  # before the stage; and at each change, with its lag
+    for i, shape in enumerate(path):
+        cost = carried.example_flops[shape]
+        begin = starts[:, i : i + 1]
+        last = starts[:, i + 1 : i + 2] if i + 1 < len(path) else np.full_like(begin, np.inf)
+        if i:
+            made.append((examples, carried.lags(path[i - 1], shape)))
+        inside = (flops > begin) & (flops <= last)
+        seen = np.where(inside, examples + (flops - begin) / cost, 1.0)
+        behind = [lag * _log_behind(before, seen) for before, lag in made]
+        alone = _read_off(laws[shape], seen * cost)
+        errors = np.where(inside, alone * np.exp(sum(behind, np.zeros(1))), errors)
+        examples = examples + (last - begin) / cost
+    return np.minimum.accumulate(errors, axis=1)
+
+
+def _log_behind(before: np.ndarray | float, seen: np.ndarray) -> np.ndarray:
+    """log(n / m) of n examples before a change and m since, 0 where these are more."""
+    return np.log(np.maximum(before / np.maximum(seen - before, 1.0), 1.0))
+
+
+def _read_off(law: ErrorLaw, flops: np.ndarray) -> np.ndarray:
+    """Errors of a law at FLOPs [k, n], by interpolation in log: many are asked for, of few laws."""
+    logs = np.log(flops)
+    at = np.linspace(logs.min(), logs.max() + 1e-9, READ_AT)
+    return np.exp(np.interp(logs, at, np.log(law.predict(np.exp(at)))))
+
+
+def _mean_log_flops(log_flops: np.ndarray, log_curves: np.ndarray, log_errors: np.ndarray) -> np.ndarray:
+    """Mean log FLOPs at which curves [k, n], which do not rise, first have each error: [k]. One that is never
+    had counts as the last FLOPs, and more the further it is."""
+    last = len(log_flops) - 1
+    after = (log_curves[:, None] > log_errors[:, None]).sum(-1)  # [k, errors]: the first place at or below it
+    upper, lower = np.clip(after, 1, last), np.clip(after, 1, last) - 1
+    high, low = (np.take_along_axis(log_curves, places, 1) for places in (lower, upper))
+    share = np.clip((high - log_errors) / np.maximum(high - low, 1e-12), 0.0, 1.0)
+    missed = np.maximum(log_curves[:, -1:] - log_errors, 0.0)
+    return (log_flops[lower] + share * (log_flops[upper] - log_flops[lower]) + 10 * missed).mean(1)
+
+
+def _moved(
+    path: Sequence[Shape],
+    changes: np.ndarray,
+    value: float,
+    grid: np.ndarray,
+    needed: Callable[[Sequence[Shape], np.ndarray], np.ndarray],
+) -> tuple[np.ndarray, float]:
+    """One change after the other is moved to the best place on the grid between its neighbours, until none
+    moves."""
+    for _ in range(SWEEPS):
+        moved = False
+        for i in range(len(changes)):
+            low = changes[i - 1] if i else 0.0
+            high = changes[i + 1] if i + 1 < len(changes) else np.inf
+            places = grid[(grid > low) & (grid < high) & (grid < grid[-1])]
+            if not len(places):
+                continue
+            rows = np.repeat(changes[None], len(places), 0)
+            rows[:, i] = places
+            values = needed(path, rows)
+            if values.min() < value - 1e-9:
+                value, changes, moved = float(values.min()), rows[int(np.argmin(values))], True
+        if not moved:
+            break
+    return changes, value

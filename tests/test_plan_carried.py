@@ -1,0 +1,179 @@
+"""Plans by examples: what runs keep when their shape changes, by hand and against a search of all changes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from plan_laws import LARGE, MIDDLE, SMALL, PowerLaw
+
+from scalax import plan
+from scalax.config import ModelConfig, RunConfig
+from scalax.records import RunRecord
+from scalax.schedule import Schedule, Shape, Stage
+from scalax.studies.adaptive import AdaptiveConfig, planning
+from tests.rejects import rejects
+
+FIRST, BUDGET = 1e8, 1e10
+COST = {LARGE: 1e4, MIDDLE: 4e4, SMALL: 1.6e5}  # FLOPs of an example
+# By examples each shape is better than the one before it, from its first evaluation on.
+LAWS = {
+    LARGE: PowerLaw(4.0, 0.2, 0.30),
+    MIDDLE: PowerLaw(4.0 * 4**0.2, 0.2, 0.20),
+    SMALL: PowerLaw(4.0 * 16**0.2, 0.2, 0.10),
+}
+LAGS = {(LARGE, MIDDLE): 0.03, (MIDDLE, SMALL): 0.05, (LARGE, SMALL): 0.08}
+CARRIED = plan.Carried(COST, lambda before, after: LAGS[before, after])
+
+
+def error_of(shapes: list[Shape], changes: list[float], stage: int, at: float, lags: dict = LAGS) -> float:
+    """Of a run at so many FLOPs, in its stage of that number."""
+    starts = [0.0, *changes[:stage]]
+    ends = [*changes[:stage], at]
+    seen = [(end - start) / COST[s] for s, start, end in zip(shapes, starts, ends, strict=False)]
+    error = float(LAWS[shapes[stage]].predict(sum(seen) * COST[shapes[stage]]))
+    for i in range(1, stage + 1):
+        before, since = sum(seen[:i]), sum(seen[i:])
+        error *= max(1.0, before / max(since, 1.0)) ** lags[shapes[i - 1], shapes[i]]
+    return error
+
+
+def by_hand(shapes: list[Shape], changes: list[float], flops: np.ndarray) -> np.ndarray:
+    """Least error so far of a run."""
+    stages = [sum(at > change for change in changes) for at in flops]
+    errors = [error_of(shapes, changes, stage, at) for stage, at in zip(stages, flops, strict=True)]
+    return np.minimum.accumulate(errors)
+
+
+def scheduled(shapes: list[Shape], ends: list[float]) -> Schedule:
+    return Schedule(tuple(Stage(shape, end) for shape, end in zip(shapes, ends, strict=True)))
+
+
+def test_a_run_is_foretold_as_by_hand():
+    flops = np.geomspace(FIRST, 2 * BUDGET, 60)
+    for shapes, changes in (
+        ([SMALL], []),
+        ([LARGE, SMALL], [7e8]),
+        ([LARGE, MIDDLE, SMALL], [2e8, 1.5e9]),
+        ([LARGE, MIDDLE, SMALL], [2e8, 2.1e8]),
+    ):
+        found = plan.follow_examples(LAWS, CARRIED, scheduled(shapes, [*changes, BUDGET]), flops)
+        np.testing.assert_allclose(found, by_hand(shapes, changes, flops), rtol=1e-4)
+
+
+def test_a_run_ends_as_one_that_had_its_last_shape_from_the_start():
+    schedule = scheduled([LARGE, SMALL], [1e8, BUDGET])
+    late = np.array([1e8 + 1e4 * COST[SMALL]])  # as many examples as before, and from there on
+    found = plan.follow_examples(LAWS, CARRIED, schedule, late)
+    assert found == pytest.approx(LAWS[SMALL].predict(2e4 * COST[SMALL]), rel=1e-4)
+    target = float(found[0])
+    needed = plan.flops_by_examples(LAWS, CARRIED, schedule, target, FIRST)
+    assert needed == pytest.approx(late[0], rel=2e-3)
+    assert plan.flops_by_examples(LAWS, CARRIED, schedule, 0.05, FIRST) == np.inf
+
+
+def mean_log_flops(shapes: list[Shape], changes: list[float]) -> float:
+    """Over errors from what the best shape alone has at 2 FIRST to what it has at BUDGET."""
+    ends = [min(float(law.predict(at)) for law in LAWS.values()) for at in (2 * FIRST, BUDGET)]
+    flops = np.geomspace(FIRST, BUDGET, 2000)
+    curve = by_hand(shapes, changes, flops)
+    reached = [flops[curve <= error * (1 + 1e-9)] for error in np.geomspace(*ends, 60)]
+    return float(np.mean([np.log(at[0]) if len(at) else np.log(BUDGET) + 1 for at in reached]))
+
+
+def test_no_other_changes_need_fewer_flops():
+    made = plan.fewest_flops(LAWS, CARRIED, BUDGET, FIRST)
+    shapes = [stage.shape for stage in made.schedule.stages]
+    ends = [stage.until_flops for stage in made.schedule.stages]
+    assert len(shapes) > 1
+    assert ends[-1] == BUDGET
+    assert [t.flops for t in made.transitions] == ends[:-1]
+    ours = mean_log_flops(shapes, ends[:-1])
+    places = np.geomspace(FIRST, BUDGET, 16)[:-1]
+    for count in (1, 2, 3):
+        for path in itertools.combinations(LAWS, count):
+            for changes in itertools.combinations(places, count - 1):
+                assert ours < mean_log_flops(list(path), list(changes)) + 0.005, (path, changes)
+
+
+def test_a_plan_stays_where_no_change_pays():
+    level = {LARGE: LAWS[LARGE], SMALL: PowerLaw(4.0 * 16**0.2, 0.2, 0.35)}  # worse by examples, too
+    made = plan.fewest_flops(level, CARRIED, BUDGET, FIRST)
+    assert [stage.shape for stage in made.schedule.stages] == [LARGE]
+    assert not made.transitions
+    turned = {SMALL: LAWS[SMALL], LARGE: LAWS[LARGE]}  # patches do not grow
+    assert len(plan.fewest_flops(turned, CARRIED, BUDGET, FIRST).schedule.stages) == 1
+
+
+def records(schedule: Schedule, lags: dict, noise: float = 0.0) -> list[RunRecord]:
+    """A run by the schedule with such lags, evaluated before and after each change."""
+    rng, run, examples, start = np.random.default_rng(0), [], 0.0, 0.0
+    shapes = [stage.shape for stage in schedule.stages]
+    changes = [stage.until_flops for stage in schedule.stages[:-1]]
+    for i, stage in enumerate(schedule.stages):
+        for at in np.geomspace(max(start, FIRST / 10), stage.until_flops, 40):
+            error = error_of(shapes, changes, i, at, lags) * np.exp(noise * rng.normal())
+            seen = round(examples + (at - start) / COST[stage.shape])
+            metrics = {"val_error": float(error)}
+            run.append(RunRecord("r", len(run), seen, at, at, 1.0, **stage.shape._asdict(), metrics=metrics))
+        examples += (stage.until_flops - start) / COST[stage.shape]
+        start = stage.until_flops
+    return run
+
+
+def test_lags_are_found_again():
+    schedule = scheduled([LARGE, MIDDLE, SMALL], [3e8, 2e9, BUDGET])
+    found = plan.measure_lags(records(schedule, LAGS), "val_error", LAWS, COST)
+    expected = {pair: LAGS[pair] for pair in ((LARGE, MIDDLE), (MIDDLE, SMALL))}
+    assert found == {pair: pytest.approx(lag, rel=0.02) for pair, lag in expected.items()}
+    noisy = plan.measure_lags(records(schedule, LAGS, noise=0.01), "val_error", LAWS, COST)
+    assert noisy == {pair: pytest.approx(lag, abs=0.004) for pair, lag in expected.items()}
+    ahead = plan.measure_lags(records(schedule, dict.fromkeys(LAGS, -0.02)), "val_error", LAWS, COST)
+    assert set(ahead.values()) == {0.0}
+    alone = records(scheduled([LARGE], [BUDGET]), LAGS)
+    assert plan.measure_lags(alone, "val_error", LAWS, COST) == {}
+    unknown = {LARGE: LAWS[LARGE], SMALL: LAWS[SMALL]}
+    assert plan.measure_lags(records(schedule, LAGS), "val_error", unknown, COST) == {}
+
+
+def test_lags_that_were_never_measured_go_by_tokens_along_a_side():
+    usual = plan.usual_lags(32)
+    coarse, fine = Shape(16, 16, 3), Shape(4, 16, 3)
+    assert usual(coarse, fine) == pytest.approx(2 * usual(coarse, Shape(8, 16, 3)))
+    assert usual(fine._replace(resolution=16), fine) == pytest.approx(usual(coarse, Shape(8, 16, 3)))
+    assert usual(fine, coarse) == 0.0
+
+
+def test_pilots_measure_lags_and_a_plan_is_made_again_by_them():
+    """From half the lags: the pilot measures one change, and the lags of the others follow."""
+    curves = {
+        shape: [(flops := np.geomspace(FIRST / 10, 2 * BUDGET, 60), law.predict(flops))]
+        for shape, law in LAWS.items()
+    }
+    half = plan.Carried(COST, lambda *pair: LAGS[pair] / 2)
+    made = planning.make_plan(curves, "shifted_power", BUDGET, FIRST, half)
+    trained = []
+
+    def pilot(schedule: Schedule) -> list[RunRecord]:
+        trained.append(schedule)
+        return records(schedule, LAGS)
+
+    pilots = planning.refine(made, 1, pilot, "val_error", 1e-4)
+    assert len(pilots) == len(trained) == 2
+    first, again = (each.planning for each in pilots)
+    assert first.carried is half
+    assert {pair: again.carried.lags(*pair) for pair in LAGS} == pytest.approx(LAGS, rel=0.05)
+    truth = plan.fewest_flops(LAWS, CARRIED, BUDGET, FIRST)
+    assert again.plan.message != first.plan.message
+    assert again.message == truth.message
+    target = min(float(law.predict(BUDGET)) for law in LAWS.values())
+    needed = plan.flops_by_examples(LAWS, CARRIED, truth.schedule, target, FIRST)
+    whole = again.cheap(curves)[-1]
+    assert whole.savings == pytest.approx(BUDGET / needed, rel=0.02)
+    assert whole.net_savings == pytest.approx(BUDGET / (needed + 3 * 2 * BUDGET), rel=0.02)
+
+
+def test_examples_are_carried_over_changes_of_patch_and_resolution_alone():
+    run = RunConfig(model=ModelConfig(names=("V16-1", "V32-1")))
+    with rejects("carry", "error"):
+        AdaptiveConfig(run, patches=(8, 4), joint=True, carry="examples")
+    assert AdaptiveConfig(run, patches=(8, 4), carry="examples").carry == "examples"
