@@ -134,8 +134,17 @@ def assert_is_state_of(module, state):
     params, model_state, opt_state = state
     assert spec({"params": params, **model_state}) == spec(shapes(module))
     assert spec(opt_state) == spec(jax.eval_shape(OPTIMIZER.init, params))
-    updates, opt_state = UPDATE(jax.tree.map(np.ones_like, params), opt_state, params)
+    clip, adam = opt_state
+    mu, nu = in_one_vector(adam.mu), in_one_vector(adam.nu)
+    opt_state = (clip, adam._replace(mu=mu, nu=nu))
+    updates, opt_state = UPDATE(np.ones_like(mu), opt_state, in_one_vector(params))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves((updates, opt_state)))
+
+
+def in_one_vector(tree) -> np.ndarray:
+    """All entries, then zeros: of one length, so that one program updates the state of any model here."""
+    entries = np.concatenate([np.ravel(x) for x in jax.tree.leaves(tree)])
+    return np.pad(entries, (0, 20_000 - len(entries)))
 
 
 CHAINS = {
