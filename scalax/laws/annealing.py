@@ -312,12 +312,19 @@ class _Problem(NamedTuple):
     def solve(self, start: np.ndarray) -> tuple[float, np.ndarray]:
         """(cost, q) from a start, with a loss that is linear for far rows."""
 
+        known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}  # of the last q: slopes are asked for after it
+
+        def evaluated(q):
+            if (key := q.tobytes()) not in known:
+                known.clear()
+                known[key] = _with_jacobian(q, self.first, self.second)
+            return known[key]
+
         def residual(q):
-            return np.concatenate([self.misfit(q), (q - self.prior) / SPREAD])
+            return np.concatenate([(evaluated(q)[0] - self.log_y) / self.noise, (q - self.prior) / SPREAD])
 
         def jacobian(q):
-            _, slopes = _with_jacobian(q, self.first, self.second)
-            return np.concatenate([slopes / self.noise[:, None], np.diag(1 / SPREAD)])
+            return np.concatenate([evaluated(q)[1] / self.noise[:, None], np.diag(1 / SPREAD)])
 
         of: Any = jacobian  # SciPy's stubs know its names alone
         end = least_squares(residual, start, jac=of, loss="soft_l1", f_scale=3.0, x_scale="jac", max_nfev=200)
