@@ -58,7 +58,7 @@ def test_all_rows_count_in_whatever_order_and_split():
 
 
 def test_without_noise_a_break_is_known_before_it():
-    [found] = limits([sharp()], cuts=20)
+    [found] = limits([sharp()], cuts=10)
     assert found.breaks == pytest.approx([600], rel=1e-3)
     assert found.threshold_noiseless is not None
     assert found.threshold_noiseless < 550
