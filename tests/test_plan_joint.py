@@ -7,7 +7,7 @@ from scalax import laws, plan
 from scalax.schedule import Shape
 from tests.rejects import rejects
 
-SHAPES = [Shape(patch, width, 2) for patch in (4, 8, 16) for width in (16, 32, 64)]
+SHAPES = [Shape(patch, width, 2) for patch in (4, 16) for width in (16, 32, 64)]
 NEW = Shape(8, 48, 2)
 
 
@@ -41,15 +41,15 @@ def test_a_shape_that_was_never_trained():
 
 def test_resamples_of_an_untrained_shape_scatter_more():
     known = trajectories(SHAPES, noise=0.03)
-    made = plan.joint_laws(known, {s: cost(s) for s in known}, 0.0, 40, [NEW])
+    made = plan.joint_laws(known, {s: cost(s) for s in known}, 0.0, 20, [NEW])
     at = np.array([cost(NEW) * 1e6])
     scatter = [
-        np.std([np.log(law.predict(at)[0]) for law in made.laws[s].resamples]) for s in (NEW, SHAPES[4])
+        np.std([np.log(law.predict(at)[0]) for law in made.laws[s].resamples]) for s in (NEW, SHAPES[1])
     ]
     assert scatter[0] > scatter[1]
     assert scatter[0] == pytest.approx(made.error, rel=0.5)
     drafted = plan.steepest_descent(made.laws, 1e14, 1e10)
-    assert plan.spread(made.laws, drafted, 1e10).resamples == 40
+    assert plan.spread(made.laws, drafted, 1e10).resamples == 20
 
 
 def test_too_few_shapes_to_leave_one_out():
