@@ -94,9 +94,10 @@ def test_a_cosine_run_tells_other_schedules(of_cosine, then):
 
 
 @pytest.fixture
-def few_draws(monkeypatch):
-    """Of which bands would come out rough."""
+def roughly(monkeypatch):
+    """Few draws and memories, of which bands and the law would come out rough."""
     monkeypatch.setattr(annealing, "DRAWS", 4)
+    monkeypatch.setattr(annealing, "MEMORIES", 3)
 
 
 def test_a_constant_run_needs_one_that_falls():
@@ -148,7 +149,7 @@ def test_a_decay_that_is_not_named_is_noticed(words, falls):
     assert (forecast.inflation >= 2) == falls
 
 
-def test_odd_rows_and_columns(few_draws):
+def test_odd_rows_and_columns(roughly):
     x = np.arange(20.0, 1001, 20)
     y = loss("cosine:50:1000", x)
     schedule = from_words("cosine:50:1000")
@@ -173,7 +174,7 @@ def test_validation_rows_have_the_rate_of_their_neighbours(tmp_path):
     np.testing.assert_allclose(curve.lr[:-1], 1e-3 * curve.x[:-1])
 
 
-def test_what_is_assumed_of_the_rate_is_said_and_what_cannot_be_is_refused(few_draws):
+def test_what_is_assumed_of_the_rate_is_said_and_what_cannot_be_is_refused(roughly):
     x = np.linspace(0, STEPS, 121)[1:61]
     half = laws.Curve(x, loss("cosine:200:10000", x))
     column = from_column(x, from_words("cosine:200:10000").at(x))
