@@ -104,6 +104,47 @@ def test_target_and_measured_switches(study, tmp_path, capsys):
     assert budgets[0] < min(budgets[1:]) <= max(budgets[1:]) < BUDGET
 
 
+def test_a_plan_by_examples_is_that_of_its_laws_and_lags(study, tmp_path, capsys):
+    laws = plan.fit_laws(plan.read_runs(study, "val_error", ["patch"]).trajectories, 0.02 * BUDGET)
+    for more, measured in (["--ignore-switches"], False), ([], True):
+        assert command(study, tmp_path, "--carry", "examples", "--cheap", *more) == 0
+        capsys.readouterr()
+        lags = plan.usual_lags(0)
+        if measured:
+            [changing] = plan.read_runs(study, "val_error", ["patch"]).changing
+            lags = plan.measured_lags(plan.measure_lags(changing, "val_error", laws, COST), lags)
+        carried = plan.Carried(COST, lags)
+        ours = plan.fewest_flops(laws, carried, BUDGET, 0.02 * BUDGET)
+        made = Schedule.load(tmp_path / "plan.json")
+        assert [stage.shape for stage in made.stages] == [stage.shape for stage in ours.schedule.stages]
+        ends = [stage.until_flops for stage in made.stages]
+        assert ends == pytest.approx([stage.until_flops for stage in ours.schedule.stages], rel=0.02)
+        data = json.loads((tmp_path / "plan.json").read_text())
+        row = next(row for row in data["predicted"] if row["schedule"] == "plan")
+        needed = plan.flops_by_examples(laws, carried, ours.schedule, data["level"], 0.02 * BUDGET)
+        assert row["needed_flops"] == pytest.approx(needed, rel=0.02)
+        assert data["cheap"][-1]["savings"] == pytest.approx(BUDGET / needed, rel=0.02)
+        low, middle, high = data["savings_quantiles"]
+        assert low <= BUDGET / needed * 1.2
+        assert low <= middle <= high
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--target", "0.3"], "--target"),
+        (["--free"], "--free"),
+        (["--switch-pace"], "--switch-pace"),
+        (["--joint-law"], "--joint-law"),
+        (["--axis", "patch,width"], "width"),
+    ],
+)
+def test_what_a_plan_by_examples_cannot_have(study, tmp_path, capsys, words, named):
+    assert command(study, tmp_path, "--carry", "examples", *words) == 2
+    rejected(capsys, "--carry", named)
+    assert not (tmp_path / "plan.json").exists()
+
+
 def test_no_certainty_that_the_directory_contradicts(study, tmp_path, capsys):
     """The laws promise a saving; runs that made the same changes did worse than the best static shape."""
     where = tmp_path / "study"

@@ -7,7 +7,7 @@ from scalax.names import printable
 
 HELP = "from static runs to a schedule of shapes"
 SETTINGS = (  # those of scalax.plan.PlanSettings that have flags of their names
-    *("axes", "budget_flops", "target", "metric", "law", "free", "switch_cost", "switch_pace"),
+    *("axes", "budget_flops", "target", "metric", "law", "carry", "free", "switch_cost", "switch_pace"),
     *("ignore_switches", "resamples", "extrapolate", "first_share", "cheap", "joint_law"),
 )
 
@@ -33,6 +33,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--target", type=float, metavar="VALUE", help="plan the fewest FLOPs to this value, without a budget")
     add("--metric", default="val_error", help="val_error, val_loss, fewshot_error ...: lower is better")
     add("--law", default="shifted_power", help="law that is fitted to each shape (shifted_power)")
+    add(
+        "--carry",
+        choices=("error", "examples"),
+        default="error",
+        help="what a run keeps at a change of shape: its error; or what it learnt of its examples, for patch"
+        " sizes and resolutions (error)",
+    )
     add(
         "--free",
         action="store_true",

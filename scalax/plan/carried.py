@@ -28,7 +28,7 @@ LAG = 0.037  # for each factor e of tokens along a side: patches of 16, 8 and 4 
 POINTS = 300  # FLOPs at which a schedule is predicted, evenly spaced in log
 READ_AT = 400  # FLOPs at which a law is evaluated, evenly spaced in log
 ERRORS = 60  # that a plan is to reach with few FLOPs, evenly spaced in log
-GRID = 60  # of these FLOPs a change may be made at, and then at any of them
+COARSE = 5  # a change is moved over one of so many of the FLOPs, and then over all of them
 SWEEPS = 6  # over all changes, at most
 
 Lags = Callable[[Shape, Shape], float]  # (before, after) -> lag
@@ -49,11 +49,11 @@ def usual_lags(image_size: int) -> Lags:
     """Lags of changes of patch size and resolution that were never measured: LAG times the log of how many
     times as many tokens there are along a side.
 
-    - image_size: in pixels: the resolution of a shape that says none.
+    - image_size: in pixels: the resolution of a shape that says none; 0 where none says one.
     """
 
     def side(shape: Shape) -> float:
-        return shape.pixels(image_size) / shape.patch
+        return (shape.pixels(image_size) or 1) / shape.patch
 
     return lambda before, after: LAG * max(0.0, math.log(side(after) / side(before)))
 
@@ -72,7 +72,7 @@ def measured_lags(measured: Mapping[tuple[Shape, Shape], float], usual: Lags) ->
 def follow_examples(
     laws: Mapping[Shape, ErrorLaw], carried: Carried, schedule: Schedule, flops: np.ndarray
 ) -> np.ndarray:
-    """Least error so far of a run by a schedule, whose last stage goes on beyond its end: [n].
+    """Least error so far, over the FLOPs given, of a run by a schedule whose last stage goes on: [n].
 
     - laws: of each shape, of error against training FLOPs.
     - carried: what an example costs, and lags.
@@ -99,7 +99,11 @@ def flops_by_examples(
 
 
 def fewest_flops(
-    laws: Mapping[Shape, ErrorLaw], carried: Carried, budget_flops: float, first_flops: float
+    laws: Mapping[Shape, ErrorLaw],
+    carried: Carried,
+    budget_flops: float,
+    first_flops: float,
+    points: int = POINTS,
 ) -> Plan:
     """The schedule that needs the fewest FLOPs: the geometric mean over errors, evenly spaced in log, from
     what the best shape alone has at twice `first_flops` to what it has with the whole budget.
@@ -108,10 +112,11 @@ def fewest_flops(
     - carried: what an example costs, and lags.
     - budget_flops: to plan for.
     - first_flops: where the laws' data begin; before it, shapes do not change.
+    - points: FLOPs at which schedules are predicted, evenly spaced in log.
 
     Patches do not grow, and resolutions, widths and depths do not shrink.
     """
-    flops = np.geomspace(first_flops, budget_flops, POINTS)
+    flops = np.geomspace(first_flops, budget_flops, points)
     start, end = (best_law(laws, budget_flops=at)[1] for at in (2 * first_flops, budget_flops))
     errors = np.geomspace(start, end, ERRORS)
 
@@ -124,7 +129,7 @@ def fewest_flops(
     for path in _paths(list(laws)):
         changes = np.geomspace(first_flops, budget_flops, len(path) + 1)[1:-1]
         value = float(needed(path, changes[None])[0])
-        for grid in (flops[:: POINTS // GRID], flops):
+        for grid in (flops[::COARSE], flops):
             changes, value = _moved(path, changes, value, grid, needed)
         tried.append((value, path, changes))
     _, path, changes = min(tried, key=lambda found: found[0])

@@ -1,16 +1,28 @@
 """From the runs of a study to a plan, how sure it is, and what else was worth knowing."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 from scalax.errors import UserError
 from scalax.laws import Fit
+from scalax.plan.carried import (
+    Carried,
+    fewest_flops,
+    flops_by_examples,
+    follow_examples,
+    measure_lags,
+    measured_lags,
+    usual_lags,
+)
 from scalax.plan.cheap import CheapPlan, cheap_plans
 from scalax.plan.effects import Effects, no_effect
 from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_flops
+from scalax.plan.follow import flops_needed, follow
 from scalax.plan.joint import JointShapes, joint_laws
 from scalax.plan.measured import MeasuredRun, measured_runs
 from scalax.plan.runs import StaticRuns, read_runs
@@ -33,6 +45,9 @@ class PlanSettings:
     - law: its form; `shifted_power` is E = a (C + d)^-b + c.
     - free: shapes in any order; without it they go from cheap to dear, patches only shrink and resolutions
       only grow.
+    - carry: what a run keeps when it changes its shape: error (`steepest_descent`), or what it learnt of its
+      examples (`fewest_flops`; for patch sizes, resolutions and a budget). Then lags are those of the runs
+      that changed their shape, or with ignore_switches the usual ones.
     - switch_cost: charge each change of shape the FLOPs that it cost in these runs, and no more.
     - switch_pace: also use how fast runs learnt after a change.
     - ignore_switches: take changes of shape to cost nothing. Without this and the two before, where any run
@@ -52,6 +67,7 @@ class PlanSettings:
     budget_flops: float | None = None
     target: float | None = None
     law: str = LAW
+    carry: Literal["error", "examples"] = "error"
     free: bool = False
     switch_cost: bool = False
     switch_pace: bool = False
@@ -74,6 +90,17 @@ class PlanSettings:
             raise UserError(
                 "`ignore_switches` does not go with `switch_cost` or `switch_pace`; leave one out"
             )
+        if self.carry not in ("error", "examples"):
+            raise UserError(f"`carry` must be error or examples, got {self.carry!r}")
+        if self.carry == "examples":
+            for name in ("target", "free", "switch_cost", "switch_pace", "joint_law"):
+                if getattr(self, name):
+                    raise UserError(f"`carry` examples does not go with `{name}`; leave one out")
+            if others := sorted(set(self.axes) - {"patch", "resolution"}):
+                raise UserError(
+                    f"`carry` examples is for patch sizes and resolutions; leave {', '.join(others)} out of"
+                    " `axes`, or carry the error"
+                )
         if self.resamples < 0:
             raise UserError(f"`resamples` must not be negative, got {self.resamples}")
         if self.resamples > MOST_RESAMPLES:
@@ -92,7 +119,8 @@ class StudyPlan(NamedTuple):
     - first_flops: where the laws' data begin.
     - fits: the law of each shape.
     - switches: changes of shape in the runs that were read.
-    - effects: what the plan assumes that a change does.
+    - effects: what a plan by errors assumes that a change does.
+    - carried: what a plan by examples was made from; None of one by errors.
     - spread: how sure the plan is; None without resamples.
     - measured: runs that made the plan's changes of shape, and what they saved.
     - cheap: plans from the first part of the runs; None where not asked for.
@@ -110,11 +138,25 @@ class StudyPlan(NamedTuple):
     measured: list[MeasuredRun]
     cheap: list[CheapPlan] | None
     joint: JointShapes | None = None
+    carried: Carried | None = None
 
     @property
     def charged(self) -> bool:
         """Whether the plan takes into account what the switches did."""
         return self.effects is not no_effect
+
+    def error(self, schedule: Schedule) -> float:
+        """That the laws foretell at the end of a schedule."""
+        at = np.array([schedule.budget_flops])
+        if self.carried:
+            return float(follow_examples(self.fits, self.carried, schedule, at)[0])
+        return float(follow(self.fits, schedule, at, self.effects)[0])
+
+    def needed(self, schedule: Schedule, level: float) -> float:
+        """FLOPs in which a run by a schedule has an error, by the laws; inf where it never has."""
+        if self.carried:
+            return flops_by_examples(self.fits, self.carried, schedule, level, self.first_flops)
+        return flops_needed(self.fits, schedule, level, self.effects)
 
 
 def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
@@ -148,31 +190,50 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
     else:
         fits = fit_laws(runs.trajectories, first, settings.resamples, law=settings.law)
     switches = [s for run in runs.changing for s in measure_switches(run, settings.metric, fits)]
-    effects: Effects = no_effect
+    effects, carried = no_effect, None
+    if settings.carry == "examples":
+        carried = _carried(runs, fits, settings)
     asked = settings.switch_cost or settings.switch_pace
     if asked and not switches:
         raise UserError(
             f"{directory}: no run changes its shape, so the cost of a change is unknown; leave out"
             " `switch_cost` and `switch_pace`"
         )
-    if switches and not settings.ignore_switches:
+    if switches and not settings.ignore_switches and not carried:
         # Unasked, a plan promises no more than the laws: what was faster than they say counts as they say.
         most = math.inf if asked else 1.0
         effects = effects_of(switches, pace=settings.switch_pace or not asked, most_pace=most)
     budget = None if target is not None else budget or last
-    plan = steepest_descent(fits, budget, first, target=target, free=free, effects=effects)
+    if carried:
+        plan = fewest_flops(fits, carried, budget or last, first)
+    else:
+        plan = steepest_descent(fits, budget, first, target=target, free=free, effects=effects)
     # Each stage goes on with what the static runs of its shape were trained by.
     own = (stages[s.shape]._replace(until_flops=s.until_flops) for s in plan.schedule.stages)
     plan = plan._replace(schedule=Schedule(tuple(own)))
     sure = None
     if settings.resamples:
-        sure = spread(fits, plan, first, target=target, free=free, effects=effects)
+        sure = spread(fits, plan, first, target=target, free=free, effects=effects, carried=carried)
     cheap = None
     if settings.cheap:
         goal = plan.schedule.budget_flops
-        cheap = cheap_plans(
-            runs.trajectories, fits, goal, first, free=free, effects=effects, law=settings.law
-        )
+        how = {"free": free, "effects": effects, "law": settings.law, "carried": carried}
+        cheap = cheap_plans(runs.trajectories, fits, goal, first, **how)
     pairs = [(t.before, t.after) for t in plan.transitions]
     measured = measured_runs(runs.changing, runs.trajectories, pairs, settings.metric) if pairs else []
-    return StudyPlan(settings, runs, first, fits, switches, effects, plan, sure, measured, cheap, joint)
+    return StudyPlan(
+        settings, runs, first, fits, switches, effects, plan, sure, measured, cheap, joint, carried
+    )
+
+
+def _carried(runs: StaticRuns, fits: Mapping[Shape, Fit], settings: PlanSettings) -> Carried:
+    """Of a plan by examples: lags are medians over the runs that changed their shape."""
+    usual = usual_lags(runs.image_size)
+    if settings.ignore_switches:
+        return Carried(runs.example_flops, usual)
+    found: dict[tuple[Shape, Shape], list[float]] = {}
+    for run in runs.changing:
+        for pair, lag in measure_lags(run, settings.metric, fits, runs.example_flops).items():
+            found.setdefault(pair, []).append(lag)
+    medians = {pair: float(np.median(lags)) for pair, lags in found.items()}
+    return Carried(runs.example_flops, measured_lags(medians, usual))

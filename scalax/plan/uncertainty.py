@@ -7,13 +7,15 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.laws import Fit
-from scalax.plan.effects import Effects, no_effect
+from scalax.plan.carried import Carried, fewest_flops, flops_by_examples, follow_examples
+from scalax.plan.effects import Effects, ErrorLaw, no_effect
 from scalax.plan.follow import best_law, flops_needed, follow
 from scalax.plan.steepest import Plan, steepest_descent
-from scalax.schedule import Shape
+from scalax.schedule import Schedule, Shape
 
 QUANTILES = (0.1, 0.5, 0.9)
 LEVELS = 1000  # of the error axis, of each resample
+POINTS = 60  # FLOPs, of each resample of a plan by examples
 
 
 class TransitionSpread(NamedTuple):
@@ -48,6 +50,7 @@ def spread(
     target: float | None = None,
     free: bool = False,
     effects: Effects = no_effect,
+    carried: Carried | None = None,
 ) -> Spread:
     """Judge a plan under each of the fits' bootstrap resamples. The evaluations of a run share its noise, so
     the true spread is wider.
@@ -55,6 +58,7 @@ def spread(
     - fits: the law of each shape, with resamples.
     - plan: to judge.
     - first_flops, target, free, effects: what it was made with, see `steepest_descent`.
+    - carried: what it was made with, if by examples (`fewest_flops`).
 
     Raises ValueError without resamples.
     """
@@ -68,18 +72,25 @@ def spread(
     seen: dict[tuple[Shape, Shape], list[tuple[float, float]]] = {}
     wins, savings, ends = [], [], []
     for laws in draws:
-        end = float(follow(laws, schedule, np.array([budget_flops]), effects)[0])
+        end = _end(laws, schedule, effects, carried)
         if target is None:
             _, level = best_law(laws, budget_flops=budget_flops)
             alone = budget_flops
         else:
             level = target
             _, alone = best_law(laws, target=target)
-        ours = flops_needed(laws, schedule, level, effects)
+        if carried:
+            ours = flops_by_examples(laws, carried, schedule, level, first_flops)
+        else:
+            ours = flops_needed(laws, schedule, level, effects)
         ends.append(end)
         savings.append(alone / ours if np.isfinite(ours) else 0.0)
         wins.append(bool(ours < alone * (1 - 1e-9)))
-        for pair, at in _own_transitions(laws, budget_flops, first_flops, target, free, effects).items():
+        if carried:
+            own = fewest_flops(laws, carried, budget_flops, first_flops, POINTS)
+        else:
+            own = _own(laws, budget_flops, first_flops, target, free, effects)
+        for pair, at in _transitions(own).items():
             seen.setdefault(pair, []).append(at)
     spreads = []
     for t in plan.transitions:
@@ -91,19 +102,31 @@ def spread(
     return Spread(tuple(spreads), float(np.mean(wins)), _quantiles(savings), _quantiles(ends), len(draws))
 
 
-def _own_transitions(
-    laws, budget_flops, first_flops, target, free, effects
-) -> dict[tuple[Shape, Shape], tuple[float, float]]:
-    """FLOPs and error of the first transition between each pair in the plan of these laws; none where they
-    make no plan."""
+def _end(
+    laws: Mapping[Shape, ErrorLaw], schedule: Schedule, effects: Effects, carried: Carried | None
+) -> float:
+    """The error at the end of a schedule."""
+    at = np.array([schedule.budget_flops])
+    if carried:
+        return float(follow_examples(laws, carried, schedule, at)[0])
+    return float(follow(laws, schedule, at, effects)[0])
+
+
+def _own(laws, budget_flops, first_flops, target, free, effects) -> Plan | None:
+    """The plan of these laws; None where they make none."""
     try:
         budget = budget_flops if target is None else None
-        own = steepest_descent(
+        return steepest_descent(
             laws, budget, first_flops, target=target, free=free, effects=effects, levels=LEVELS
         )
     except UserError:
-        return {}
-    return {(t.before, t.after): (t.flops, t.error) for t in reversed(own.transitions)}
+        return None
+
+
+def _transitions(plan: Plan | None) -> dict[tuple[Shape, Shape], tuple[float, float]]:
+    """FLOPs and error of the first transition between each pair."""
+    made = plan.transitions if plan else ()
+    return {(t.before, t.after): (t.flops, t.error) for t in reversed(made)}
 
 
 def _quantiles(values: Sequence[float]) -> tuple[float, ...]:

@@ -15,8 +15,6 @@ from scalax.plan import (
     Switch,
     baseline,
     best_law,
-    flops_needed,
-    follow,
     measured_error,
 )
 from scalax.report.console import print_table
@@ -40,8 +38,8 @@ def summarise(made: StudyPlan) -> dict[str, Any]:
     rows = [
         {
             "schedule": name,
-            "error": float(follow(fits, schedule, np.array([budget]), made.effects)[0]),
-            "needed_flops": flops_needed(fits, schedule, level, made.effects),
+            "error": made.error(schedule),
+            "needed_flops": made.needed(schedule, level),
         }
         for name, schedule in schedules.items()
     ]
@@ -113,7 +111,7 @@ def _cautions(made: StudyPlan) -> list[str]:
             f"the plan ends at {plan.errors[-1]:.4g}, below the least value of a static run ({least:.4g}):"
             " its laws are extrapolated there"
         )
-    if made.switches and not made.charged and plan.transitions:
+    if made.switches and not made.charged and not made.carried and plan.transitions:
         notes.append(_ignored(plan, made.switches))
     if made.charged:
         notes.append(
