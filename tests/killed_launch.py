@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 
-from scalax import signals
+from scalax import process
 
 if __name__ == "__main__":
-    signals.listen("scalax.launch")
+    process.begin("scalax.launch")
 # isort: on
 
 import functools

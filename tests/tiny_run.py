@@ -5,10 +5,10 @@ the state of the last checkpoint in final.npz. Ends with the exit code of preemp
 """
 
 # isort: off
-from scalax import signals
+from scalax import process
 
 if __name__ == "__main__":
-    signals.listen("tiny_run")
+    process.begin("tiny_run")
 # isort: on
 
 import sys
@@ -21,7 +21,7 @@ import numpy as np
 def main(directory: str, devices: int = 1) -> None:
     if devices > 1:
         jax.config.update("jax_num_cpu_devices", devices)
-    from scalax import train
+    from scalax import signals, train
     from scalax.config import DataConfig, EvalConfig, ModelConfig, OptimConfig, RunConfig
     from scalax.evals import Evaluator, evaluations
     from scalax.schedule import Schedule, Shape, Stage
