@@ -12,6 +12,8 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from scalax import process
+
 STEPS = 8  # few: rounding grows from step to step, a thousandfold in twelve of the ResNet
 SEEDS = (3, 4)  # of the population
 
@@ -33,7 +35,7 @@ def cases(names: list[str]) -> dict:
     experiments = {}
     for name in names:
         options = {"shard_optimizer": "split" in name, "accumulate": 2 if "accumulate" in name else 1}
-        build = (lambda shape, training: ResNet(10, (1, 1), False)) if "resnet" in name else None
+        build = (lambda shape, training: ResNet(10, (1,), False)) if "resnet" in name else None
         images = streamed if "streamed" in name else splits
         experiments[name] = train.open_experiment(dataclasses.replace(plain, **options), images, build)
     return experiments
@@ -91,4 +93,5 @@ def main(directory, names, devices="1", processes="1", process="0", port="0") ->
 
 
 if __name__ == "__main__":
+    process.begin("parallel_run")
     main(*sys.argv[1:])
