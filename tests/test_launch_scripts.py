@@ -140,15 +140,21 @@ esac
 """
 TRAINER = """
 # stands for the venv's python: works until it is told to stop
-mkdir -p ../study && echo "$@" >>../study/log
 trap 'echo saved >>../study/log; exit 75' TERM
+mkdir -p ../study && echo "$@" >>../study/log
 while :; do sleep 0.05; done
+"""
+SLEEP = """
+# the five seconds that a run is given for its first lines are short here
+if [ "$1" = 5 ]; then set -- 0.1; fi
+command -p sleep "$@"
 """
 
 
 def test_tpu_script_works_on_a_slice_and_is_safe_to_repeat(tmp_path):
     place = tmp_path / "cloud"
     executable(place / "gcloud", GCLOUD)
+    executable(place / "sleep", SLEEP)
     path = f"{place}:{os.environ['PATH']}"
 
     def tpu(*arguments: str) -> str:
@@ -164,6 +170,7 @@ def test_tpu_script_works_on_a_slice_and_is_safe_to_repeat(tmp_path):
     tpu("run", "configs/quickstart.py", "--name", "a b")
     try:
         logs = [place / host / "study" / "log" for host in ("w0", "w1")]
+        wait_until(lambda: all(log.exists() and log.read_text().endswith("\n") for log in logs))
         assert [log.read_text() for log in logs] == [
             "-m scalax.launch configs/quickstart.py --name a b --out ../study\n"
         ] * 2
@@ -192,6 +199,7 @@ def test_tpu_script_works_on_a_slice_and_is_safe_to_repeat(tmp_path):
             assert tpu("stop") == "does not run\n" * 2
         assert other.poll() is None
         assert "runs already" not in tpu("run", "configs/quickstart.py")
+        wait_until(lambda: all(log.read_text().count("scalax.launch") == 2 for log in logs))
         assert tpu("run", "configs/quickstart.py") == "runs already\n" * 2
     finally:
         other.kill()
