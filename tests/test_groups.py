@@ -155,7 +155,7 @@ def test_going_back_lowers_the_rate_and_the_run_ends(
     monkeypatch.setattr("scalax.train.rates.hyperparams", wild)
     optim = dataclasses.replace(CONFIG.optim, on_nonfinite="lower_rate", lr=2e-2)
     lowering = with_config(experiment, optim=optim, checkpoint_steps=checkpoint_steps)
-    steps = 60 * experiment.cost(LARGE).step.flops
+    steps = 32.5 * experiment.cost(LARGE).step.flops  # the metrics of step 10 may come 16 steps later
     (result,) = train_group(lowering, Schedule((Stage(LARGE, steps),)), [train.Member(tmp_path, 0)])
     [line] = [line for line in capsys.readouterr().err.splitlines() if line.startswith(tmp_path.name)]
     check_line(line, 0.5)
@@ -204,9 +204,9 @@ def test_hooks_are_called_for_each_member(experiment, tmp_path):
             seen.add(progress.run)
 
     board = monitors(tmp_path, tensorboard=True)
-    train_group(experiment, schedule_of(experiment), members(tmp_path / "runs", 2), [Seen(), *board])
-    assert seen == {"run0", "run1"}
-    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+    train_group(experiment, schedule_of(experiment), members(tmp_path / "runs"), [Seen(), *board])
+    assert seen == {"run0", "run1", "run2"}
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 3
 
 
 class PoisonedFeed:
