@@ -1,6 +1,7 @@
 """What a training step costs: by XLA and by our own count, which must agree."""
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -79,28 +80,44 @@ class Costs:
         config, task = self._config, of_shape(self._task, shape)
         meshes.check_batch(self._mesh, batch_size, "batch_size", config.accumulate)
         model = self._build(shape)
-        optimizer = widths.scaled(self._optimizer, model, task.input, config.optim.base_width)
-        state = states.abstract(model, optimizer.transform, task.input)
+        state = states.abstract(model, self._optimizer.transform, task.input)
         check_accumulate(config.accumulate, state.model_state)  # before anything compiles
         parts = self._mesh.size if config.shard_optimizer else 1
         size = tree_bytes(state.params) + tree_bytes(state.opt_state) // parts
         check_fits(f"model {shape} with its optimiser's state", size, "choose a smaller one")
-        inputs, targets = (
-            jax.ShapeDtypeStruct((batch_size, *spec.shape), spec.dtype) for spec in (task.input, task.target)
-        )
-        hyperparams = Hyperparams(*[jax.ShapeDtypeStruct((), jnp.float32)] * len(Hyperparams._fields))
-
-        def train_step(state: Any, inputs: Any, targets: Any, hyperparams: Any):
-            return update(model, optimizer, task, state, inputs, targets, hyperparams)
-
-        counted, xla, _ = cost.count_both(train_step, state, inputs, targets, hyperparams)
+        counts = _counts if isinstance(task, Hashable) else _counts.__wrapped__
+        counted, xla, macs = counts(model, task, self._optimizer, config.optim.base_width, batch_size)
         explained = cost.reconcile(counted, xla)
-        one = jax.ShapeDtypeStruct((1, *task.input.shape), task.input.dtype)
-        forward = forward_flops(model, {"params": state.params, **state.model_state}, one)
-        macs = (forward["embedding"] + forward["blocks"] + forward["head"]) / 2
         params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params))
         reason = _reason(shape, StepCost(xla, counted.matmul), explained, config.cost_note)
         return Cost(StepCost(xla, counted.matmul), explained, reason, macs, params)
+
+
+@functools.lru_cache(maxsize=256)
+def _counts(
+    model: nn.Module, task: Task, optimizer: Optimizer, base_width: int, batch_size: int
+) -> tuple[cost.Count, float, float]:
+    """(our count of a training step, XLA's FLOPs of it, multiply-adds of the forward pass for one example):
+    made once for all experiments that train the same.
+
+    - model, task: what is trained, and on what.
+    - optimizer, base_width: how (widths.scaled).
+    - batch_size: of the step.
+    """
+    scaled = widths.scaled(optimizer, model, task.input, base_width)
+    state = states.abstract(model, scaled.transform, task.input)
+    inputs, targets = (
+        jax.ShapeDtypeStruct((batch_size, *spec.shape), spec.dtype) for spec in (task.input, task.target)
+    )
+    hyperparams = Hyperparams(*[jax.ShapeDtypeStruct((), jnp.float32)] * len(Hyperparams._fields))
+
+    def train_step(state: Any, inputs: Any, targets: Any, hyperparams: Any):
+        return update(model, scaled, task, state, inputs, targets, hyperparams)
+
+    counted, xla, _ = cost.count_both(train_step, state, inputs, targets, hyperparams)
+    one = jax.ShapeDtypeStruct((1, *task.input.shape), task.input.dtype)
+    forward = forward_flops(model, {"params": state.params, **state.model_state}, one)
+    return counted, xla, (forward["embedding"] + forward["blocks"] + forward["head"]) / 2
 
 
 def _reason(shape: Shape, step: StepCost, explained: dict[str, float], note: str) -> str:

@@ -1,5 +1,6 @@
 """Optimisers by name, with decoupled weight decay, and a head that may learn at a rate of its own."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -35,12 +36,15 @@ class Optimizer(NamedTuple):
 
 def make_optimizer(config: OptimConfig) -> Optimizer:
     """The one that config.name says; `descend` makes the step."""
-    if config.name == "sgd":
-        direction = optax.trace(config.momentum)
-    else:
-        direction = optax.scale_by_adam(config.b1, config.b2)
-    transform = optax.chain(optax.clip_by_global_norm(config.clip_norm), direction)
-    return Optimizer(transform, (lambda path: True) if config.name == "adamw" else is_kernel)
+    return _optimizer(config.name, config.b1, config.b2, config.momentum, config.clip_norm)
+
+
+@functools.lru_cache(maxsize=128)
+def _optimizer(name: str, b1: float, b2: float, momentum: float, clip_norm: float) -> Optimizer:
+    """Of these settings of OptimConfig; the same settings give the same object, by which costs are known."""
+    direction = optax.trace(momentum) if name == "sgd" else optax.scale_by_adam(b1, b2)
+    transform = optax.chain(optax.clip_by_global_norm(clip_norm), direction)
+    return Optimizer(transform, (lambda path: True) if name == "adamw" else is_kernel)
 
 
 def descend(optimizer: Optimizer, params: Any, directions: Any, hyperparams: Hyperparams) -> Any:
