@@ -14,7 +14,9 @@ def begin(name: str) -> None:
     """
     open_missing()
     os.environ["MPLBACKEND"] = "agg"  # whatever the user's windows need
-    gc.set_threshold(10_000, 10, 10)  # JAX's modules and programs stay: a start looked through them for 0.6 s
+    gc.set_threshold(
+        10_000, 10, 10
+    )  # JAX's modules and programs stay: looking through them took 0.6 s of a start
     signals.listen(name)
 
 

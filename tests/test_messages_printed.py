@@ -1,5 +1,6 @@
 """What commands, plans, fits and studies print, word for word (errors of libraries: test_messages.py)."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from scalax.studies.adaptive import AdaptiveConfig, remarks, verdict
 from scalax.studies.adaptive.result import (
     AdaptiveResult,
     FittedLaw,
+    Foretold,
     LadderResult,
     LawForm,
     MethodRun,
@@ -264,6 +266,19 @@ def test_remarks_on_a_study():
         "the data do not determine the law of V64-4/8: take the plan as a guess",
         "there are 599 validation images, so one image changes the error by 0.0017",
     ]
+    known = ladder._replace(foretold=(Foretold("a", 0.09, 0.02), Foretold("b", 0.07, 0.04)))
+    by_examples = dataclasses.replace(result.config, carry="examples")
+    said = remarks.remarks(known, result._replace(config=by_examples))
+    assert said[4] == "the plan takes a run to keep what it learnt of all its examples when its shape changes"
+    assert said[5] == (
+        "val_error after changes of shape, 2 runs: foretold within 0.08 by errors, 0.03 by examples (rms of"
+        " the log ratio, median)"
+    )
+    alone = ladder._replace(foretold=(Foretold("a", 0.09, None),))
+    assert remarks.remarks(alone, result)[4] == (
+        "val_error after changes of shape, 1 run: foretold within 0.09 by errors (rms of the log ratio,"
+        " median)"
+    )
     assert remarks.remarks(ladder._replace(pilots=[], runs={}), result)[0] == (
         "no pilot runs: the first plan has no change of shape"
     )

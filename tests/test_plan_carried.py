@@ -4,13 +4,13 @@ import itertools
 
 import numpy as np
 import pytest
-from plan_laws import LARGE, MIDDLE, SMALL, PowerLaw
+from plan_laws import LARGE, MIDDLE, SMALL, PowerLaw, record
 
 from scalax import plan
 from scalax.config import ModelConfig, RunConfig
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
-from scalax.studies.adaptive import AdaptiveConfig, planning
+from scalax.studies.adaptive import AdaptiveConfig, foretold, planning
 from tests.rejects import rejects
 
 FIRST, BUDGET = 1e8, 1e10
@@ -170,6 +170,30 @@ def test_pilots_measure_lags_and_a_plan_is_made_again_by_them():
     whole = again.cheap(curves)[-1]
     assert whole.savings == pytest.approx(BUDGET / needed, rel=0.02)
     assert whole.net_savings == pytest.approx(BUDGET / (needed + 3 * 2 * BUDGET), rel=0.02)
+
+
+def test_how_well_laws_foretold_runs_is_said_of_both_ways():
+    """A run that carries its examples, one that carries its error, and one that never changed."""
+    made = planning.Planning("m1", LAWS, None, "", BUDGET, FIRST)
+    schedule = scheduled([LARGE, MIDDLE, SMALL], [3e8, 2e9, BUDGET])
+    errors = plan.follow(LAWS, schedule, flops := np.geomspace(FIRST, BUDGET, 80))
+    shapes = [LARGE if at <= 3e8 else MIDDLE if at <= 2e9 else SMALL for at in flops]
+    by_errors = [
+        record("errors", shape, float(at), val_error=float(error))
+        for shape, at, error in zip(shapes, flops, errors, strict=True)
+    ]
+    runs = [records(schedule, LAGS), by_errors, records(scheduled([LARGE], [BUDGET]), LAGS)]
+    by_example, by_error = foretold.foretold(made, CARRIED, runs, "val_error", 1e-4)
+    assert (by_example.run, by_error.run) == ("r", "errors")
+    assert by_example.by_examples == pytest.approx(0.0, abs=2e-3)
+    assert by_example.by_errors > 0.05
+    assert by_error.by_errors == pytest.approx(0.0, abs=0.02)
+    assert by_error.by_examples > 0.05
+    [alone, _] = foretold.foretold(made, None, runs, "val_error", 1e-4)
+    assert (alone.by_errors, alone.by_examples) == (by_example.by_errors, None)
+    widths = {Shape(4, width, 1): 1e4 * width for width in (8, 16)}
+    assert foretold.carried_of(widths, 32) is None
+    assert foretold.carried_of(COST, 32).example_flops == COST
 
 
 def test_examples_are_carried_over_changes_of_patch_and_resolution_alone():

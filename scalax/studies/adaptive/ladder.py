@@ -7,7 +7,7 @@ from scalax import metrics, plan, records
 from scalax.plan import Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
-from scalax.studies.adaptive import compare, cooled, fits, other_plans, planning, tuning
+from scalax.studies.adaptive import compare, cooled, fits, foretold, other_plans, planning, tuning
 from scalax.studies.adaptive.config import LEAST_POINTS, AdaptiveConfig
 from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings
 from scalax.studies.adaptive.seconds import paces
@@ -63,8 +63,9 @@ def make_ladder(
     alone = {str(shape): specs.static(shape) for shape in example_flops}
     statics = _train_methods(train_runs, alone)
     curves = {shape: _trajectories(statics[str(shape)], config.metric, least) for shape in example_flops}
-    carried = plan.Carried(example_flops, plan.usual_lags(config.run.data.image_size))
-    carried = carried if config.carry == "examples" else None
+    carried = None
+    if config.carry == "examples":
+        carried = foretold.carried_of(example_flops, config.run.data.image_size)
     budget = config.run.budget_flops
     made = planning.make_plan(curves, config.law, budget, config.first_flops, carried)
     pilots = []
@@ -114,6 +115,8 @@ def _compared(
         for run in methods.get("adaptive", [])
         for switch in plan.measure_switches(run, metric, made.laws, least)
     ]
+    carried = made.carried or foretold.carried_of(example_flops, config.run.data.image_size)
+    changing = [run for name, runs in methods.items() if name != "flexi" for run in runs]
     moved, few = [], []
     if trained.others.moved or trained.others.few:
         every = {name: runs for name, runs in methods.items() if name in (*statics, other_plans.PLAN)}
@@ -152,6 +155,7 @@ def _compared(
         cooled=cooled.compared(config, statics, trained.cooled, shown, least) if trained.cooled else None,
         shifts=tuple(moved),
         fewer=tuple(few),
+        foretold=tuple(foretold.foretold(made, carried, changing, metric, least)),
     )
 
 

@@ -1,5 +1,6 @@
 """What a reader of an adaptive study should know besides its answer, a line each."""
 
+import statistics
 from collections.abc import Iterator
 
 from scalax import metrics
@@ -39,6 +40,8 @@ def remarks(ladder: LadderResult, result: AdaptiveResult) -> list[str]:
             )
     elif ladder.plan.schedule is not None and not ladder.plan.transitions:
         lines.append("no adaptive runs were trained: the plan has no change of shape")
+    if ladder.foretold:
+        lines.append(_foretold(ladder, metric))
     taken = [pilot.run for pilot in ladder.pilots if pilot.taken]
     if taken:
         lines.append(f"the best of {len(ladder.pilots)} pilot runs: {taken[0]}")
@@ -64,6 +67,18 @@ def _passes(ladder: LadderResult, result: AdaptiveResult) -> Iterator[str]:
     if seen:
         train = result.examples["train"]
         yield f"passes over the {train:,} training {result.unit}: at most {seen / train:.2g} ({name})"
+
+
+def _foretold(ladder: LadderResult, metric: str) -> str:
+    """How well the laws foretold the runs that changed their shape."""
+    errors = statistics.median(run.by_errors for run in ladder.foretold)
+    known = [run.by_examples for run in ladder.foretold if run.by_examples is not None]
+    examples = f", {statistics.median(known):.2g} by examples" if known else ""
+    count = len(ladder.foretold)
+    return (
+        f"{metric} after changes of shape, {count} run{'s' * (count > 1)}: foretold within {errors:.2g} by"
+        f" errors{examples} (rms of the log ratio, median)"
+    )
 
 
 def _against_best_static(ladder: LadderResult, values: dict[str, float]) -> str:

@@ -229,6 +229,19 @@ class Fewer(NamedTuple):
     changes: list[Change]
 
 
+class Foretold(NamedTuple):
+    """How far a run that changed its shape was from what laws said of it: root mean square of the log ratio
+    of the least metric so far, from its first change on.
+
+    - by_errors: where a run keeps its error at a change (plan.follow).
+    - by_examples: where it keeps what it learnt (plan.follow_examples); None in widths and depths.
+    """
+
+    run: str
+    by_errors: float
+    by_examples: float | None
+
+
 class LadderResult(NamedTuple):
     """One ladder of shapes.
 
@@ -237,6 +250,7 @@ class LadderResult(NamedTuple):
     - step_s: seconds of a step of each shape, measured in its static runs.
     - cooled: where the study has cooldowns. shifts: of the plan, in order, with the plan itself.
     - fewer: plans with fewer shapes, that of all of them last.
+    - foretold: the runs that changed their shape.
     """
 
     shapes: list[str]
@@ -257,6 +271,7 @@ class LadderResult(NamedTuple):
     cooled: Cooled | None = None
     shifts: tuple[Shift, ...] = ()
     fewer: tuple[Fewer, ...] = ()
+    foretold: tuple[Foretold, ...] = ()
 
     @property
     def others(self) -> list[str]:
