@@ -100,6 +100,11 @@ def test_a_plan_stays_where_no_change_pays():
     made = plan.fewest_flops(level, CARRIED, BUDGET, FIRST)
     assert [stage.shape for stage in made.schedule.stages] == [LARGE]
     assert not made.transitions
+    with rejects("falls"):
+        plan.fewest_flops(LAWS, CARRIED, FIRST, FIRST)
+    flat = {LARGE: PowerLaw(0.0, 0.2, 0.3), SMALL: PowerLaw(0.0, 0.2, 0.3)}
+    with rejects("falls"):
+        plan.fewest_flops(flat, CARRIED, BUDGET, FIRST)
     turned = {SMALL: LAWS[SMALL], LARGE: LAWS[LARGE]}  # patches do not grow
     assert len(plan.fewest_flops(turned, CARRIED, BUDGET, FIRST).schedule.stages) == 1
 

@@ -20,7 +20,7 @@ from scipy import optimize
 
 from scalax.plan.effects import ErrorLaw, grows, refines
 from scalax.plan.follow import best_law
-from scalax.plan.steepest import Plan, Transition, rounded
+from scalax.plan.steepest import Plan, Transition, no_law_falls, rounded
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 
@@ -28,7 +28,7 @@ LAG = 0.037  # for each factor e of tokens along a side: patches of 16, 8 and 4 
 POINTS = 300  # FLOPs at which a schedule is predicted, evenly spaced in log
 READ_AT = 400  # FLOPs at which a law is evaluated, evenly spaced in log
 ERRORS = 60  # that a plan is to reach with few FLOPs, evenly spaced in log
-COARSE = 5  # a change is moved over one of so many of the FLOPs, and then over all of them
+COARSE = 5  # changes are moved over one of so many of the FLOPs, and on the best way over all of them
 SWEEPS = 6  # over all changes, at most
 
 Lags = Callable[[Shape, Shape], float]  # (before, after) -> lag
@@ -115,9 +115,13 @@ def fewest_flops(
     - points: FLOPs at which schedules are predicted, evenly spaced in log.
 
     Patches do not grow, and resolutions, widths and depths do not shrink.
+
+    Raises UserError where no law falls.
     """
     flops = np.geomspace(first_flops, budget_flops, points)
     start, end = (best_law(laws, budget_flops=at)[1] for at in (2 * first_flops, budget_flops))
+    if budget_flops <= 2 * first_flops or not end < start:
+        raise no_law_falls(first_flops, budget_flops)
     errors = np.geomspace(start, end, ERRORS)
 
     def needed(path: Sequence[Shape], changes: np.ndarray) -> np.ndarray:
@@ -129,10 +133,10 @@ def fewest_flops(
     for path in _paths(list(laws)):
         changes = np.geomspace(first_flops, budget_flops, len(path) + 1)[1:-1]
         value = float(needed(path, changes[None])[0])
-        for grid in (flops[::COARSE], flops):
-            changes, value = _moved(path, changes, value, grid, needed)
+        changes, value = _moved(path, changes, value, flops[::COARSE], needed)
         tried.append((value, path, changes))
-    _, path, changes = min(tried, key=lambda found: found[0])
+    value, path, changes = min(tried, key=lambda found: found[0])
+    changes, _ = _moved(path, changes, value, flops, needed)
     ends = [*map(rounded, changes), budget_flops]
     schedule = Schedule(tuple(Stage(shape, end) for shape, end in zip(path, ends, strict=True)))
     curve = follow_examples(laws, carried, schedule, flops)

@@ -125,6 +125,12 @@ def steepest_descent(
     return Plan(Schedule(stages), transitions, errors[: last + 1], flops)
 
 
+def no_law_falls(first_flops: float, budget_flops: float) -> UserError:
+    """Of laws whose data begin at the one and that are planned by to the other."""
+    first, last = flops_text(first_flops), flops_text(budget_flops)
+    return UserError(f"no law falls between {first} and {last}; train the static runs longer")
+
+
 def _error_axis(laws: Mapping[Shape, ErrorLaw], budget_flops, first_flops, target, levels) -> np.ndarray:
     """Errors [levels] from where the laws' data begin down to the target, or to what the budget may reach."""
     start = max(float(law.predict(np.array([first_flops]))[0]) for law in laws.values())
@@ -142,10 +148,7 @@ def _error_axis(laws: Mapping[Shape, ErrorLaw], budget_flops, first_flops, targe
     end = min(float(law.predict(np.array([budget_flops]))[0]) for law in laws.values())
     floor = max(end / 2, lowest)
     if budget_flops <= first_flops or not floor < end < start:
-        raise UserError(
-            f"no law falls between {flops_text(first_flops)} and {flops_text(budget_flops)}; train the static"
-            " runs longer"
-        )
+        raise no_law_falls(first_flops, budget_flops)
     return floor + np.geomspace(start - floor, (end - floor) * 1e-2, levels)
 
 
