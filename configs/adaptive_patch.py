@@ -1,6 +1,7 @@
 """Adaptive patch size on real photographs, tuned and against every baseline, three seeds.
 
     python -m scalax.launch configs/adaptive_patch.py --data.dir PATH/cifar10/VERSION
+    python -m scalax.launch configs/adaptive_patch.py:by_errors --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_patch.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
         --eval.probe-dir PATH/tiny_imagenet_down/VERSION
 
@@ -16,6 +17,29 @@ from scalax.studies.adaptive import AdaptiveConfig, TuneConfig
 
 
 def config() -> AdaptiveConfig:
+    """Long enough for every patch size to have its turn, and planned by examples."""
+    study = by_errors()
+    run = dataclasses.replace(
+        study.run,
+        data=dataclasses.replace(study.run.data, max_validation_images=10_000),
+        eval=dataclasses.replace(study.run.eval, points=40),
+        budget_flops=4e12,
+    )
+    tune = dataclasses.replace(study.tune, share=0.05)
+    return dataclasses.replace(
+        study,
+        run=run,
+        name="adaptive_patch",
+        tune=tune,
+        carry="examples",
+        online=False,
+        baselines=("logarithmic",),
+    )
+
+
+def by_errors() -> AdaptiveConfig:
+    """The paper's plan, with 2 TFLOP a run, beside online ones and every baseline. The studies of width,
+    depth and resolution take over what is not theirs from it."""
     return AdaptiveConfig(
         run=RunConfig(
             data=DataConfig(
@@ -34,7 +58,7 @@ def config() -> AdaptiveConfig:
             budget_flops=2e12,
             checkpoint_steps=5000,
         ),
-        name="adaptive_patch",
+        name="adaptive_patch_by_errors",
         patches=(16, 8, 4),
         seeds=(0, 1, 2),
         tune=TuneConfig(
@@ -46,7 +70,7 @@ def config() -> AdaptiveConfig:
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    cifar = config()
+    cifar = by_errors()
     run = cifar.run
     data = dataclasses.replace(run.data, name="tiny_imagenet", image_size=64, validation_split="validation")
     run = dataclasses.replace(

@@ -22,7 +22,7 @@ MODELS = ("V16-3", "V32-3", "V64-3")
 
 
 def config() -> AdaptiveConfig:
-    return grows(launch.load(str(PATCH)), "adaptive_width", patch=16)
+    return grows(launch.load(f"{PATCH}:by_errors"), "adaptive_width", patch=16)
 
 
 def tiny_imagenet() -> AdaptiveConfig:

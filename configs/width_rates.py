@@ -20,7 +20,7 @@ PATCH = Path(__file__).with_name("adaptive_patch.py")
 
 def config() -> SweepConfig:
     run = dataclasses.replace(
-        launch.load(str(PATCH)).run,
+        launch.load(f"{PATCH}:by_errors").run,
         optim=OptimConfig(warmup_steps=100),
         eval=EvalConfig(points=4, batch_size=500, shots=0),
         budget_flops=1.822e10,
