@@ -106,9 +106,9 @@ def test_target_and_measured_switches(study, tmp_path, capsys):
 
 def test_a_plan_by_examples_is_that_of_its_laws_and_lags(study, tmp_path, capsys):
     laws = plan.fit_laws(plan.read_runs(study, "val_error", ["patch"]).trajectories, 0.02 * BUDGET)
-    for more, measured in (["--ignore-switches"], False), ([], True):
-        assert command(study, tmp_path, "--carry", "examples", "--cheap", *more) == 0
-        capsys.readouterr()
+    for more, measured in (["--ignore-switches", "--cheap"], False), (["--resamples", "0"], True):
+        assert command(study, tmp_path, "--carry", "examples", *more) == 0
+        assert "mean savings" in capsys.readouterr().out
         lags = plan.usual_lags(0)
         if measured:
             [changing] = plan.read_runs(study, "val_error", ["patch"]).changing
@@ -120,13 +120,19 @@ def test_a_plan_by_examples_is_that_of_its_laws_and_lags(study, tmp_path, capsys
         ends = [stage.until_flops for stage in made.stages]
         assert ends == pytest.approx([stage.until_flops for stage in ours.schedule.stages], rel=0.02)
         data = json.loads((tmp_path / "plan.json").read_text())
-        row = next(row for row in data["predicted"] if row["schedule"] == "plan")
+        rows = {row["schedule"]: row for row in data["predicted"]}
+        row = rows["plan"]
         needed = plan.flops_by_examples(laws, carried, ours.schedule, data["level"], 0.02 * BUDGET)
         assert row["needed_flops"] == pytest.approx(needed, rel=0.02)
-        assert data["cheap"][-1]["savings"] == pytest.approx(BUDGET / needed, rel=0.02)
-        low, middle, high = data["savings_quantiles"]
-        assert low <= BUDGET / needed * 1.2
-        assert low <= middle <= high
+        assert max(rows.values(), key=lambda row: row["mean_savings"]) is row
+        assert row["mean_savings"] > 1.05
+        assert rows[data["best_static"]]["needed_flops"] == pytest.approx(BUDGET, rel=2e-3)
+        assert rows[data["best_static"]]["mean_savings"] <= 1 + 1e-6
+        if not measured:
+            assert data["cheap"][-1]["savings"] == pytest.approx(BUDGET / needed, rel=0.02)
+            low, middle, high = data["savings_quantiles"]
+            assert low <= middle <= high
+            assert low <= BUDGET / needed * 1.2
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def follow_examples(
     """
     path = [stage.shape for stage in schedule.stages]
     changes = np.array([[stage.until_flops for stage in schedule.stages[:-1]]])
-    return _predicted(laws, carried, path, changes, np.asarray(flops, float))[0]
+    return _predicted(laws, carried, path, changes, np.asarray(flops, float), _exactly)[0]
 
 
 def flops_by_examples(
@@ -94,7 +94,7 @@ def flops_by_examples(
     - first_flops: that the laws hold from.
     """
     flops = np.geomspace(first_flops, schedule.budget_flops, 10 * POINTS)
-    reached = np.flatnonzero(follow_examples(laws, carried, schedule, flops) <= target)
+    reached = np.flatnonzero(follow_examples(laws, carried, schedule, flops) <= target * (1 + 1e-9))
     return float(flops[reached[0]]) if len(reached) else math.inf
 
 
@@ -119,14 +119,11 @@ def fewest_flops(
     Raises UserError where no law falls.
     """
     flops = np.geomspace(first_flops, budget_flops, points)
-    start, end = (best_law(laws, budget_flops=at)[1] for at in (2 * first_flops, budget_flops))
-    if budget_flops <= 2 * first_flops or not end < start:
-        raise no_law_falls(first_flops, budget_flops)
-    errors = np.geomspace(start, end, ERRORS)
+    errors = compared_errors(laws, budget_flops, first_flops)
 
     def needed(path: Sequence[Shape], changes: np.ndarray) -> np.ndarray:
         """Mean log FLOPs to the errors, of each row of changes [k, stages - 1]: [k]."""
-        curves = _predicted(laws, carried, path, changes, flops)
+        curves = _predicted(laws, carried, path, changes, flops, _read_off)
         return _mean_log_flops(np.log(flops), np.log(curves), np.log(errors))
 
     tried = []
@@ -146,6 +143,34 @@ def fewest_flops(
         for (before, after), error, end in zip(itertools.pairwise(path), at, ends, strict=False)
     )
     return Plan(schedule, transitions, curve, flops)
+
+
+def compared_errors(laws: Mapping[Shape, ErrorLaw], budget_flops: float, first_flops: float) -> np.ndarray:
+    """The errors that a plan is to reach with few FLOPs, falling. Raises UserError where no law falls.
+
+    - laws, budget_flops, first_flops: as in `fewest_flops`.
+    """
+    start, end = (best_law(laws, budget_flops=at)[1] for at in (2 * first_flops, budget_flops))
+    if budget_flops <= 2 * first_flops or not end < start:
+        raise no_law_falls(first_flops, budget_flops)
+    return np.geomspace(start, end, ERRORS)
+
+
+def mean_savings(
+    laws: Mapping[Shape, ErrorLaw], carried: Carried, schedule: Schedule, first_flops: float
+) -> float:
+    """FLOPs of the best static shape to each of `compared_errors`, over those of a schedule: geometric mean.
+    An error that the schedule never has counts as its budget, and more the further it is.
+
+    - laws, carried, first_flops: as in `fewest_flops`.
+    - schedule: to judge, with the budget that errors are chosen by.
+    """
+    flops = np.geomspace(first_flops, schedule.budget_flops, POINTS)
+    errors = np.log(compared_errors(laws, schedule.budget_flops, first_flops))
+    static = np.min([law.predict(flops) for law in laws.values()], axis=0)
+    curves = [np.minimum.accumulate(static), follow_examples(laws, carried, schedule, flops)]
+    alone, ours = _mean_log_flops(np.log(flops), np.log(curves), errors)
+    return math.exp(alone - ours)
 
 
 def measure_lags(
@@ -201,9 +226,10 @@ def _predicted(
     path: Sequence[Shape],
     changes: np.ndarray,
     flops: np.ndarray,
+    errors_at: Callable[[ErrorLaw, np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Least error so far [k, n] at `flops` [n] of runs along a path, each with its changes at a row of
-    `changes` [k, len(path) - 1], which does not fall."""
+    `changes` [k, len(path) - 1], which does not fall. errors_at: of a law at FLOPs [k, n]."""
     starts = np.concatenate([np.zeros((len(changes), 1)), changes], 1)
     errors = np.full((len(changes), len(flops)), np.inf)
     examples, made = np.zeros((len(changes), 1)), []  # before the stage; and at each change, with its lag
@@ -216,7 +242,7 @@ def _predicted(
         inside = (flops > begin) & (flops <= last)
         seen = np.where(inside, examples + (flops - begin) / cost, 1.0)
         behind = [lag * _log_behind(before, seen) for before, lag in made]
-        alone = _read_off(laws[shape], seen * cost)
+        alone = errors_at(laws[shape], seen * cost)
         errors = np.where(inside, alone * np.exp(sum(behind, np.zeros(1))), errors)
         examples = examples + (last - begin) / cost
     return np.minimum.accumulate(errors, axis=1)
@@ -225,6 +251,11 @@ def _predicted(
 def _log_behind(before: np.ndarray | float, seen: np.ndarray) -> np.ndarray:
     """log(n / m) of n examples before a change and m since, 0 where these are more."""
     return np.log(np.maximum(before / np.maximum(seen - before, 1.0), 1.0))
+
+
+def _exactly(law: ErrorLaw, flops: np.ndarray) -> np.ndarray:
+    """Errors of a law at FLOPs [k, n]."""
+    return np.asarray(law.predict(flops.ravel())).reshape(flops.shape)
 
 
 def _read_off(law: ErrorLaw, flops: np.ndarray) -> np.ndarray:

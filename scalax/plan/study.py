@@ -15,6 +15,7 @@ from scalax.plan.carried import (
     fewest_flops,
     flops_by_examples,
     follow_examples,
+    mean_savings,
     measure_lags,
     measured_lags,
     usual_lags,
@@ -151,6 +152,12 @@ class StudyPlan(NamedTuple):
         if self.carried:
             return float(follow_examples(self.fits, self.carried, schedule, at)[0])
         return float(follow(self.fits, schedule, at, self.effects)[0])
+
+    def mean_savings(self, schedule: Schedule) -> float | None:
+        """What a plan by examples is made for; None of one by errors."""
+        if self.carried is None:
+            return None
+        return mean_savings(self.fits, self.carried, schedule, self.first_flops)
 
     def needed(self, schedule: Schedule, level: float) -> float:
         """FLOPs in which a run by a schedule has an error, by the laws; inf where it never has."""

@@ -40,6 +40,7 @@ def summarise(made: StudyPlan) -> dict[str, Any]:
             "schedule": name,
             "error": made.error(schedule),
             "needed_flops": made.needed(schedule, level),
+            "mean_savings": made.mean_savings(schedule),
         }
         for name, schedule in schedules.items()
     ]
@@ -67,6 +68,7 @@ def summarise(made: StudyPlan) -> dict[str, Any]:
         "metric": made.settings.metric,
         "axes": list(made.settings.axes),
         "law": made.settings.law,
+        "carry": made.settings.carry,
         "switches": made.switches,
         "cheap": made.cheap,
         "joint_law": made.joint and _joint_json(made.joint),
@@ -110,6 +112,11 @@ def _cautions(made: StudyPlan) -> list[str]:
         notes.append(
             f"the plan ends at {plan.errors[-1]:.4g}, below the least value of a static run ({least:.4g}):"
             " its laws are extrapolated there"
+        )
+    if made.carried:
+        notes.append(
+            "the plan has the greatest mean savings, over errors from early in the static runs to the level"
+            " above; another schedule may need fewer FLOPs to one of them"
         )
     if made.switches and not made.charged and not made.carried and plan.transitions:
         notes.append(_ignored(plan, made.switches))
@@ -226,6 +233,9 @@ def _show_predictions(plan: Plan, summary: dict) -> None:
     ]
     budget, level = flops_text(plan.schedule.budget_flops), summary["level"]
     columns = ["schedule", f"{summary['metric']} at {budget}", f"FLOPs to {level:.4g}", "savings"]
+    if summary["carry"] == "examples":
+        columns.append("mean savings")
+        rows = [[*row, r["mean_savings"]] for row, r in zip(rows, summary["predicted"], strict=True)]
     print_table("predicted by the laws", columns, rows)
     if summary["measured"]:
         print(_measured(summary))
