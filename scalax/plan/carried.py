@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize
 
+from scalax.plan.compare import flops_to_reach
 from scalax.plan.effects import ErrorLaw, grows, refines
 from scalax.plan.follow import best_law
 from scalax.plan.steepest import Plan, Transition, no_law_falls, rounded
@@ -27,8 +28,10 @@ from scalax.schedule import Schedule, Shape, Stage
 LAG = 0.037  # for each factor e of tokens along a side: patches of 16, 8 and 4 pixels, CIFAR-10, V16-3
 POINTS = 300  # FLOPs at which a schedule is predicted, evenly spaced in log
 READ_AT = 400  # FLOPs at which a law is evaluated, evenly spaced in log
+BEYOND = 1000  # budgets that a run is followed for
 ERRORS = 60  # that a plan is to reach with few FLOPs, evenly spaced in log
 COARSE = 5  # changes are moved over one of so many of the FLOPs, and on the best way over all of them
+ALL_OF = 3  # stages that all ways are tried of; longer ones add a shape at a time to the best
 SWEEPS = 6  # over all changes, at most
 
 Lags = Callable[[Shape, Shape], float]  # (before, after) -> lag
@@ -72,7 +75,7 @@ def measured_lags(measured: Mapping[tuple[Shape, Shape], float], usual: Lags) ->
 def follow_examples(
     laws: Mapping[Shape, ErrorLaw], carried: Carried, schedule: Schedule, flops: np.ndarray
 ) -> np.ndarray:
-    """Least error so far, over the FLOPs given, of a run by a schedule whose last stage goes on: [n].
+    """Least error so far of a run by a schedule, whose last stage goes on beyond its end: [n].
 
     - laws: of each shape, of error against training FLOPs.
     - carried: what an example costs, and lags.
@@ -81,21 +84,24 @@ def follow_examples(
     """
     path = [stage.shape for stage in schedule.stages]
     changes = np.array([[stage.until_flops for stage in schedule.stages[:-1]]])
-    return _predicted(laws, carried, path, changes, np.asarray(flops, float), _exactly)[0]
+    flops = np.asarray(flops, float)
+    first = min(flops[0], *changes[0]) if changes.size else flops[0]
+    at = np.union1d(np.geomspace(first / 10, flops[-1], POINTS), flops)
+    return _predicted(laws, carried, path, changes, at, _exactly)[0][np.searchsorted(at, flops)]
 
 
 def flops_by_examples(
     laws: Mapping[Shape, ErrorLaw], carried: Carried, schedule: Schedule, target: float, first_flops: float
 ) -> float:
-    """FLOPs at which a run by a schedule first has an error; inf where it has not by its budget.
+    """FLOPs at which a run by a schedule, whose last stage goes on, first has an error; inf if it never has.
 
     - laws, carried, schedule: as in `follow_examples`.
     - target: the error.
     - first_flops: that the laws hold from.
     """
-    flops = np.geomspace(first_flops, schedule.budget_flops, 10 * POINTS)
-    reached = np.flatnonzero(follow_examples(laws, carried, schedule, flops) <= target * (1 + 1e-9))
-    return float(flops[reached[0]]) if len(reached) else math.inf
+    flops = np.geomspace(first_flops, BEYOND * schedule.budget_flops, 10 * POINTS)
+    needed = flops_to_reach(flops, follow_examples(laws, carried, schedule, flops), target)
+    return needed if math.isfinite(needed) else math.inf
 
 
 def fewest_flops(
@@ -124,15 +130,24 @@ def fewest_flops(
     def needed(path: Sequence[Shape], changes: np.ndarray) -> np.ndarray:
         """Mean log FLOPs to the errors, of each row of changes [k, stages - 1]: [k]."""
         curves = _predicted(laws, carried, path, changes, flops, _read_off)
-        return _mean_log_flops(np.log(flops), np.log(curves), np.log(errors))
+        values = _mean_log_flops(np.log(flops), np.log(curves), np.log(errors))
+        return np.where(np.isfinite(values), values, np.inf)
 
-    tried = []
-    for path in _paths(list(laws)):
+    def placed(path: list[Shape]) -> tuple[float, list[Shape], np.ndarray]:
         changes = np.geomspace(first_flops, budget_flops, len(path) + 1)[1:-1]
         value = float(needed(path, changes[None])[0])
         changes, value = _moved(path, changes, value, flops[::COARSE], needed)
-        tried.append((value, path, changes))
-    value, path, changes = min(tried, key=lambda found: found[0])
+        return value, path, changes
+
+    shapes = list(laws)
+    tried = [placed(path) for path in _paths(shapes, ALL_OF)]
+    best = min(tried, key=lambda found: found[0])
+    while longer := [placed(path) for path in _longer(best[1], shapes)]:
+        longest = min(longer, key=lambda found: found[0])
+        if not longest[0] < best[0]:
+            break
+        best = longest
+    value, path, changes = best
     changes, _ = _moved(path, changes, value, flops, needed)
     ends = [*map(rounded, changes), budget_flops]
     schedule = Schedule(tuple(Stage(shape, end) for shape, end in zip(path, ends, strict=True)))
@@ -189,7 +204,8 @@ def measure_lags(
     - example_flops: training FLOPs of each shape for an example.
     - least: what the metric is taken to be at least.
 
-    Changes to a shape without a law, and all after them, have none.
+    Changes to a shape without a law, and all after them, have none, nor has one without an evaluation before
+    as many examples have gone by as were seen before it.
     """
     measured = [record for record in run if metric in record.metrics]
     stages = [list(stage) for _, stage in itertools.groupby(measured, Shape.of)]
@@ -205,19 +221,36 @@ def measure_lags(
         values = np.maximum([record.metrics[metric] for record in later], least)
         above.append(np.log(values / laws[shape].predict(seen * example_flops[shape])))
         behind.append(np.array([_log_behind(before, seen) for before in changes.values()]))
-    if not changes:
+    if not behind:
         return {}
     wide = [np.pad(rows, ((0, len(changes) - len(rows)), (0, 0))) for rows in behind]
-    found, _ = optimize.nnls(np.concatenate(wide, 1).T, np.concatenate(above))
-    return dict(zip(changes, found.tolist(), strict=True))
+    columns = np.concatenate(wide, 1).T
+    told = np.asarray((columns > 0).any(0))  # of the others no evaluation is soon enough after the change
+    if not told.any():
+        return {}
+    found, _ = optimize.nnls(columns[:, told], np.concatenate(above))
+    pairs = [pair for pair, seen in zip(changes, told.tolist(), strict=True) if seen]
+    return dict(zip(pairs, found.tolist(), strict=True))
 
 
-def _paths(shapes: Sequence[Shape]) -> Iterator[list[Shape]]:
-    """Every way through some of the shapes, in their order."""
-    for count in range(1, len(shapes) + 1):
+def _paths(shapes: Sequence[Shape], most: int) -> Iterator[list[Shape]]:
+    """Every way through some of the shapes, `most` of them at most, in their order."""
+    for count in range(1, most + 1):
         for path in itertools.combinations(shapes, count):
-            if all(refines(a, b) and grows(a, b) for a, b in itertools.pairwise(path)):
+            if _follows(path):
                 yield list(path)
+
+
+def _longer(path: Sequence[Shape], shapes: Sequence[Shape]) -> Iterator[list[Shape]]:
+    """The ways through one more of the shapes."""
+    for shape in shapes:
+        ours = [each for each in shapes if each in path or each == shape]
+        if len(ours) > len(path) and _follows(ours):
+            yield ours
+
+
+def _follows(path: Sequence[Shape]) -> bool:
+    return all(refines(a, b) and grows(a, b) for a, b in itertools.pairwise(path))
 
 
 def _predicted(

@@ -22,7 +22,7 @@ from scalax.plan.carried import (
 )
 from scalax.plan.cheap import CheapPlan, cheap_plans
 from scalax.plan.effects import Effects, no_effect
-from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_flops
+from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_error, measured_flops
 from scalax.plan.follow import flops_needed, follow
 from scalax.plan.joint import JointShapes, joint_laws
 from scalax.plan.measured import MeasuredRun, measured_runs
@@ -239,8 +239,9 @@ def _carried(runs: StaticRuns, fits: Mapping[Shape, Fit], settings: PlanSettings
     if settings.ignore_switches:
         return Carried(runs.example_flops, usual)
     found: dict[tuple[Shape, Shape], list[float]] = {}
+    least = measured_error(runs.trajectories) / 10  # an error of 0 has no log
     for run in runs.changing:
-        for pair, lag in measure_lags(run, settings.metric, fits, runs.example_flops).items():
+        for pair, lag in measure_lags(run, settings.metric, fits, runs.example_flops, least).items():
             found.setdefault(pair, []).append(lag)
     medians = {pair: float(np.median(lags)) for pair, lags in found.items()}
     return Carried(runs.example_flops, measured_lags(medians, usual))

@@ -86,10 +86,7 @@ def spread(
         ends.append(end)
         savings.append(alone / ours if np.isfinite(ours) else 0.0)
         wins.append(bool(ours < alone * (1 - 1e-9)))
-        if carried:
-            own = fewest_flops(laws, carried, budget_flops, first_flops, POINTS)
-        else:
-            own = _own(laws, budget_flops, first_flops, target, free, effects)
+        own = _own(laws, budget_flops, first_flops, target, free, effects, carried)
         for pair, at in _transitions(own).items():
             seen.setdefault(pair, []).append(at)
     spreads = []
@@ -112,9 +109,11 @@ def _end(
     return float(follow(laws, schedule, at, effects)[0])
 
 
-def _own(laws, budget_flops, first_flops, target, free, effects) -> Plan | None:
+def _own(laws, budget_flops, first_flops, target, free, effects, carried) -> Plan | None:
     """The plan of these laws; None where they make none."""
     try:
+        if carried:
+            return fewest_flops(laws, carried, budget_flops, first_flops, POINTS)
         budget = budget_flops if target is None else None
         return steepest_descent(
             laws, budget, first_flops, target=target, free=free, effects=effects, levels=LEVELS

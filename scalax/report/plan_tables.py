@@ -113,10 +113,17 @@ def _cautions(made: StudyPlan) -> list[str]:
             f"the plan ends at {plan.errors[-1]:.4g}, below the least value of a static run ({least:.4g}):"
             " its laws are extrapolated there"
         )
-    if made.carried:
+    if made.carried and plan.transitions:
+        lags = [
+            f"{t.before} -> {t.after} {made.carried.lags(t.before, t.after):.3g}" for t in plan.transitions
+        ]
         notes.append(
-            "the plan has the greatest mean savings, over errors from early in the static runs to the level"
-            " above; another schedule may need fewer FLOPs to one of them"
+            f"the plan takes lags of {', '.join(lags)}: those of the runs here that changed their shape,"
+            " where any did; with `ignore_switches` the usual ones"
+        )
+        notes.append(
+            "of the schedules tried the plan has the greatest mean savings, over errors from early in the"
+            " static runs to the level above; another schedule may need fewer FLOPs to one of them"
         )
     if made.switches and not made.charged and not made.carried and plan.transitions:
         notes.append(_ignored(plan, made.switches))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from scalax import laws, plan
 from scalax.errors import UserError
-from scalax.plan import Carried, Switch, Trajectory
+from scalax.plan import Carried, Lags, Switch, Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
 from scalax.studies.adaptive.result import CheapPlan, PlanSummary, Transition
@@ -33,19 +33,19 @@ class Planning(NamedTuple):
         """The plan's schedule, where it changes shape at all."""
         return self.plan.schedule if self.plan and self.plan.transitions else None
 
-    def again(self, switches: Sequence[Switch], lags: Mapping[tuple[Shape, Shape], float]) -> "Planning":
+    def again(self, switches: Sequence[Switch], lags: Lags | None) -> "Planning":
         """By the same laws, with what changes of shape did taken into account.
 
         - switches: what they did to the error, for plans by errors; at least one.
-        - lags: those measured, for plans by examples.
+        - lags: for plans by examples.
         """
         if self.plan is None:
             return self
-        if self.carried is None:
+        if self.carried is None or lags is None:
             effects = plan.effects_of(switches, pace=True)
             better = plan.steepest_descent(self.laws, self.budget_flops, self.first_flops, effects=effects)
             return self._replace(plan=better, message=better.message)
-        carried = self.carried._replace(lags=plan.measured_lags(lags, self.carried.lags))
+        carried = self.carried._replace(lags=lags)
         better = plan.fewest_flops(self.laws, carried, self.budget_flops, self.first_flops)
         return self._replace(plan=better, message=better.message, carried=carried)
 
@@ -120,7 +120,8 @@ def refine(
     """
     tried: list[PilotRun] = []
     known: dict[tuple[Shape, Shape], Switch] = {}
-    lags: dict[tuple[Shape, Shape], float] = {}
+    measured: dict[tuple[Shape, Shape], float] = {}
+    lags, usual = None, planning.carried.lags if planning.carried else None
     while planning.changing and planning.changing not in [pilot.planning.changing for pilot in tried]:
         run = train_pilot(planning.changing)
         switches = plan.measure_switches(run, metric, planning.laws, least)
@@ -131,8 +132,9 @@ def refine(
         known |= {(switch.before, switch.after): switch for switch in switches}
         if len(tried) > rounds or not known:
             break
-        if planning.carried:
+        if planning.carried and usual:
             costs = planning.carried.example_flops
-            lags |= plan.measure_lags(run, metric, planning.laws, costs, least)
+            measured |= plan.measure_lags(run, metric, planning.laws, costs, least)
+            lags = plan.measured_lags(measured, usual)
         planning = planning.again(list(known.values()), lags)
     return tried
