@@ -1,7 +1,7 @@
 """What a training step costs: by XLA and by our own count, which must agree."""
 
 import functools
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -85,12 +85,21 @@ class Costs:
         parts = self._mesh.size if config.shard_optimizer else 1
         size = tree_bytes(state.params) + tree_bytes(state.opt_state) // parts
         check_fits(f"model {shape} with its optimiser's state", size, "choose a smaller one")
-        counts = _counts if isinstance(task, Hashable) else _counts.__wrapped__
+        counts = _counts if _hashable(model, task) else _counts.__wrapped__
         counted, xla, macs = counts(model, task, self._optimizer, config.optim.base_width, batch_size)
         explained = cost.reconcile(counted, xla)
         params = sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(state.params))
         reason = _reason(shape, StepCost(xla, counted.matmul), explained, config.cost_note)
         return Cost(StepCost(xla, counted.matmul), explained, reason, macs, params)
+
+
+def _hashable(*values: Any) -> bool:
+    """Whether all have a hash; a task from outside may hold a dict or an array."""
+    try:
+        hash(values)
+    except TypeError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)
