@@ -78,6 +78,7 @@ LONG = {
     "test_plan_online.py": [],
     "test_returns_statistics.py": [],
     "test_plan_command.py": [],
+    "test_plan_carried.py": [],
     "test_weights.py": [],
     "test_laws_properties.py": [],
     "test_studies.py": [],
