@@ -5,10 +5,11 @@ from typing import NamedTuple
 
 from scalax.errors import UserError
 from scalax.laws import Family
-from scalax.plan.carried import Carried, fewest_flops, flops_by_examples
+from scalax.plan.carried import Carried, fewest_flops
 from scalax.plan.effects import Effects, ErrorLaw, no_effect
 from scalax.plan.fitting import LAW, Trajectories, fit_laws, spent_flops, truncated
-from scalax.plan.follow import best_law, flops_needed
+from scalax.plan.follow import best_law
+from scalax.plan.foretell import flops_to_error
 from scalax.plan.steepest import Plan, steepest_descent
 from scalax.schedule import Shape
 
@@ -72,9 +73,6 @@ def cheap_plans(
         except UserError as e:
             found.append(CheapPlan(share, planning, None, float("nan"), float("nan"), str(e)))
             continue
-        if carried:
-            ours = flops_by_examples(referee, carried, plan.schedule, level, first_flops)
-        else:
-            ours = flops_needed(referee, plan.schedule, level, effects)
+        ours = flops_to_error(referee, plan.schedule, level, first_flops, effects, carried)
         found.append(CheapPlan(share, planning, plan, budget_flops / ours, budget_flops / (ours + planning)))
     return found

@@ -13,8 +13,6 @@ from scalax.laws import Fit
 from scalax.plan.carried import (
     Carried,
     fewest_flops,
-    flops_by_examples,
-    follow_examples,
     mean_savings,
     measure_lags,
     measured_lags,
@@ -23,7 +21,7 @@ from scalax.plan.carried import (
 from scalax.plan.cheap import CheapPlan, cheap_plans
 from scalax.plan.effects import Effects, no_effect
 from scalax.plan.fitting import LAW, check_measured, fit_laws, measured_error, measured_flops
-from scalax.plan.follow import flops_needed, follow
+from scalax.plan.foretell import end_error, flops_to_error
 from scalax.plan.joint import JointShapes, joint_laws
 from scalax.plan.measured import MeasuredRun, measured_runs
 from scalax.plan.runs import StaticRuns, read_runs
@@ -148,10 +146,7 @@ class StudyPlan(NamedTuple):
 
     def error(self, schedule: Schedule) -> float:
         """That the laws foretell at the end of a schedule."""
-        at = np.array([schedule.budget_flops])
-        if self.carried:
-            return float(follow_examples(self.fits, self.carried, schedule, at)[0])
-        return float(follow(self.fits, schedule, at, self.effects)[0])
+        return end_error(self.fits, schedule, self.effects, self.carried)
 
     def mean_savings(self, schedule: Schedule) -> float | None:
         """What a plan by examples is made for; None of one by errors."""
@@ -161,9 +156,8 @@ class StudyPlan(NamedTuple):
 
     def needed(self, schedule: Schedule, level: float) -> float:
         """FLOPs in which a run by a schedule has an error, by the laws; inf where it never has."""
-        if self.carried:
-            return flops_by_examples(self.fits, self.carried, schedule, level, self.first_flops)
-        return flops_needed(self.fits, schedule, level, self.effects)
+        how = self.first_flops, self.effects, self.carried
+        return flops_to_error(self.fits, schedule, level, *how)
 
 
 def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:

@@ -7,11 +7,12 @@ import numpy as np
 
 from scalax.errors import UserError
 from scalax.laws import Fit
-from scalax.plan.carried import Carried, fewest_flops, flops_by_examples, follow_examples
-from scalax.plan.effects import Effects, ErrorLaw, no_effect
-from scalax.plan.follow import best_law, flops_needed, follow
+from scalax.plan.carried import Carried, fewest_flops
+from scalax.plan.effects import Effects, no_effect
+from scalax.plan.follow import best_law
+from scalax.plan.foretell import end_error, flops_to_error
 from scalax.plan.steepest import Plan, steepest_descent
-from scalax.schedule import Schedule, Shape
+from scalax.schedule import Shape
 
 QUANTILES = (0.1, 0.5, 0.9)
 LEVELS = 1000  # of the error axis, of each resample
@@ -72,17 +73,14 @@ def spread(
     seen: dict[tuple[Shape, Shape], list[tuple[float, float]]] = {}
     wins, savings, ends = [], [], []
     for laws in draws:
-        end = _end(laws, schedule, effects, carried)
+        end = end_error(laws, schedule, effects, carried)
         if target is None:
             _, level = best_law(laws, budget_flops=budget_flops)
             alone = budget_flops
         else:
             level = target
             _, alone = best_law(laws, target=target)
-        if carried:
-            ours = flops_by_examples(laws, carried, schedule, level, first_flops)
-        else:
-            ours = flops_needed(laws, schedule, level, effects)
+        ours = flops_to_error(laws, schedule, level, first_flops, effects, carried)
         ends.append(end)
         savings.append(alone / ours if np.isfinite(ours) else 0.0)
         wins.append(bool(ours < alone * (1 - 1e-9)))
@@ -97,16 +95,6 @@ def spread(
         )
         spreads.append(TransitionSpread(t.before, t.after, len(found) / len(draws), flops, error))
     return Spread(tuple(spreads), float(np.mean(wins)), _quantiles(savings), _quantiles(ends), len(draws))
-
-
-def _end(
-    laws: Mapping[Shape, ErrorLaw], schedule: Schedule, effects: Effects, carried: Carried | None
-) -> float:
-    """The error at the end of a schedule."""
-    at = np.array([schedule.budget_flops])
-    if carried:
-        return float(follow_examples(laws, carried, schedule, at)[0])
-    return float(follow(laws, schedule, at, effects)[0])
 
 
 def _own(laws, budget_flops, first_flops, target, free, effects, carried) -> Plan | None:
