@@ -12,7 +12,7 @@ import pytest
 from jax.sharding import AxisType, PartitionSpec
 
 from scalax import models
-from scalax.models import layers
+from scalax.models import layers, vit
 from scalax.models.layers import Attention, Dropout
 from scalax.models.resnet import BatchNorm
 from scalax.models.vit import sincos_positions
@@ -171,6 +171,37 @@ def test_cudnn_is_given_even_numbers_and_their_lengths(monkeypatch):
         assert layers.fused_attention(x, x, x, False, "cudnn").shape == x.shape
     lengths = {"query_seq_lengths": [197, 197], "key_value_seq_lengths": [197, 197]}
     assert given == [(198, 198, lengths), (196, 196, {})]
+
+
+@pytest.mark.parametrize("scan", [False, True])
+def test_a_vit_pads_its_tokens_once_and_is_the_same(monkeypatch, scan):
+    """An odd number of tokens, of which cuDNN's attention trains on even ones alone."""
+    x = jnp.linspace(-1, 1, 2 * 8 * 8 * 3).reshape(2, 8, 8, 3)
+    module = models.build("vit-ti/4", 3, image_size=8, attention="fused", scan=scan)
+    variables = random_variables(module, 8)
+
+    def loss(variables):
+        logits, intermediates = module.apply(variables, x)
+        return sum(jnp.square(leaf).sum() for leaf in intermediates.values()) + logits.sum(), intermediates
+
+    outputs = jax.jit(jax.grad(loss, has_aux=True))
+    plain = outputs(variables)
+    assert plain[1]["block00"].shape[1] == 5
+    attended = []
+    attention = layers.fused_attention
+
+    def fused(q, k, v, causal, implementation, padding):
+        attended.append((q.shape[1], padding))
+        return attention(q, k, v, causal, implementation, padding)
+
+    monkeypatch.setattr(layers, "fused_attention", fused)
+    monkeypatch.setattr(vit, "fits_cudnn", lambda dtype, head_dim: True)
+    padded = jax.jit(jax.grad(lambda v: loss(v), has_aux=True))(variables)
+    assert set(attended) == {(6, 1)}
+    # Relative to the whole leaf; the gradient of a key's bias is zero, and rounding here.
+    for (path, one), other in zip(jax.tree.leaves_with_path(plain), jax.tree.leaves(padded), strict=True):
+        if "['key']['bias']" not in jax.tree_util.keystr(path):
+            assert np.linalg.norm(other - one) <= 1e-4 * np.linalg.norm(one), path
 
 
 def test_tokens_are_row_major_on_a_gpu_and_the_same(monkeypatch):

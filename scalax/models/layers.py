@@ -77,13 +77,15 @@ class Attention(nn.Module):
     Kernels stand as in the published checkpoints: query, key, value [d, heads, d / heads], out [heads,
     d / heads, d]. `attention` is einsum, fused (jax.nn.dot_product_attention, by cuDNN's kernel where that
     fits) or auto, which is fused where cuDNN's kernel fits and einsum elsewhere. With `causal` a query sees
-    no key after its own place.
+    no key after its own place. The last `padding` queries and keys are no tokens: no query sees them, and
+    their outputs mean nothing. Only fused attention has them.
     """
 
     heads: int
     dtype: Dtype = jnp.float32
     attention: str = "einsum"
     causal: bool = False
+    padding: int = 0
 
     @nn.compact
     def __call__(self, queries: jax.Array, keys: jax.Array) -> jax.Array:
@@ -95,7 +97,7 @@ class Attention(nn.Module):
         v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
         cudnn = fits_cudnn(self.dtype, split[1])
         if self.attention == "fused" or (self.attention == "auto" and cudnn):
-            x = fused_attention(q, k, v, self.causal, "cudnn" if cudnn else "xla")
+            x = fused_attention(q, k, v, self.causal, "cudnn" if cudnn else "xla", self.padding)
         else:
             # cost.model finds the recomputation of fused attention by this name.
             with jax.named_scope("attention_scores"):
@@ -109,18 +111,25 @@ class Attention(nn.Module):
 
 
 def fused_attention(
-    q: jax.Array, k: jax.Array, v: jax.Array, causal: bool, implementation: Literal["cudnn", "xla"]
+    q: jax.Array,
+    k: jax.Array,
+    v: jax.Array,
+    causal: bool,
+    implementation: Literal["cudnn", "xla"],
+    padding: int = 0,
 ) -> jax.Array:
     """jax.nn.dot_product_attention of q [b, q, h, c] over k and v [b, k, h, c] -> [b, q, h, c].
 
-    cuDNN's kernel trains on even numbers of queries and keys alone, so odd ones (a class token makes 197 of
-    196) get one more of each, which no query sees.
+    cuDNN's kernel trains on even numbers of queries and keys alone, so odd ones get one more, which no query
+    sees.
 
     - q, k, v: queries, keys, values.
     - causal: a query sees no key after its own place.
     - implementation: whose kernel.
+    - padding: how many of the last queries and keys are such additions already.
     """
-    count, seen = q.shape[1], k.shape[1]
+    given = q.shape[1]
+    count, seen = given - padding, k.shape[1] - padding
     lengths: dict[str, Any] = {}
     if count % 2 or seen % 2:
         lengths = {
@@ -129,7 +138,7 @@ def fused_attention(
         }
         q, k, v = (jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, 0), (0, 0))) for x in (q, k, v))
     x = jax.nn.dot_product_attention(q, k, v, is_causal=causal, implementation=implementation, **lengths)
-    return x[:, :count]
+    return x[:, :given]
 
 
 def fits_cudnn(dtype: Dtype, head_dim: int) -> bool:
@@ -159,7 +168,8 @@ class Block(nn.Module):
 
     With `branch_scalars` each residual branch has a scalar factor that starts at 0 (ReZero, Bachlechner et
     al. 2021), so that a block put into a trained network leaves its function as it was. In training,
-    `example_ids` [b] number the examples for their dropout; else they are None. `causal` as of Attention.
+    `example_ids` [b] number the examples for their dropout; else they are None. `causal` and `padding` as of
+    Attention.
     """
 
     heads: int
@@ -169,6 +179,7 @@ class Block(nn.Module):
     branch_scalars: bool = False
     attention: str = "einsum"
     causal: bool = False
+    padding: int = 0
     dtype: Dtype = jnp.float32
 
     @nn.compact
@@ -178,7 +189,7 @@ class Block(nn.Module):
         if self.attention != "einsum":
             x = row_major(x)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
-        h = Attention(self.heads, self.dtype, self.attention, self.causal, name="attn")(h, h)
+        h = Attention(self.heads, self.dtype, self.attention, self.causal, self.padding, name="attn")(h, h)
         x = x + self.branch(h, "scale1", drop_path, example_ids)
         h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
         h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, example_ids)

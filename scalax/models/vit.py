@@ -23,6 +23,7 @@ from scalax.models.layers import (
     Dtype,
     MapHead,
     PatchEmbedding,
+    fits_cudnn,
 )
 from scalax.models.resize import resize_positions
 from scalax.schedule import MOST
@@ -106,7 +107,13 @@ class ViT(nn.Module):
             cls = jnp.broadcast_to(cls, (b, 1, self.width))
             x = jnp.concatenate([cls.astype(self.dtype), x], 1)
         x = Dropout(self.dropout)(x, example_ids)
-        x, intermediates = self.encode(x, example_ids)
+        count = x.shape[1]
+        padding = self.padding(count)
+        if padding:
+            x = jnp.pad(x, ((0, 0), (0, padding), (0, 0)))
+        x, intermediates = self.encode(x, example_ids, padding)
+        if padding:
+            x, intermediates = jax.tree.map(lambda tokens: tokens[:, :count], (x, intermediates))
         x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
         x = self.pooled(x)
         if self.representation:
@@ -123,7 +130,15 @@ class ViT(nn.Module):
         shape = (self.base_grid, self.base_grid, self.width)
         return resize_positions(self.param("pos_embedding", init, shape), grid, self.antialias)
 
-    def encode(self, x: jax.Array, example_ids: jax.Array | None) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def padding(self, tokens: int) -> int:
+        """How many more tokens all blocks get, so that cuDNN's attention, which trains on even numbers alone,
+        need not pad and cut in each. None with dropout, whose masks are those of the tokens."""
+        fused = self.attention != "einsum" and fits_cudnn(self.dtype, self.width // self.heads)
+        return tokens % 2 if fused and not self.dropout else 0
+
+    def encode(
+        self, x: jax.Array, example_ids: jax.Array | None, padding: int
+    ) -> tuple[jax.Array, dict[str, jax.Array]]:
         kind: Callable = Block
         if self.remat:
             kind = nn.remat(kind, prevent_cse=not self.scan)
@@ -146,6 +161,7 @@ class ViT(nn.Module):
             dropout=self.dropout,
             branch_scalars=self.branch_scalars,
             attention=self.attention,
+            padding=padding,
             dtype=self.dtype,
         )
         names = [f"block{index:02d}" for index in range(self.depth)]
