@@ -72,6 +72,42 @@ def test_a_run_ends_as_one_that_had_its_last_shape_from_the_start():
     assert plan.flops_by_examples(LAWS, CARRIED, schedule, 0.05, FIRST) == np.inf
 
 
+def test_a_law_is_believed_as_far_as_its_runs_and_falls_as_the_next_cheaper_one_from_there():
+    """The dearest shape has by its last example the error that the middle one has there, and its law falls on
+    more steeply."""
+    at_last = LAWS[MIDDLE].predict(BUDGET / 4)
+    laws = LAWS | {SMALL: PowerLaw(at_last * BUDGET**0.6, 0.6, 0.0)}
+    carried = CARRIED._replace(last_flops=BUDGET)
+    curves = carried.curves(laws)
+    last = {shape: BUDGET / cost for shape, cost in COST.items()}
+
+    def law(shape: Shape, examples: float) -> float:
+        return float(laws[shape].predict(examples * COST[shape]))
+
+    for shape in COST:
+        seen = np.array([1e3, last[shape] / 3, last[shape]])
+        np.testing.assert_allclose(curves[shape](seen), [law(shape, n) for n in seen], rtol=1e-12)
+    within = 2.5 * last[SMALL]  # the middle shape saw so many
+    middle = law(SMALL, last[SMALL]) * law(MIDDLE, within) / law(MIDDLE, last[SMALL])
+    assert curves[SMALL](np.array([within])) == pytest.approx(middle)
+    beyond = 3.0 * last[MIDDLE]  # the cheapest alone
+    later = law(MIDDLE, last[MIDDLE]) * law(LARGE, beyond) / law(LARGE, last[MIDDLE])
+    assert curves[SMALL](np.array([beyond])) == pytest.approx(later)
+    farther = np.array([2.0, 5.0]) * last[LARGE]
+    np.testing.assert_allclose(curves[LARGE](farther), [law(LARGE, n) for n in farther])
+    assert law(SMALL, beyond) < 0.8 * curves[SMALL](np.array([beyond]))
+    believing, careful = (
+        plan.fewest_flops(laws, each, BUDGET, FIRST).schedule.stages for each in (CARRIED, carried)
+    )
+    assert believing[-1].shape == SMALL
+    assert careful[-1].shape == MIDDLE
+    schedule = scheduled([LARGE, SMALL], [5e9, BUDGET])
+    curve = plan.follow_examples(laws, carried, schedule, np.array([BUDGET]))
+    seen = 5e9 / COST[LARGE] + 5e9 / COST[SMALL]
+    lag = (5e9 / COST[LARGE] / (5e9 / COST[SMALL])) ** LAGS[LARGE, SMALL]
+    assert curve == pytest.approx(min(curves[SMALL](np.array([seen])) * lag, law(LARGE, 5e9 / COST[LARGE])))
+
+
 def mean_log_flops(shapes: list[Shape], changes: list[float]) -> float:
     """Over errors from what the best shape alone has at 2 FIRST to what it has at BUDGET."""
     ends = [min(float(law.predict(at)) for law in LAWS.values()) for at in (2 * FIRST, BUDGET)]
@@ -128,25 +164,25 @@ def records(schedule: Schedule, lags: dict, noise: float = 0.0) -> list[RunRecor
 
 def test_lags_are_found_again():
     schedule = scheduled([LARGE, MIDDLE, SMALL], [3e8, 2e9, BUDGET])
-    found = plan.measure_lags(records(schedule, LAGS), "val_error", LAWS, COST)
+    found = plan.measure_lags(records(schedule, LAGS), "val_error", LAWS, CARRIED)
     expected = {pair: LAGS[pair] for pair in ((LARGE, MIDDLE), (MIDDLE, SMALL))}
     assert found == {pair: pytest.approx(lag, rel=0.02) for pair, lag in expected.items()}
-    noisy = plan.measure_lags(records(schedule, LAGS, noise=0.01), "val_error", LAWS, COST)
+    noisy = plan.measure_lags(records(schedule, LAGS, noise=0.01), "val_error", LAWS, CARRIED)
     assert noisy == {pair: pytest.approx(lag, abs=0.004) for pair, lag in expected.items()}
-    ahead = plan.measure_lags(records(schedule, dict.fromkeys(LAGS, -0.02)), "val_error", LAWS, COST)
+    ahead = plan.measure_lags(records(schedule, dict.fromkeys(LAGS, -0.02)), "val_error", LAWS, CARRIED)
     assert set(ahead.values()) == {0.0}
     alone = records(scheduled([LARGE], [BUDGET]), LAGS)
-    assert plan.measure_lags(alone, "val_error", LAWS, COST) == {}
+    assert plan.measure_lags(alone, "val_error", LAWS, CARRIED) == {}
     unknown = {LARGE: LAWS[LARGE], SMALL: LAWS[SMALL]}
-    assert plan.measure_lags(records(schedule, LAGS), "val_error", unknown, COST) == {}
+    assert plan.measure_lags(records(schedule, LAGS), "val_error", unknown, CARRIED) == {}
 
 
 def test_changes_of_which_no_evaluation_tells_have_no_lag():
     run = records(scheduled([LARGE, SMALL], [3e8, BUDGET]), LAGS)
     change = next(i for i, row in enumerate(run) if Shape.of(row) == SMALL)
-    assert plan.measure_lags(run[: change + 1], "val_error", LAWS, COST) == {}
+    assert plan.measure_lags(run[: change + 1], "val_error", LAWS, CARRIED) == {}
     late = [row for row in run if Shape.of(row) == LARGE or row.examples > 2 * run[change].examples]
-    assert plan.measure_lags(late, "val_error", LAWS, COST) == {}
+    assert plan.measure_lags(late, "val_error", LAWS, CARRIED) == {}
     zero = plan.measured_lags({(LARGE, MIDDLE): 0.0}, CARRIED.lags)
     assert zero(MIDDLE, SMALL) == 0.0
     assert plan.measured_lags({}, CARRIED.lags)(MIDDLE, SMALL) == LAGS[MIDDLE, SMALL]
@@ -235,8 +271,10 @@ def test_how_well_laws_foretold_runs_is_said_of_both_ways():
     [alone, _] = foretold.foretold(made, None, runs, "val_error", 1e-4)
     assert (alone.by_errors, alone.by_examples) == (by_example.by_errors, None)
     widths = {Shape(4, width, 1): 1e4 * width for width in (8, 16)}
-    assert foretold.carried_of(widths, 32) is None
-    assert foretold.carried_of(COST, 32).example_flops == COST
+    run = RunConfig(budget_flops=BUDGET)
+    assert foretold.carried_of(widths, run) is None
+    carried = foretold.carried_of(COST, run)
+    assert (carried.example_flops, carried.last_flops) == (COST, BUDGET)
 
 
 def test_examples_are_carried_over_changes_of_patch_and_resolution_alone():

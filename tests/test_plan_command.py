@@ -109,11 +109,11 @@ def test_a_plan_by_examples_is_that_of_its_laws_and_lags(study, tmp_path, capsys
     for more, measured in (["--ignore-switches", "--cheap"], False), (["--resamples", "0"], True):
         assert command(study, tmp_path, "--carry", "examples", *more) == 0
         assert "mean savings" in capsys.readouterr().out
-        lags = plan.usual_lags(0)
+        carried = plan.Carried(COST, plan.usual_lags(0), BUDGET)
         if measured:
             [changing] = plan.read_runs(study, "val_error", ["patch"]).changing
-            lags = plan.measured_lags(plan.measure_lags(changing, "val_error", laws, COST), lags)
-        carried = plan.Carried(COST, lags)
+            lags = plan.measure_lags(changing, "val_error", laws, carried)
+            carried = carried._replace(lags=plan.measured_lags(lags, carried.lags))
         ours = plan.fewest_flops(laws, carried, BUDGET, 0.02 * BUDGET)
         made = Schedule.load(tmp_path / "plan.json")
         assert [stage.shape for stage in made.stages] == [stage.shape for stage in ours.schedule.stages]

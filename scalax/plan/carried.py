@@ -6,8 +6,9 @@ that of a run which had the new shape from its first example on:
 
     E = E_new(n + m) max(1, n / m)^lag
 
-E_new is the new shape's law, of error against examples. So a run has caught up after as many examples as it
-had seen before. Of several changes, each has its factor. Lags are measured on runs that changed their shape.
+E_new is the new shape's law, of error against examples (`continued`). So a run has caught up after as many
+examples as it had seen before. Of several changes, each has its factor. Lags are measured on runs that
+changed their shape.
 """
 
 import itertools
@@ -19,15 +20,14 @@ import numpy as np
 from scipy import optimize
 
 from scalax.plan.compare import flops_to_reach
+from scalax.plan.continued import Curve, continued, read_off
 from scalax.plan.effects import ErrorLaw, grows, refines
-from scalax.plan.follow import best_law
 from scalax.plan.steepest import Plan, Transition, no_law_falls, rounded
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 
 LAG = 0.037  # for each factor e of tokens along a side: patches of 16, 8 and 4 pixels, CIFAR-10, V16-3
 POINTS = 300  # FLOPs at which a schedule is predicted, evenly spaced in log
-READ_AT = 400  # FLOPs at which a law is evaluated, evenly spaced in log
 BEYOND = 1000  # budgets that a run is followed for
 ERRORS = 60  # that a plan is to reach with few FLOPs, evenly spaced in log
 COARSE = 5  # changes are moved over one of so many of the FLOPs, and on the best way over all of them
@@ -42,10 +42,16 @@ class Carried(NamedTuple):
 
     - example_flops: training FLOPs of each shape for an example.
     - lags: of changes of shape.
+    - last_flops: where the static runs end that the laws are of; inf believes every law for good.
     """
 
     example_flops: Mapping[Shape, float]
     lags: Lags
+    last_flops: float = math.inf
+
+    def curves(self, laws: Mapping[Shape, ErrorLaw]) -> dict[Shape, Curve]:
+        """Error of each shape against examples; laws: against training FLOPs."""
+        return continued(laws, self.example_flops, self.last_flops)
 
 
 def usual_lags(image_size: int) -> Lags:
@@ -87,7 +93,7 @@ def follow_examples(
     flops = np.asarray(flops, float)
     first = min(flops[0], *changes[0]) if changes.size else flops[0]
     at = np.union1d(np.geomspace(first / 10, flops[-1], POINTS), flops)
-    return _predicted(laws, carried, path, changes, at, _exactly)[0][np.searchsorted(at, flops)]
+    return _predicted(carried.curves(laws), carried, path, changes, at)[0][np.searchsorted(at, flops)]
 
 
 def flops_by_examples(
@@ -125,11 +131,13 @@ def fewest_flops(
     Raises UserError where no law falls.
     """
     flops = np.geomspace(first_flops, budget_flops, points)
-    errors = compared_errors(laws, budget_flops, first_flops)
+    errors = compared_errors(laws, carried, budget_flops, first_flops)
+    most = budget_flops / min(carried.example_flops[shape] for shape in laws)
+    read = read_off(carried.curves(laws), most)
 
     def needed(path: Sequence[Shape], changes: np.ndarray) -> np.ndarray:
         """Mean log FLOPs to the errors, of each row of changes [k, stages - 1]: [k]."""
-        curves = _predicted(laws, carried, path, changes, flops, _read_off)
+        curves = _predicted(read, carried, path, changes, flops)
         values = _mean_log_flops(np.log(flops), np.log(curves), np.log(errors))
         return np.where(np.isfinite(values), values, np.inf)
 
@@ -160,12 +168,14 @@ def fewest_flops(
     return Plan(schedule, transitions, curve, flops)
 
 
-def compared_errors(laws: Mapping[Shape, ErrorLaw], budget_flops: float, first_flops: float) -> np.ndarray:
+def compared_errors(
+    laws: Mapping[Shape, ErrorLaw], carried: Carried, budget_flops: float, first_flops: float
+) -> np.ndarray:
     """The errors that a plan is to reach with few FLOPs, falling. Raises UserError where no law falls.
 
-    - laws, budget_flops, first_flops: as in `fewest_flops`.
+    - laws, carried, budget_flops, first_flops: as in `fewest_flops`.
     """
-    start, end = (best_law(laws, budget_flops=at)[1] for at in (2 * first_flops, budget_flops))
+    start, end = _best_static(laws, carried, np.array([2 * first_flops, budget_flops]))
     if budget_flops <= 2 * first_flops or not end < start:
         raise no_law_falls(first_flops, budget_flops)
     return np.geomspace(start, end, ERRORS)
@@ -181,8 +191,8 @@ def mean_savings(
     - schedule: to judge, with the budget that errors are chosen by.
     """
     flops = np.geomspace(first_flops, schedule.budget_flops, POINTS)
-    errors = np.log(compared_errors(laws, schedule.budget_flops, first_flops))
-    static = np.min([law.predict(flops) for law in laws.values()], axis=0)
+    errors = np.log(compared_errors(laws, carried, schedule.budget_flops, first_flops))
+    static = _best_static(laws, carried, flops)
     curves = [np.minimum.accumulate(static), follow_examples(laws, carried, schedule, flops)]
     alone, ours = _mean_log_flops(np.log(flops), np.log(curves), errors)
     return math.exp(alone - ours)
@@ -192,7 +202,7 @@ def measure_lags(
     run: Sequence[RunRecord],
     metric: str,
     laws: Mapping[Shape, ErrorLaw],
-    example_flops: Mapping[Shape, float],
+    carried: Carried,
     least: float = 1e-9,
 ) -> dict[tuple[Shape, Shape], float]:
     """The lag of each change of shape of a run, none below zero: least squares of its log errors after the
@@ -201,7 +211,7 @@ def measure_lags(
     - run: its records.
     - metric: lower is better.
     - laws: of each shape, of the metric against training FLOPs.
-    - example_flops: training FLOPs of each shape for an example.
+    - carried: what an example costs, and where the static runs end; its lags are not read.
     - least: what the metric is taken to be at least.
 
     Changes to a shape without a law, and all after them, have none, nor has one without an evaluation before
@@ -209,6 +219,7 @@ def measure_lags(
     """
     measured = [record for record in run if metric in record.metrics]
     stages = [list(stage) for _, stage in itertools.groupby(measured, Shape.of)]
+    curves = carried.curves(laws)
     changes: dict[tuple[Shape, Shape], int] = {}
     behind, above = [], []
     for old, new in itertools.pairwise(stages):
@@ -219,7 +230,7 @@ def measure_lags(
         later = [record for record in new if record.examples > old[-1].examples]
         seen = np.array([record.examples for record in later], float)
         values = np.maximum([record.metrics[metric] for record in later], least)
-        above.append(np.log(values / laws[shape].predict(seen * example_flops[shape])))
+        above.append(np.log(values / curves[shape](seen)))
         behind.append(np.array([_log_behind(before, seen) for before in changes.values()]))
     if not behind:
         return {}
@@ -253,16 +264,21 @@ def _follows(path: Sequence[Shape]) -> bool:
     return all(refines(a, b) and grows(a, b) for a, b in itertools.pairwise(path))
 
 
+def _best_static(laws: Mapping[Shape, ErrorLaw], carried: Carried, flops: np.ndarray) -> np.ndarray:
+    """Error [n] of the best shape alone at FLOPs [n]."""
+    curves = carried.curves(laws)
+    return np.min([curve(flops / carried.example_flops[s]) for s, curve in curves.items()], axis=0)
+
+
 def _predicted(
-    laws: Mapping[Shape, ErrorLaw],
+    curves: Mapping[Shape, Curve],
     carried: Carried,
     path: Sequence[Shape],
     changes: np.ndarray,
     flops: np.ndarray,
-    errors_at: Callable[[ErrorLaw, np.ndarray], np.ndarray],
 ) -> np.ndarray:
     """Least error so far [k, n] at `flops` [n] of runs along a path, each with its changes at a row of
-    `changes` [k, len(path) - 1], which does not fall. errors_at: of a law at FLOPs [k, n]."""
+    `changes` [k, len(path) - 1], which does not fall. curves: of each shape, against examples."""
     starts = np.concatenate([np.zeros((len(changes), 1)), changes], 1)
     errors = np.full((len(changes), len(flops)), np.inf)
     examples, made = np.zeros((len(changes), 1)), []  # before the stage; and at each change, with its lag
@@ -275,8 +291,7 @@ def _predicted(
         inside = (flops > begin) & (flops <= last)
         seen = np.where(inside, examples + (flops - begin) / cost, 1.0)
         behind = [lag * _log_behind(before, seen) for before, lag in made]
-        alone = errors_at(laws[shape], seen * cost)
-        errors = np.where(inside, alone * np.exp(sum(behind, np.zeros(1))), errors)
+        errors = np.where(inside, curves[shape](seen) * np.exp(sum(behind, np.zeros(1))), errors)
         examples = examples + (last - begin) / cost
     return np.minimum.accumulate(errors, axis=1)
 
@@ -284,18 +299,6 @@ def _predicted(
 def _log_behind(before: np.ndarray | float, seen: np.ndarray) -> np.ndarray:
     """log(n / m) of n examples before a change and m since, 0 where these are more."""
     return np.log(np.maximum(before / np.maximum(seen - before, 1.0), 1.0))
-
-
-def _exactly(law: ErrorLaw, flops: np.ndarray) -> np.ndarray:
-    """Errors of a law at FLOPs [k, n]."""
-    return np.asarray(law.predict(flops.ravel())).reshape(flops.shape)
-
-
-def _read_off(law: ErrorLaw, flops: np.ndarray) -> np.ndarray:
-    """Errors of a law at FLOPs [k, n], by interpolation in log: many are asked for, of few laws."""
-    logs = np.log(flops)
-    at = np.linspace(logs.min(), logs.max() + 1e-9, READ_AT)
-    return np.exp(np.interp(logs, at, np.log(law.predict(np.exp(at)))))
 
 
 def _mean_log_flops(log_flops: np.ndarray, log_curves: np.ndarray, log_errors: np.ndarray) -> np.ndarray:

@@ -229,13 +229,13 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
 
 def _carried(runs: StaticRuns, fits: Mapping[Shape, Fit], settings: PlanSettings) -> Carried:
     """Of a plan by examples: lags are medians over the runs that changed their shape."""
-    usual = usual_lags(runs.image_size)
+    carried = Carried(runs.example_flops, usual_lags(runs.image_size), measured_flops(runs.trajectories))
     if settings.ignore_switches:
-        return Carried(runs.example_flops, usual)
+        return carried
     found: dict[tuple[Shape, Shape], list[float]] = {}
     least = measured_error(runs.trajectories) / 10  # an error of 0 has no log
     for run in runs.changing:
-        for pair, lag in measure_lags(run, settings.metric, fits, runs.example_flops, least).items():
+        for pair, lag in measure_lags(run, settings.metric, fits, carried, least).items():
             found.setdefault(pair, []).append(lag)
     medians = {pair: float(np.median(lags)) for pair, lags in found.items()}
-    return Carried(runs.example_flops, measured_lags(medians, usual))
+    return carried._replace(lags=measured_lags(medians, carried.lags))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from scalax import plan
+from scalax.config import RunConfig
 from scalax.plan import Carried
 from scalax.records import RunRecord, measured
 from scalax.schedule import Schedule, Shape, Stage
@@ -48,15 +49,15 @@ def foretold(
     return found
 
 
-def carried_of(shapes: Mapping[Shape, float], image_size: int) -> Carried | None:
+def carried_of(shapes: Mapping[Shape, float], run: RunConfig) -> Carried | None:
     """What a ladder's runs carry over changes of patch size and resolution; None where it has others.
 
     - shapes: training FLOPs of each for an example.
-    - image_size: of the data, in pixels.
+    - run: what all runs share.
     """
     if len({(shape.width, shape.depth) for shape in shapes}) > 1:
         return None
-    return Carried(shapes, plan.usual_lags(image_size))
+    return Carried(shapes, plan.usual_lags(run.data.image_size), run.budget_flops)
 
 
 def _distance(values: np.ndarray, foretold: np.ndarray) -> float:

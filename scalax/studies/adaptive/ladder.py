@@ -65,7 +65,7 @@ def make_ladder(
     curves = {shape: _trajectories(statics[str(shape)], config.metric, least) for shape in example_flops}
     carried = None
     if config.carry == "examples":
-        carried = foretold.carried_of(example_flops, config.run.data.image_size)
+        carried = foretold.carried_of(example_flops, config.run)
     budget = config.run.budget_flops
     made = planning.make_plan(curves, config.law, budget, config.first_flops, carried)
     pilots = []
@@ -115,7 +115,7 @@ def _compared(
         for run in methods.get("adaptive", [])
         for switch in plan.measure_switches(run, metric, made.laws, least)
     ]
-    carried = made.carried or foretold.carried_of(example_flops, config.run.data.image_size)
+    carried = made.carried or foretold.carried_of(example_flops, config.run)
     changing = [run for name, runs in methods.items() if name != "flexi" for run in runs]
     moved, few = [], []
     if trained.others.moved or trained.others.few:

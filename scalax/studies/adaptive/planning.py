@@ -133,8 +133,7 @@ def refine(
         if len(tried) > rounds or not known:
             break
         if planning.carried and usual:
-            costs = planning.carried.example_flops
-            measured |= plan.measure_lags(run, metric, planning.laws, costs, least)
+            measured |= plan.measure_lags(run, metric, planning.laws, planning.carried, least)
             lags = plan.measured_lags(measured, usual)
         planning = planning.again(list(known.values()), lags)
     return tried
