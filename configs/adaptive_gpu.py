@@ -1,9 +1,10 @@
 """Adaptive patch size on one GPU in minutes: five patches that lie close together, tuned, three seeds.
 
-    launch/gpu_study.sh --data FILE.npz --minutes 60
     python -m scalax.launch configs/adaptive_gpu.py --data.dir FILE.npz
+    launch/gpu_study.sh --data FILE.npz --minutes 10
 
-The first sets the budget by the speed of the GPU. FILE.npz, CIFAR-10 at 48 px, is made by
+The second sets the budget by the speed of the GPU. The model is small: of V192-12 an hour on an H100 does not
+bring the budget at which its patches should change. FILE.npz, CIFAR-10 at 48 px, is made by
 
     scalax pack FILE.npz --dir PATH/cifar10/VERSION --validation-split test --image 48
 """
@@ -18,17 +19,19 @@ def config() -> AdaptiveConfig:
             data=DataConfig(
                 source="arrays", image_size=48, validation_split="val", crop_padding=6, flip=True
             ),
-            model=ModelConfig(names=("V192-12",), base_patch=12, base_grid=4, head_dim=64, scan=True),
+            model=ModelConfig(names=("V64-4",), base_patch=12, base_grid=4, head_dim=16),
             optim=OptimConfig(lr=1e-3, warmup_steps=50),
-            eval=EvalConfig(points=16, batch_size=1000, shots=0),
-            batch_size=256,
+            eval=EvalConfig(points=24, batch_size=1000, shots=0),
+            batch_size=512,
             population="always",
-            budget_flops=5e14,
+            budget_flops=8e13,
             checkpoint_steps=100_000,
         ),
         name="adaptive_gpu",
-        patches=(16, 12, 8, 6, 4),
+        patches=(24, 16, 12, 8, 6),
         seeds=(0, 1, 2),
-        tune=TuneConfig(share=0.15, lrs=(5e-4, 1e-3, 2e-3)),
+        tune=TuneConfig(share=0.1, lrs=(1e-3, 2e-3, 4e-3)),
+        carry="examples",
+        replans=2,
         baselines=("logarithmic",),
     )

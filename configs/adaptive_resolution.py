@@ -1,4 +1,4 @@
-"""Adaptive resolution (progressive resizing) on real photographs, against every fixed one, three seeds.
+"""Adaptive resolution (progressive resizing) on real photographs, against every fixed one.
 
     python -m scalax.launch configs/adaptive_resolution.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_resolution.py:tiny_imagenet \
@@ -39,18 +39,20 @@ def config() -> AdaptiveConfig:
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    """Images of 64 pixels, of which a model sees 16, 24, 32 or 48: with this budget and all 64 it would see
-    each image less than three times."""
+    """Two seeds of images of 64 pixels, of which a model sees 16, 24, 32 or 48: with this budget and all 64 it
+    would see each image less than four times."""
     cifar, patch = config(), launch.load(f"{PATCH}:tiny_imagenet")
     run = dataclasses.replace(
         patch.run,
         model=dataclasses.replace(patch.run.model, base_patch=8, base_grid=8),
         eval=dataclasses.replace(cifar.run.eval, points=32),
+        budget_flops=4e12,
     )
     return dataclasses.replace(
         cifar,
         run=run,
         name="adaptive_resolution_tiny_imagenet",
+        seeds=(0, 1),
         patches=(8,),
         resolutions=(16, 24, 32, 48),
         carry="examples",
