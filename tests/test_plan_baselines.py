@@ -19,7 +19,7 @@ def test_spacings():
     assert ends(plan.baseline("linear", SHAPES, 9e9, 1e6)) == pytest.approx([3e9, 6e9, 9e9])
     assert ends(plan.baseline("logarithmic", SHAPES, 1e9, 1e6)) == pytest.approx([1e7, 1e8, 1e9])
     assert plan.baseline("V64-4/4", SHAPES, 9e9, 1e6) == Schedule((Stage(MIDDLE, 9e9),))
-    for name in set(plan.BASELINES) - {"progressive"}:
+    for name in set(plan.BASELINES) - {"progressive", "efficienttrain"}:
         schedule = plan.baseline(name, SHAPES, 1e9, 1e6)
         assert Schedule.from_json(schedule.to_json()) == schedule
         assert schedule.budget_flops == 1e9
@@ -51,6 +51,21 @@ def test_progressive_resizing_is_constant_then_linear_then_constant():
             plan.baseline("progressive", bad, 8e9, 1e6, image_size=48)
     with rejects("patch"):
         plan.baseline("flexi", ladder, 1e9, 1e6)
+
+
+def test_efficienttrain_has_160_192_and_224_pixels_for_3_1_and_1_fifths_of_its_epochs():
+    ladder = [LARGE._replace(resolution=side) for side in (112, 160, 192, 0)]
+    schedule = plan.baseline("efficienttrain", ladder, 1e9, 1e6, image_size=224)
+    assert [stage.shape for stage in schedule.stages] == ladder[1:]
+    spent = np.cumsum([3 * 160**2, 192**2, 224**2])  # FLOPs of an epoch go by pixels
+    assert ends(schedule) == pytest.approx(1e9 * spent / spent[-1])
+    # The nearest to 34 and 41 of 48 pixels.
+    few = [LARGE._replace(resolution=side) for side in (16, 32, 0)]
+    schedule = plan.baseline("efficienttrain", few, 1e9, 1e6, image_size=48)
+    assert [stage.shape for stage in schedule.stages] == few[1:]
+    assert ends(schedule) == pytest.approx(1e9 * spent[[0, 2]] / spent[-1])
+    with rejects("resolution"):
+        plan.baseline("efficienttrain", SHAPES, 1e9, 1e6, image_size=48)
 
 
 def test_unknown_baseline():

@@ -267,6 +267,32 @@ def adaptive(**changes: Any) -> AdaptiveConfig:
     return dataclasses.replace(AdaptiveConfig(run=run), **changes)
 
 
+LOW = ("efficienttrain",)
+SIDES = {"patches": (4,), "resolutions": (8, 12, 16)}
+
+
+@pytest.mark.slow
+def test_a_study_trains_efficienttrain_on_low_frequencies_apart_from_the_others(tmp_path):
+    baselines = ("efficienttrain", "logarithmic")
+    evaluation = EvalConfig(points=16, batch_size=16, shots=0)
+    run = dataclasses.replace(adaptive().run, budget_flops=3e7, eval=evaluation, batch_size=16)
+    shapes = {"patches": (4,), "resolutions": (12, 16)}
+    config = AdaptiveConfig(run, **shapes, baselines=baselines, law_first_share=0.1)
+    said: list[str] = []
+    result = studies.of(config).run(config, str(tmp_path), (), said.append)
+    [ladder] = result.ladders.values()
+    assert any("4 runs" in line or "5 runs" in line for line in said)
+    for where, resized in (("efficienttrain", "frequencies"), ("runs", "linear")):
+        method = "efficienttrain" if where != "runs" else "logarithmic"
+        [made] = ladder.runs[method]
+        info = records.read_info(tmp_path / where / made.run)
+        assert info.config["data"]["resize"] == resized
+        schedule = plan.baseline(method, config.ladders()["V16-1"], 3e7, 3e6, image_size=16)
+        assert info.schedule.stages == schedule.stages
+        assert made.run in {path.name for path in (tmp_path / where).iterdir()}
+    assert all(row.methods.keys() >= set(baselines) for row in ladder.targets)
+
+
 def test_ladders_of_resolutions():
     one = adaptive(patches=(4,), resolutions=(16, 8, 12), online=True, baselines=("progressive",))
     assert list(map(str, one.ladders()["V16-1"])) == ["V16-1/4@8", "V16-1/4@12", "V16-1/4"]
@@ -289,6 +315,8 @@ def test_ladders_of_resolutions():
         (["online"], {"patches": (4, 8), "resolutions": (8, 16), "joint": True, "online": True}),
         (["flexi"], {"patches": (4,), "resolutions": (8, 16), "baselines": ("flexi",)}),
         (["progressive"], {"baselines": ("progressive",)}),
+        (["efficienttrain", "resolution"], {"baselines": ("efficienttrain",)}),
+        (["cooldowns", "efficienttrain"], {**SIDES, "baselines": LOW, "cooldowns": (0.5, 1.0)}),
     ):
         with rejects(*names):
             adaptive(**bad)

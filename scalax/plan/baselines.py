@@ -9,6 +9,7 @@ from scalax.errors import UserError, suggest
 from scalax.schedule import Schedule, Shape, Stage
 
 RAMP = (0.25, 0.75)  # shares of the budget between which progressive resizing goes up
+CURRICULUM = ((160 / 224, 0.6), (192 / 224, 0.2), (1.0, 0.2))  # side, of the largest; share of the epochs
 
 
 def static(shape: Shape, budget_flops: float) -> Schedule:
@@ -69,13 +70,39 @@ def progressive(
 
     Raises UserError where the shapes differ in more than their resolution, or not in it.
     """
-    pixels = {shape: shape.pixels(image_size) for shape in shapes}
-    if len({shape._replace(resolution=0) for shape in shapes}) > 1 or len(set(pixels.values())) < 2:
-        raise UserError("progressive resizing needs shapes that differ in their resolution alone")
-    order = sorted(pixels, key=pixels.__getitem__)
-    sides = np.array([pixels[shape] for shape in order])
+    order, sides = _by_side(shapes, image_size)
     middles = (sides[1:] + sides[:-1]) / 2  # where the nearest one changes
     return _stages(order, budget_flops * np.interp(middles, sides[[0, -1]], ramp), budget_flops)
+
+
+def efficienttrain(shapes: Sequence[Shape], budget_flops: float, image_size: int) -> Schedule:
+    """The curriculum of EfficientTrain (Wang et al. 2023): 160 of 224 pixels for 0.6 of the epochs,
+    192 for 0.2 and all of them for 0.2, each the nearest of the shapes. FLOPs of an epoch go by pixels. It is
+    meant for images of their lowest frequencies alone (data.resize frequencies); its augmentation, which
+    grows too, is left out.
+
+    - shapes: which differ in their resolution.
+    - budget_flops: where the last ends.
+    - image_size: of the data, in pixels: the resolution of a shape that says none.
+
+    Raises UserError where the shapes differ in more than their resolution, or not in it.
+    """
+    order, sides = _by_side(shapes, image_size)
+    ends: dict[Shape, float] = {}
+    whole, spent = sum(side**2 * share for side, share in CURRICULUM), 0.0
+    for side, share in CURRICULUM:
+        spent += side**2 * share / whole
+        ends[order[int(np.abs(sides - side * sides[-1]).argmin())]] = spent
+    return _stages(list(ends), budget_flops * np.array(list(ends.values())[:-1]), budget_flops)
+
+
+def _by_side(shapes: Sequence[Shape], image_size: int) -> tuple[list[Shape], np.ndarray]:
+    """The shapes by their resolution, and that in pixels."""
+    pixels = {shape: shape.pixels(image_size) for shape in shapes}
+    if len({shape._replace(resolution=0) for shape in shapes}) > 1 or len(set(pixels.values())) < 2:
+        raise UserError("resizing needs shapes that differ in their resolution alone")
+    order = sorted(pixels, key=pixels.__getitem__)
+    return order, np.array([pixels[shape] for shape in order])
 
 
 class Told(NamedTuple):
@@ -94,6 +121,7 @@ BASELINES: dict[str, Callable[[Told], Schedule]] = {
     "random": lambda told: random_monotone(told.shapes, told.budget_flops, told.seed),
     "flexi": lambda told: random_patch(told.shapes, told.budget_flops),
     "progressive": lambda told: progressive(told.shapes, told.budget_flops, told.image_size),
+    "efficienttrain": lambda told: efficienttrain(told.shapes, told.budget_flops, told.image_size),
 }
 
 
@@ -112,7 +140,7 @@ def baseline(
     - budget_flops: of the schedule.
     - first_flops: where logarithmic spacing begins.
     - seed: of 'random'.
-    - image_size: of the data, in pixels, for 'progressive'; 0 where the shapes say theirs.
+    - image_size: of the data, in pixels, for baselines of resolutions; 0 where the shapes say theirs.
 
     Raises UserError for an unknown name, and where the shapes do not serve it.
     """

@@ -124,6 +124,11 @@ class Experiment:
         """The same programs, for runs that are evaluated otherwise."""
         return dataclasses.replace(self, config=dataclasses.replace(self.config, eval=evaluation))
 
+    def of_low_frequencies(self) -> "Experiment":
+        """For runs whose images are resized by data.resize frequencies; with programs of its own."""
+        resized = dataclasses.replace(self.config.data, resize="frequencies")
+        return open_experiment(dataclasses.replace(self.config, data=resized), self.splits)
+
     def cooling_down(self) -> "Experiment":
         """The same programs, for runs whose learning rate falls to zero over optim.cooldown_share."""
         optim = dataclasses.replace(self.config.optim, schedule="wsd")

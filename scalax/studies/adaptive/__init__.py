@@ -15,6 +15,6 @@ STUDY = Study(
     run=deferred("scalax.studies.adaptive.study", "run"),
     report=deferred("scalax.studies.adaptive.report", "report"),
     version=2,
-    directories=("tuning", "runs", "cooled"),
+    directories=("tuning", "runs", "efficienttrain", "cooled"),
     unused=deferred("scalax.studies.adaptive.tuning", "unused"),
 )

@@ -12,7 +12,7 @@ from etils import epath
 from scalax import records
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.adaptive import tuning
-from scalax.studies.adaptive.config import AdaptiveConfig
+from scalax.studies.adaptive.config import EFFICIENTTRAIN, AdaptiveConfig
 from scalax.studies.adaptive.result import Settings
 from scalax.studies.adaptive.specs import Specs
 from scalax.train import Experiment, RunSpec
@@ -50,7 +50,10 @@ def wanted(config: AdaptiveConfig, out: Any) -> Wanted:
         cooled += methods * seeds * len(config.cooldowns)
         candidates += each * len(shapes)
     where = epath.Path(out)
-    made, tried, ended = (_finished(where / name) for name in ("runs", "tuning", "cooled"))
+    made, low, tried, ended = (
+        _finished(where / name) for name in ("runs", EFFICIENTTRAIN, "tuning", "cooled")
+    )
+    made += low
     made, tried, ended = min(made, runs), min(tried, candidates), min(ended, cooled)
     flops = budget * (runs - made + config.tune.share * (candidates - tried))
     if cooled:  # each shares all but its cooldown with a run

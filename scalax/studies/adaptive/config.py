@@ -10,6 +10,7 @@ from scalax.errors import UserError
 from scalax.schedule import Shape
 from scalax.studies.resolutions import grids
 
+EFFICIENTTRAIN = "efficienttrain"  # the baseline whose images are resized otherwise than those of the others
 LEAST_POINTS = 6  # of a curve, for a law of four parameters
 
 
@@ -65,8 +66,8 @@ class AdaptiveConfig:
         metric recovered, and how fast it fell from there; or the lag, where plans carry examples. The plan of
         the best pilot is kept. Pilots count as cost of planning. 0 plans by the laws alone.
       online: also train runs that plan as they go, without static runs.
-      baselines: schedules to compare the plan with: linear, logarithmic, random, flexi (patch sizes), and
-        progressive (resolutions).
+      baselines: schedules to compare the plan with: linear, logarithmic, random, flexi (patch sizes),
+        progressive and efficienttrain (resolutions; the latter on images of their lowest frequencies).
       cooldowns: shares of the budget at which runs end whose learning rate falls to zero over the last
         optim.cooldown_share of their FLOPs. They branch off each run that is compared, and keep the shape
         that it has there; they are compared with each other, and with the runs at a constant rate. Empty
@@ -93,7 +94,9 @@ class AdaptiveConfig:
     law_first_share: float = 0.02
     replans: int = 0
     online: bool = False
-    baselines: tuple[Literal["linear", "logarithmic", "random", "flexi", "progressive"], ...] = ()
+    baselines: tuple[
+        Literal["linear", "logarithmic", "random", "flexi", "progressive", "efficienttrain"], ...
+    ] = ()
     cooldowns: tuple[float, ...] = ()
     shifts: tuple[float, ...] = ()
     fewer_shapes: tuple[int, ...] = ()
@@ -184,11 +187,12 @@ class AdaptiveConfig:
             raise UserError(
                 "baselines: flexi draws patch sizes at one resolution; leave flexi out, or name one of these"
             )
-        if "progressive" in self.baselines and axes != [self.resolutions]:
-            raise UserError(
-                "baselines: progressive changes the resolution alone; leave progressive out, or name two"
-                " resolutions or more and one patch"
-            )
+        for name in {"progressive", EFFICIENTTRAIN} & set(self.baselines):
+            if axes != [self.resolutions]:
+                raise UserError(
+                    f"baselines: {name} changes the resolution alone; leave {name} out, or name two"
+                    " resolutions or more and one patch"
+                )
 
     def _check_cooldowns(self) -> None:
         if not self.cooldowns:
@@ -197,6 +201,8 @@ class AdaptiveConfig:
             raise UserError(f"cooldowns must be two or more different shares, got {self.cooldowns}")
         if any(not 0 < share <= 1 for share in self.cooldowns):
             raise UserError(f"cooldowns must lie above 0 and be 1 at most, got {self.cooldowns}")
+        if EFFICIENTTRAIN in self.baselines:
+            raise UserError(f"cooldowns are not made of {EFFICIENTTRAIN}; leave one of them out")
         if self.run.optim.schedule != "constant":
             raise UserError(
                 f"cooldowns need runs at a constant rate, and optim.schedule is {self.run.optim.schedule};"

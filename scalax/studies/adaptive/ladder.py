@@ -8,7 +8,7 @@ from scalax.plan import Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape
 from scalax.studies.adaptive import compare, cooled, fits, foretold, other_plans, planning, tuning
-from scalax.studies.adaptive.config import LEAST_POINTS, AdaptiveConfig
+from scalax.studies.adaptive.config import EFFICIENTTRAIN, LEAST_POINTS, AdaptiveConfig
 from scalax.studies.adaptive.result import Change, LadderResult, MethodRun, Pilot, Settings
 from scalax.studies.adaptive.seconds import paces
 from scalax.studies.adaptive.specs import Specs
@@ -44,6 +44,7 @@ def make_ladder(
     targets: int,
     train_runs: TrainRuns,
     train_candidates: TrainRuns,
+    train_low_frequencies: TrainRuns,
     train_cooled: cooled.TrainCooled,
 ) -> LadderResult:
     """Train all runs of the ladder, fit laws, plan, and compare.
@@ -53,6 +54,7 @@ def make_ladder(
     - example_flops: training FLOPs of each shape for an example.
     - targets: how many an error is a share of.
     - train_runs, train_candidates: train the runs of the study, and those of the search for settings.
+    - train_low_frequencies: trains runs on images of their lowest frequencies.
     - train_cooled: trains runs that branch off others.
 
     Raises UserError where the metric was not measured.
@@ -79,11 +81,14 @@ def make_ladder(
         made = min(pilots, key=lambda pilot: pilot.mean).planning if pilots else made
     others = {"adaptive": specs.method("adaptive", made.changing)} if made.changing else {}
     others |= {"online": specs.online()} if config.online else {}
-    others |= {method: specs.baseline(method) for method in config.baselines}
+    others |= {method: specs.baseline(method) for method in config.baselines if method != EFFICIENTTRAIN}
     more = other_plans.make(config, made, curves, example_flops)
     trained = _train_methods(train_runs, others | more.specs(specs))
     other_runs = {name: trained.pop(name) for name in more.schedules}
     methods, trunks = statics | trained, alone | {name: others[name] for name in trained}
+    if EFFICIENTTRAIN in config.baselines:
+        low = {EFFICIENTTRAIN: specs.baseline(EFFICIENTTRAIN)}
+        methods |= _train_methods(train_low_frequencies, low)
     cooler = cooled.train(specs, trunks, methods, train_cooled) if config.cooldowns else {}
     runs = LadderRuns(settings, tuning_flops, made, pilots, methods, cooler, more, other_runs)
     return _compared(config, example_flops, targets, curves, runs)

@@ -10,7 +10,7 @@ from scalax.errors import UserError
 from scalax.records import RunRecord
 from scalax.schedule import Schedule, Shape, Stage
 from scalax.studies.adaptive import beforehand, fits, online, tuning
-from scalax.studies.adaptive.config import AdaptiveConfig
+from scalax.studies.adaptive.config import EFFICIENTTRAIN, AdaptiveConfig
 from scalax.studies.adaptive.cooled import Trunks
 from scalax.studies.adaptive.ladder import TrainRuns, make_ladder
 from scalax.studies.adaptive.result import AdaptiveResult, ShapeCost
@@ -40,6 +40,8 @@ def run(
         "tuning": experiment.evaluated(tuning.evaluation(config)),
         "cooled": experiment.cooling_down(),
     }
+    if EFFICIENTTRAIN in config.baselines:
+        experiment_of[EFFICIENTTRAIN] = experiment.of_low_frequencies()
     example_flops: dict[str, dict[Shape, float]] = {}
     for name, shapes in config.ladders().items():
         for shape in shapes:
@@ -96,7 +98,7 @@ def run(
         runs = dict(zip(found, trainer("cooled")(list(found.values())), strict=True))
         return [[runs[name] for name in of_trunk] for of_trunk in names]
 
-    trainers = trainer("runs"), trainer("tuning", lenient=True), train_cooled
+    trainers = trainer("runs"), trainer("tuning", lenient=True), trainer(EFFICIENTTRAIN), train_cooled
     made = {
         name: make_ladder(config, name, of_ladder, experiment.targets, *trainers)
         for name, of_ladder in example_flops.items()
