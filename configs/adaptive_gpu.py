@@ -3,8 +3,8 @@
     python -m scalax.launch configs/adaptive_gpu.py --data.dir FILE.npz
     launch/gpu_study.sh --data FILE.npz --minutes 10
 
-The second sets the budget by the speed of the GPU. The model is small: of V192-12 an hour on an H100 does not
-bring the budget at which its patches should change. FILE.npz, CIFAR-10 at 48 px, is made by
+The second sets the budget by the speed of the GPU. The model is small: an hour on an H100 is too short for
+V192-12, whose best patch does not change within that budget. FILE.npz, CIFAR-10 at 48 px, is made by
 
     scalax pack FILE.npz --dir PATH/cifar10/VERSION --validation-split test --image 48
 """

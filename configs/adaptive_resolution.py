@@ -39,8 +39,8 @@ def config() -> AdaptiveConfig:
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    """Two seeds of images of 64 pixels, of which a model sees 16, 24, 32 or 48: with this budget and all 64 it
-    would see each image less than four times."""
+    """Two seeds of images of 64 pixels, of which a model sees 16, 24, 32 or 48: with this budget and all 64
+    it would see each image less than four times."""
     cifar, patch = config(), launch.load(f"{PATCH}:tiny_imagenet")
     run = dataclasses.replace(
         patch.run,

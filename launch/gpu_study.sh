@@ -60,7 +60,7 @@ measure vit_b16 "$big" --image "$side" --batch "$few" --precision bfloat16 "${ro
 measure check V64-4/8 --image 32 --batch 64 --classes 10 --check
 measure members V64-4/8 --image 32 --batch 128 --classes 10 --members 16
 
-# On an H100 start-up, reading and compilation took 150 s. The study is 27 runs with its search and pilots; coarse
+# On an H100 start-up, reading and compilation took 150 s. The study is 26 budgets with its search and pilots; coarse
 # patches and pilots train slower than the model of `rate`.
 if [ ! -s "$out/budget" ]; then
   "$python" - "$out/rate.json" "$((end - SECONDS))" >"$out/budget" <<'PY'
@@ -68,7 +68,7 @@ import json
 import sys
 
 rate = json.load(open(sys.argv[1]))["flops_per_s"]
-print(f"{max(float(sys.argv[2]) - 150, 30) * rate * 0.3 / 27:.2g}")
+print(f"{max(float(sys.argv[2]) - 150, 30) * rate * 0.3 / 26:.2g}")
 PY
 fi
 budget=$(cat "$out/budget")

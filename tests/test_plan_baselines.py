@@ -63,7 +63,11 @@ def test_efficienttrain_has_160_192_and_224_pixels_for_3_1_and_1_fifths_of_its_e
     few = [LARGE._replace(resolution=side) for side in (16, 32, 0)]
     schedule = plan.baseline("efficienttrain", few, 1e9, 1e6, image_size=48)
     assert [stage.shape for stage in schedule.stages] == few[1:]
-    assert ends(schedule) == pytest.approx(1e9 * spent[[0, 2]] / spent[-1])
+    spent = np.cumsum([3 * 32**2, 2 * 48**2])
+    assert ends(schedule) == pytest.approx(1e9 * spent / spent[-1])
+    with rejects("resolutions", 23):
+        far = [LARGE._replace(resolution=side) for side in (8, 0)]
+        plan.baseline("efficienttrain", far, 1e9, 1e6, image_size=32)
     with rejects("resolution"):
         plan.baseline("efficienttrain", SHAPES, 1e9, 1e6, image_size=48)
 

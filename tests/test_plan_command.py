@@ -104,12 +104,25 @@ def test_target_and_measured_switches(study, tmp_path, capsys):
     assert budgets[0] < min(budgets[1:]) <= max(budgets[1:]) < BUDGET
 
 
+def test_a_plan_by_examples_beyond_the_static_runs_believes_their_laws_up_to_its_budget(study, tmp_path):
+    more = ["--carry", "examples", "--budget", str(4 * BUDGET), "--extrapolate"]
+    assert command(study, tmp_path, *more) == 0
+    data = json.loads((tmp_path / "plan.json").read_text())
+    rows = {row["schedule"]: row for row in data["predicted"]}
+    static = rows[data["best_static"]]
+    assert static["error"] == pytest.approx(data["level"], rel=1e-6)
+    assert static["needed_flops"] == pytest.approx(4 * BUDGET, rel=2e-3)
+    assert rows["plan"]["needed_flops"] < static["needed_flops"]
+    assert data["savings_quantiles"][0] > 1
+
+
 def test_a_plan_by_examples_is_that_of_its_laws_and_lags(study, tmp_path, capsys):
     laws = plan.fit_laws(plan.read_runs(study, "val_error", ["patch"]).trajectories, 0.02 * BUDGET)
     for more, measured in (["--ignore-switches", "--cheap"], False), (["--resamples", "0"], True):
         assert command(study, tmp_path, "--carry", "examples", *more) == 0
         assert "mean savings" in capsys.readouterr().out
-        carried = plan.Carried(COST, plan.usual_lags(0), BUDGET)
+        last = {shape: BUDGET / cost for shape, cost in COST.items()}
+        carried = plan.Carried(COST, plan.usual_lags(0), last)
         if measured:
             [changing] = plan.read_runs(study, "val_error", ["patch"]).changing
             lags = plan.measure_lags(changing, "val_error", laws, carried)

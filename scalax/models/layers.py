@@ -98,6 +98,8 @@ class Attention(nn.Module):
         cudnn = fits_cudnn(self.dtype, split[1])
         if self.attention == "fused" or (self.attention == "auto" and cudnn):
             x = fused_attention(q, k, v, self.causal, "cudnn" if cudnn else "xla", self.padding)
+        elif self.padding:
+            raise ValueError("padding needs fused attention")
         else:
             # cost.model finds the recomputation of fused attention by this name.
             with jax.named_scope("attention_scores"):
@@ -131,7 +133,7 @@ def fused_attention(
     given = q.shape[1]
     count, seen = given - padding, k.shape[1] - padding
     lengths: dict[str, Any] = {}
-    if count % 2 or seen % 2:
+    if padding or count % 2 or seen % 2:
         lengths = {
             "query_seq_lengths": jnp.full(len(q), count, jnp.int32),
             "key_value_seq_lengths": jnp.full(len(k), seen, jnp.int32),

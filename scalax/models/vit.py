@@ -132,7 +132,8 @@ class ViT(nn.Module):
 
     def padding(self, tokens: int) -> int:
         """How many more tokens all blocks get, so that cuDNN's attention, which trains on even numbers alone,
-        need not pad and cut in each. None with dropout, whose masks are those of the tokens."""
+        need not pad and cut in each; it leaves zeros in their rows. None with dropout, whose masks are those
+        of the tokens."""
         fused = self.attention != "einsum" and fits_cudnn(self.dtype, self.width // self.heads)
         return tokens % 2 if fused and not self.dropout else 0
 

@@ -85,15 +85,22 @@ def efficienttrain(shapes: Sequence[Shape], budget_flops: float, image_size: int
     - budget_flops: where the last ends.
     - image_size: of the data, in pixels: the resolution of a shape that says none.
 
-    Raises UserError where the shapes differ in more than their resolution, or not in it.
+    Raises UserError where the shapes differ in more than their resolution, or not in it, and where the
+    largest alone would be left.
     """
     order, sides = _by_side(shapes, image_size)
-    ends: dict[Shape, float] = {}
-    whole, spent = sum(side**2 * share for side, share in CURRICULUM), 0.0
+    spent = dict.fromkeys(range(len(order)), 0.0)
     for side, share in CURRICULUM:
-        spent += side**2 * share / whole
-        ends[order[int(np.abs(sides - side * sides[-1]).argmin())]] = spent
-    return _stages(list(ends), budget_flops * np.array(list(ends.values())[:-1]), budget_flops)
+        nearest = int(np.abs(sides - side * sides[-1]).argmin())
+        spent[nearest] += share * sides[nearest] ** 2
+    used = [i for i, flops in spent.items() if flops]
+    if len(used) < 2:
+        raise UserError(
+            f"EfficientTrain's 0.71 and 0.86 of {sides[-1]} pixels have none of the resolutions near them:"
+            f" add one near {round(CURRICULUM[0][0] * sides[-1])}"
+        )
+    ends = np.cumsum([spent[i] for i in used])
+    return _stages([order[i] for i in used], budget_flops * ends[:-1] / ends[-1], budget_flops)
 
 
 def _by_side(shapes: Sequence[Shape], image_size: int) -> tuple[list[Shape], np.ndarray]:

@@ -42,16 +42,16 @@ class Carried(NamedTuple):
 
     - example_flops: training FLOPs of each shape for an example.
     - lags: of changes of shape.
-    - last_flops: where the static runs end that the laws are of; inf believes every law for good.
+    - last_examples: up to which the law of each shape is believed: those of its static runs.
     """
 
     example_flops: Mapping[Shape, float]
     lags: Lags
-    last_flops: float = math.inf
+    last_examples: Mapping[Shape, float]
 
     def curves(self, laws: Mapping[Shape, ErrorLaw]) -> dict[Shape, Curve]:
         """Error of each shape against examples; laws: against training FLOPs."""
-        return continued(laws, self.example_flops, self.last_flops)
+        return continued(laws, self.example_flops, self.last_examples)
 
 
 def usual_lags(image_size: int) -> Lags:
@@ -211,7 +211,7 @@ def measure_lags(
     - run: its records.
     - metric: lower is better.
     - laws: of each shape, of the metric against training FLOPs.
-    - carried: what an example costs, and where the static runs end; its lags are not read.
+    - carried: what an example costs, and how far laws are believed; its lags are not read.
     - least: what the metric is taken to be at least.
 
     Changes to a shape without a law, and all after them, have none, nor has one without an evaluation before

@@ -67,8 +67,7 @@ def cheap_plans(
             fits = fit_laws(used, share * first_flops, law=law)
             first = share * first_flops
             if carried:
-                shorter = carried._replace(last_flops=share * carried.last_flops)
-                plan = fewest_flops(fits, shorter, budget_flops, first)
+                plan = fewest_flops(fits, carried, budget_flops, first)
             else:
                 plan = steepest_descent(fits, budget_flops, first, free=free, effects=effects)
         except UserError as e:

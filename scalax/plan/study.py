@@ -193,7 +193,8 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
     switches = [s for run in runs.changing for s in measure_switches(run, settings.metric, fits)]
     effects, carried = no_effect, None
     if settings.carry == "examples":
-        carried = _carried(runs, fits, settings)
+        costs = joint.example_flops if joint else runs.example_flops
+        carried = _carried(runs, fits, costs, budget or last, settings)
     asked = settings.switch_cost or settings.switch_pace
     if asked and not switches:
         raise UserError(
@@ -227,9 +228,20 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
     )
 
 
-def _carried(runs: StaticRuns, fits: Mapping[Shape, Fit], settings: PlanSettings) -> Carried:
-    """Of a plan by examples: lags are medians over the runs that changed their shape."""
-    carried = Carried(runs.example_flops, usual_lags(runs.image_size), measured_flops(runs.trajectories))
+def _carried(
+    runs: StaticRuns,
+    fits: Mapping[Shape, Fit],
+    example_flops: Mapping[Shape, float],
+    budget_flops: float,
+    settings: PlanSettings,
+) -> Carried:
+    """Of a plan by examples: lags are medians over the runs that changed their shape. A budget beyond the
+    static runs believes the laws up to there."""
+    ends = {
+        shape: max(float(flops[-1]) for flops, _ in of_shape) for shape, of_shape in runs.trajectories.items()
+    }
+    last = {s: max(budget_flops, ends.get(s, 0.0)) / cost for s, cost in example_flops.items()}
+    carried = Carried(example_flops, usual_lags(runs.image_size), last)
     if settings.ignore_switches:
         return carried
     found: dict[tuple[Shape, Shape], list[float]] = {}

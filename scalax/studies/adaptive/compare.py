@@ -9,7 +9,7 @@ from scalax import plan
 from scalax.plan import Trajectory
 from scalax.records import RunRecord
 from scalax.schedule import Shape
-from scalax.studies.adaptive.config import AdaptiveConfig
+from scalax.studies.adaptive.config import EFFICIENTTRAIN, AdaptiveConfig
 from scalax.studies.adaptive.result import FrontierPoint, IsoFlop, Needed, Target
 from scalax.studies.adaptive.seconds import SAME, Pace, first_change, seconds_until
 from scalax.studies.adaptive.tables import geometric
@@ -30,7 +30,8 @@ def share_starts(
 
     Until its first change of shape, a run equals the static run of that shape and seed. So these runs share
     their evaluations up to there; otherwise a run could seem to save FLOPs only because it was evaluated
-    earlier. Runs that differ by rounding, because they trained in different groups, keep their own.
+    earlier. Runs that differ by rounding, because they trained in different groups, keep their own, as do
+    those of images that are resized otherwise.
     """
     joined = {name: list(of_seeds) for name, of_seeds in curves.items()}
     sharing = []
@@ -39,7 +40,7 @@ def share_starts(
             shapes = [Shape.of(record) for record in run]
             n = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), len(run))
             first = str(shapes[0])
-            if n == len(run) or first not in joined:
+            if n == len(run) or first not in joined or name == EFFICIENTTRAIN:
                 continue
             flops, values = curves[name][seed]
             if _same(curves[first][seed], (flops[:n], values[:n])):
@@ -105,7 +106,7 @@ def targets(
             ratios = [needed / mine for (_, needed), mine in zip(bests, flops, strict=True)]
             wall_ratios = [a / b if b else math.nan for a, b in zip(best_wall, wall, strict=True)]
             same = [
-                best is not None and _is_still(run, needed, runs[best][seed])
+                best is not None and name != EFFICIENTTRAIN and _is_still(run, needed, runs[best][seed])
                 for seed, ((best, _), needed, run) in enumerate(zip(bests, flops, runs[name], strict=True))
             ]
             needs[name] = Needed(flops, wall, geometric(ratios), ratios, geometric(wall_ratios), same)

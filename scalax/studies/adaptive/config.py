@@ -187,12 +187,18 @@ class AdaptiveConfig:
             raise UserError(
                 "baselines: flexi draws patch sizes at one resolution; leave flexi out, or name one of these"
             )
-        for name in {"progressive", EFFICIENTTRAIN} & set(self.baselines):
-            if axes != [self.resolutions]:
+        for name in self.baselines:
+            if name in ("progressive", EFFICIENTTRAIN) and axes != [self.resolutions]:
                 raise UserError(
                     f"baselines: {name} changes the resolution alone; leave {name} out, or name two"
                     " resolutions or more and one patch"
                 )
+
+        if EFFICIENTTRAIN in self.baselines and self.run.data.resize == "frequencies":
+            raise UserError(
+                f"baselines: {EFFICIENTTRAIN} has the images that data.resize frequencies gives all runs;"
+                " leave one of them out"
+            )
 
     def _check_cooldowns(self) -> None:
         if not self.cooldowns:

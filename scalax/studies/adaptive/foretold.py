@@ -57,7 +57,8 @@ def carried_of(shapes: Mapping[Shape, float], run: RunConfig) -> Carried | None:
     """
     if len({(shape.width, shape.depth) for shape in shapes}) > 1:
         return None
-    return Carried(shapes, plan.usual_lags(run.data.image_size), run.budget_flops)
+    last = {shape: run.budget_flops / cost for shape, cost in shapes.items()}
+    return Carried(shapes, plan.usual_lags(run.data.image_size), last)
 
 
 def _distance(values: np.ndarray, foretold: np.ndarray) -> float:

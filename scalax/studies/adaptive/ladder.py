@@ -42,9 +42,7 @@ def make_ladder(
     name: str,
     example_flops: Mapping[Shape, float],
     targets: int,
-    train_runs: TrainRuns,
-    train_candidates: TrainRuns,
-    train_low_frequencies: TrainRuns,
+    train: Mapping[str, TrainRuns],
     train_cooled: cooled.TrainCooled,
 ) -> LadderResult:
     """Train all runs of the ladder, fit laws, plan, and compare.
@@ -53,17 +51,17 @@ def make_ladder(
     - name: of the ladder.
     - example_flops: training FLOPs of each shape for an example.
     - targets: how many an error is a share of.
-    - train_runs, train_candidates: train the runs of the study, and those of the search for settings.
-    - train_low_frequencies: trains runs on images of their lowest frequencies.
+    - train: trains runs in a directory: those of the study in 'runs', those of the search for settings in
+      'tuning', and those on images of their lowest frequencies in EFFICIENTTRAIN.
     - train_cooled: trains runs that branch off others.
 
     Raises UserError where the metric was not measured.
     """
     least = metrics.least(config.metric, targets)
-    settings, tuning_flops = tuning.tune(config, list(example_flops), train_candidates)
+    settings, tuning_flops = tuning.tune(config, list(example_flops), train["tuning"])
     specs = Specs(config, name, example_flops, settings)
     alone = {str(shape): specs.static(shape) for shape in example_flops}
-    statics = _train_methods(train_runs, alone)
+    statics = _train_methods(train["runs"], alone)
     curves = {shape: _trajectories(statics[str(shape)], config.metric, least) for shape in example_flops}
     carried = None
     if config.carry == "examples":
@@ -74,7 +72,7 @@ def make_ladder(
     if config.replans:
 
         def train_pilot(schedule: Schedule) -> list[RunRecord]:
-            [run] = train_runs([specs.pilot(schedule)])
+            [run] = train["runs"]([specs.pilot(schedule)])
             return run
 
         pilots = planning.refine(made, config.replans, train_pilot, config.metric, least)
@@ -83,12 +81,12 @@ def make_ladder(
     others |= {"online": specs.online()} if config.online else {}
     others |= {method: specs.baseline(method) for method in config.baselines if method != EFFICIENTTRAIN}
     more = other_plans.make(config, made, curves, example_flops)
-    trained = _train_methods(train_runs, others | more.specs(specs))
+    trained = _train_methods(train["runs"], others | more.specs(specs))
     other_runs = {name: trained.pop(name) for name in more.schedules}
     methods, trunks = statics | trained, alone | {name: others[name] for name in trained}
     if EFFICIENTTRAIN in config.baselines:
         low = {EFFICIENTTRAIN: specs.baseline(EFFICIENTTRAIN)}
-        methods |= _train_methods(train_low_frequencies, low)
+        methods |= _train_methods(train[EFFICIENTTRAIN], low)
     cooler = cooled.train(specs, trunks, methods, train_cooled) if config.cooldowns else {}
     runs = LadderRuns(settings, tuning_flops, made, pilots, methods, cooler, more, other_runs)
     return _compared(config, example_flops, targets, curves, runs)
@@ -121,7 +119,10 @@ def _compared(
         for switch in plan.measure_switches(run, metric, made.laws, least)
     ]
     carried = made.carried or foretold.carried_of(example_flops, config.run)
-    changing = [run for name, runs in methods.items() if name != "flexi" for run in runs]
+    # Of patches that are drawn, and of images that are resized otherwise, there are no laws.
+    changing = [
+        run for name, runs in methods.items() if name not in ("flexi", EFFICIENTTRAIN) for run in runs
+    ]
     moved, few = [], []
     if trained.others.moved or trained.others.few:
         every = {name: runs for name, runs in methods.items() if name in (*statics, other_plans.PLAN)}

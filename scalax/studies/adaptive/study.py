@@ -98,9 +98,9 @@ def run(
         runs = dict(zip(found, trainer("cooled")(list(found.values())), strict=True))
         return [[runs[name] for name in of_trunk] for of_trunk in names]
 
-    trainers = trainer("runs"), trainer("tuning", lenient=True), trainer(EFFICIENTTRAIN), train_cooled
+    trainers = {name: trainer(name, lenient=name == "tuning") for name in experiment_of}
     made = {
-        name: make_ladder(config, name, of_ladder, experiment.targets, *trainers)
+        name: make_ladder(config, name, of_ladder, experiment.targets, trainers, train_cooled)
         for name, of_ladder in example_flops.items()
     }
     return AdaptiveResult(
