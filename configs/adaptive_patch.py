@@ -1,4 +1,4 @@
-"""Adaptive patch size on real photographs, tuned and against every baseline, three seeds.
+"""Adaptive patch size on real photographs, tuned, three seeds.
 
     python -m scalax.launch configs/adaptive_patch.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_patch.py:by_errors --data.dir PATH/cifar10/VERSION
@@ -33,7 +33,7 @@ def config() -> AdaptiveConfig:
         tune=tune,
         carry="examples",
         online=False,
-        baselines=("logarithmic",),
+        baselines=(),
     )
 
 

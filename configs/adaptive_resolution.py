@@ -1,4 +1,4 @@
-"""Adaptive resolution (progressive resizing) on real photographs, against every fixed one.
+"""Adaptive resolution (progressive resizing) on real photographs, against every fixed one, two seeds.
 
     python -m scalax.launch configs/adaptive_resolution.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_resolution.py:tiny_imagenet \
@@ -31,6 +31,7 @@ def config() -> AdaptiveConfig:
         patch,
         run=run,
         name="adaptive_resolution",
+        seeds=(0, 1),
         patches=(4,),
         resolutions=(8, 12, 16, 20, 24, 32),
         tune=TuneConfig(share=0.05, lrs=(2e-3, 4e-3, 8e-3)),
@@ -39,8 +40,8 @@ def config() -> AdaptiveConfig:
 
 
 def tiny_imagenet() -> AdaptiveConfig:
-    """Two seeds of images of 64 pixels, of which a model sees 16, 24, 32 or 48: with this budget and all 64
-    it would see each image less than four times."""
+    """Images of 64 pixels, of which a model sees 16, 24, 32 or 48: with this budget and all 64 it would see
+    each image less than four times."""
     cifar, patch = config(), launch.load(f"{PATCH}:tiny_imagenet")
     run = dataclasses.replace(
         patch.run,
@@ -52,7 +53,6 @@ def tiny_imagenet() -> AdaptiveConfig:
         cifar,
         run=run,
         name="adaptive_resolution_tiny_imagenet",
-        seeds=(0, 1),
         patches=(8,),
         resolutions=(16, 24, 32, 48),
         carry="examples",
