@@ -193,8 +193,7 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
     switches = [s for run in runs.changing for s in measure_switches(run, settings.metric, fits)]
     effects, carried = no_effect, None
     if settings.carry == "examples":
-        costs = joint.example_flops if joint else runs.example_flops
-        carried = _carried(runs, fits, costs, budget or last, settings)
+        carried = _carried(runs, fits, budget or last, settings)
     asked = settings.switch_cost or settings.switch_pace
     if asked and not switches:
         raise UserError(
@@ -229,19 +228,15 @@ def plan_study(directory: str | PathLike, settings: PlanSettings) -> StudyPlan:
 
 
 def _carried(
-    runs: StaticRuns,
-    fits: Mapping[Shape, Fit],
-    example_flops: Mapping[Shape, float],
-    budget_flops: float,
-    settings: PlanSettings,
+    runs: StaticRuns, fits: Mapping[Shape, Fit], budget_flops: float, settings: PlanSettings
 ) -> Carried:
     """Of a plan by examples: lags are medians over the runs that changed their shape. A budget beyond the
     static runs believes the laws up to there."""
-    ends = {
-        shape: max(float(flops[-1]) for flops, _ in of_shape) for shape, of_shape in runs.trajectories.items()
+    last = {
+        shape: max(budget_flops, *(float(flops[-1]) for flops, _ in of_shape)) / runs.example_flops[shape]
+        for shape, of_shape in runs.trajectories.items()
     }
-    last = {s: max(budget_flops, ends.get(s, 0.0)) / cost for s, cost in example_flops.items()}
-    carried = Carried(example_flops, usual_lags(runs.image_size), last)
+    carried = Carried(runs.example_flops, usual_lags(runs.image_size), last)
     if settings.ignore_switches:
         return carried
     found: dict[tuple[Shape, Shape], list[float]] = {}
