@@ -104,7 +104,8 @@ def test_a_study_with_pilots():
         return rows
 
     example_flops = {LARGE: 1e5, MIDDLE: 4e5}
-    ladder = make_ladder(config, "V64-4", example_flops, 1000, train_runs, train_runs, no_cooled_runs)
+    train = {"runs": train_runs, "tuning": train_runs}
+    ladder = make_ladder(config, "V64-4", example_flops, 1000, train, no_cooled_runs)
     assert len(ladder.pilots) == 2
     pilots = [run for run in trained if "pilot" in run.name]
     assert {run.seed for run in pilots} == {1}
@@ -172,9 +173,8 @@ def test_a_study_by_a_metric_of_every_other_evaluation():
                 start = stage.until_flops
             return rows
 
-        return make_ladder(
-            config, "V64-4", {LARGE: 1e5, MIDDLE: 4e5}, 1000, train_runs, train_runs, no_cooled_runs
-        )
+        train = {"runs": train_runs, "tuning": train_runs}
+        return make_ladder(config, "V64-4", {LARGE: 1e5, MIDDLE: 4e5}, 1000, train, no_cooled_runs)
 
     def seldom(i, error):
         metrics = {"val_error": error} if i else {}
