@@ -1,4 +1,4 @@
-"""Patch size and width together, on real photographs: six shapes that a model may go through.
+"""Patch size with width, or with resolution, on real photographs: six shapes that a model may go through.
 
     python -m scalax.launch configs/adaptive_joint.py --data.dir PATH/cifar10/VERSION
     python -m scalax.launch configs/adaptive_joint.py:tiny_imagenet --data.dir PATH/tiny_imagenet_up/VERSION \
@@ -41,7 +41,6 @@ def resolutions() -> AdaptiveConfig:
         resolutions=(16, 24, 32),
         seeds=(0, 1),
         tune=TuneConfig(share=0.05, lrs=(2e-3, 4e-3, 8e-3)),
-        baselines=(),
     )
 
 
