@@ -134,6 +134,8 @@ def test_no_other_changes_need_fewer_flops():
     assert len(shapes) > 1
     assert ends[-1] == BUDGET
     assert [t.flops for t in made.transitions] == ends[:-1]
+    before = by_hand(shapes, ends[:-1], np.array(ends[:-1]))  # not what falls at once with the new shape
+    np.testing.assert_allclose([t.error for t in made.transitions], before, rtol=2e-3)
     ours = mean_log_flops(shapes, ends[:-1])
     places = np.geomspace(FIRST, BUDGET, 16)[:-1]
     for count in (1, 2, 3):

@@ -70,7 +70,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(
         "--ignore-switches",
         action="store_true",
-        help="take changes of shape to cost nothing; without it and the two before, they cost what they did"
+        help="take changes of shape to cost nothing; without it and --switch-*, they cost what they did"
         " in RUNS_DIR, and learning goes on as slowly as there, but never faster than the laws say",
     )
     add("--resamples", type=int, default=100, metavar="N", help="bootstrap resamples of each law (100)")

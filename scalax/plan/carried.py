@@ -160,7 +160,7 @@ def fewest_flops(
     ends = [*map(rounded, changes), budget_flops]
     schedule = Schedule(tuple(Stage(shape, end) for shape, end in zip(path, ends, strict=True)))
     curve = follow_examples(laws, carried, schedule, flops)
-    at = np.exp(np.interp(np.log(ends[:-1]), np.log(flops), np.log(curve)))
+    at = follow_examples(laws, carried, schedule, np.array(ends[:-1])) if ends[1:] else ()
     transitions = tuple(
         Transition(before, after, float(error), end)
         for (before, after), error, end in zip(itertools.pairwise(path), at, ends, strict=False)
