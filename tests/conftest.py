@@ -20,7 +20,10 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Without LLVM's optimisation and with XLA's older emitters a step compiles in a quarter of the time; tests
 # run about as fast. In one part instead of up to 32, a small program compiles in three quarters of the time.
 # With XLA_FLAGS= in the environment, tests compile as users do.
+# Programs of laws run long, and LLVM's first level doubles their speed.
+LAW_OPTIONS = {}
 if "XLA_FLAGS" not in os.environ:
+    LAW_OPTIONS = {"xla_backend_optimization_level": 1}
     os.environ["XLA_FLAGS"] = known_to_xla(
         backend_optimization_level=0, cpu_use_fusion_emitters="false", cpu_parallel_codegen_split_count=1
     )
@@ -139,10 +142,17 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _laws_run_fast() -> None:
+    from scalax.laws import batches  # imports JAX, which reads what is set above
+
+    batches.XLA_OPTIONS.update(LAW_OPTIONS)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _registered_by_one_file_alone() -> Iterator[None]:
     """What a file of tests registers is gone after it, whichever file its worker takes next."""
-    from tests.registries import restored  # imports JAX, which reads what is set above
+    from tests.registries import restored  # imports JAX
 
     with restored():
         yield

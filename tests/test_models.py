@@ -5,6 +5,8 @@ import itertools
 from typing import Any
 
 import chex
+import flax.errors
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from jax.sharding import AxisType, PartitionSpec
 
 from scalax import models
-from scalax.models import layers, vit
+from scalax.models import layers, modules, vit
 from scalax.models.layers import Attention, Dropout
 from scalax.models.resnet import BatchNorm
 from scalax.models.vit import sincos_positions
@@ -429,3 +431,21 @@ def test_resnet_traces_in_shard_map():
 def test_bad_names_and_options_are_one_line(name, options, names):
     with rejects(name, *names):
         models.build(name, 10, **{"image_size": 16, **options})
+
+
+def test_modules_are_flaxs():
+    x = jnp.ones((2, 6, 6, 4))
+    for own, theirs in [
+        (modules.Dense(3), nn.Dense(3)),
+        (modules.DenseGeneral((2, 3), axis=(-2, -1)), nn.DenseGeneral((2, 3), axis=(-2, -1))),
+        (modules.Conv(3, (3, 3)), nn.Conv(3, (3, 3))),
+        (modules.LayerNorm(), nn.LayerNorm()),
+        (modules.GroupNorm(2), nn.GroupNorm(2)),
+    ]:
+        variables = own.init(jax.random.key(0), x)
+        chex.assert_trees_all_equal(variables, theirs.init(jax.random.key(0), x))
+        assert str(jax.make_jaxpr(own.apply)(variables, x)) == str(jax.make_jaxpr(theirs.apply)(variables, x))
+        for name, array in variables["params"].items():
+            other = {**variables["params"], name: np.ones((*array.shape, 1), np.float32)}
+            with pytest.raises(flax.errors.ScopeParamShapeError):
+                own.apply({"params": other}, x)

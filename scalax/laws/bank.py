@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
 
+from scalax.laws.batches import mapped
 from scalax.laws.family import Family
 from scalax.laws.registry import FAMILIES
 
@@ -42,7 +43,7 @@ def _evaluated(bank: tuple[Family, ...]) -> Callable:
         return lambda p, log_x: law.log_y(p[: len(law.names)], log_x)
 
     laws = [of(law) for law in bank]
-    return jax.jit(lambda *data: jax.lax.map(lambda one: switch(laws, *one), data))
+    return mapped(lambda one: switch(laws, *one))
 
 
 def evaluate(laws: Sequence[Family], p: Sequence[np.ndarray], log_x: ArrayLike) -> np.ndarray:

@@ -14,6 +14,15 @@ import numpy as np
 CHUNK = 16  # curves a call: one compiled shape serves any number of curves
 STORED = 64  # points of each number of dimensions in sobol.npz
 LONG, FEW = 1024, 4  # rows from which a call has fewer, and how many
+XLA_OPTIONS: dict[str, Any] = {}  # jax.jit's compiler_options for programs that are made from now on
+
+
+def mapped(task: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A compiled program of many tasks, each array with an axis [c] in front, one after another.
+
+    - task: a tuple of arrays of one curve -> a pytree.
+    """
+    return jax.jit(lambda *data: jax.lax.map(task, data), compiler_options=XLA_OPTIONS or None)
 
 
 def in_batches(

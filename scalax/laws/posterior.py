@@ -15,7 +15,7 @@ import numpy as np
 from scalax.errors import UserError
 from scalax.laws.anchored import Anchored, whitener
 from scalax.laws.bank import bank_of, padded_k, switch
-from scalax.laws.batches import in_batches, padded, unit_points
+from scalax.laws.batches import in_batches, mapped, padded, unit_points
 from scalax.laws.family import Family
 from scalax.laws.priors import Prior, PriorCoordinates
 from scalax.laws.solve import best_first, least_squares
@@ -262,4 +262,4 @@ def _program(bank: tuple[Family, ...]) -> Callable:
 
         return jax.vmap(from_start)(starts, errors)
 
-    return jax.jit(lambda *data: jax.lax.map(task, data))
+    return mapped(task)

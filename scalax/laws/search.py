@@ -11,7 +11,7 @@ from jax import Array
 from jax.scipy.optimize import minimize
 
 from scalax.laws.bank import bank_of, padded_k, switch
-from scalax.laws.batches import in_batches, padded
+from scalax.laws.batches import in_batches, mapped, padded
 from scalax.laws.curves import Points, thinned
 from scalax.laws.family import Family
 from scalax.laws.solve import Solution, best_first, huber, least_squares, linearised, squared
@@ -140,7 +140,7 @@ def _program(bank: tuple[Family, ...], objective: str) -> Callable[..., Solution
 
         return jax.vmap(run)(starts)
 
-    return jax.jit(lambda *data: jax.lax.map(block, data))
+    return mapped(block)
 
 
 def residual(family: Family, objective: str, p: Array, log_x: Array, log_y: Array, center_y: Array) -> Array:

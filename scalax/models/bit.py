@@ -10,13 +10,14 @@ import jax.numpy as jnp
 
 from scalax.models.family import Family
 from scalax.models.layers import Dtype
+from scalax.models.modules import Dense, GroupNorm, Module
 
 # Blocks per stage: "Big Transfer" (Kolesnikov et al. 2020), section 3; xN multiplies all widths by N.
 VARIANTS = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}
 WIDTHS = (1, 2, 3, 4)
 
 
-class StdConv(nn.Module):
+class StdConv(Module):
     """Convolution by a kernel standardised to mean 0, variance 1 per output (Qiao et al. 2019); no bias."""
 
     features: int
@@ -59,7 +60,7 @@ class BitBlock(nn.Module):
 
 def normed(x: jax.Array, name: str, dtype: Dtype) -> jax.Array:
     """Group norm of 32 groups, then ReLU: x [b, h, w, c] -> the same shape; `name` has the parameters."""
-    norm = nn.GroupNorm(32, epsilon=1e-5, dtype=dtype, use_fast_variance=False, name=name)
+    norm = GroupNorm(32, epsilon=1e-5, dtype=dtype, use_fast_variance=False, name=name)
     return nn.relu(norm(x))
 
 
@@ -89,7 +90,7 @@ class Bit(nn.Module):
                 x = BitBlock(64 * self.width * 2**stage, stride, self.dtype, name=name)(x)
                 intermediates[name] = x
         x = normed(x, "norm", self.dtype).mean((1, 2))
-        head = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
+        head = Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
         return head(x).astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 

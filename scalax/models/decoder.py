@@ -14,9 +14,10 @@ from scalax.models.checks import check_choice, checked_heads, heads_of
 from scalax.models.family import TOKENS, Family
 from scalax.models.growth import Growth, Path, one_stage
 from scalax.models.layers import ATTENTION, Block, Dropout, Dtype
+from scalax.models.modules import Dense, LayerNorm, Module
 
 
-class Decoder(nn.Module):
+class Decoder(Module):
     """Decoder: tokens int [b, t] -> (logits [b, t, vocabulary] float32, intermediates).
 
     The logits at a place are those of the token after it, and see no token beyond the place. t is at most
@@ -66,8 +67,8 @@ class Decoder(nn.Module):
                 name=f"block{index:02d}",
             )
             x, intermediates[f"block{index:02d}"] = block(x, None, example_ids)
-        x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
-        head = nn.Dense(self.vocabulary, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
+        x = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+        head = Dense(self.vocabulary, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
         return head(x).astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax.experimental.layout import Layout, with_layout_constraint
 
 from scalax.errors import UserError
+from scalax.models.modules import Dense, DenseGeneral, LayerNorm, Module
 from scalax.models.resize import resize_patch_kernel
 
 Dtype = Any
@@ -57,7 +58,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, example_ids: jax.Array | None = None) -> jax.Array:
         dense = functools.partial(
-            nn.Dense,
+            Dense,
             dtype=self.dtype,
             kernel_init=self.kernel_init,
             bias_init=self.bias_init,
@@ -92,9 +93,9 @@ class Attention(nn.Module):
         d = queries.shape[-1]
         split = (self.heads, d // self.heads)
         init = nn.initializers.xavier_uniform()
-        q = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="query")(queries)
-        k = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="key")(keys)
-        v = nn.DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
+        q = DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="query")(queries)
+        k = DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="key")(keys)
+        v = DenseGeneral(split, dtype=self.dtype, kernel_init=init, name="value")(keys)
         cudnn = fits_cudnn(self.dtype, split[1])
         if self.attention == "fused" or (self.attention == "auto" and cudnn):
             x = fused_attention(q, k, v, self.causal, "cudnn" if cudnn else "xla", self.padding)
@@ -109,7 +110,7 @@ class Attention(nn.Module):
                 scores = jnp.where(seen, scores, jnp.finfo(scores.dtype).min)
             weights = nn.softmax(scores.astype(jnp.float32)).astype(self.dtype)
             x = jnp.einsum("bhqk,bkhc->bqhc", weights, v)
-        return nn.DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
+        return DenseGeneral(d, axis=(-2, -1), dtype=self.dtype, kernel_init=init, name="out")(x)
 
 
 def fused_attention(
@@ -165,7 +166,7 @@ def row_major(x: jax.Array) -> jax.Array:
     return with_layout_constraint(x, Layout(tuple(range(x.ndim))))
 
 
-class Block(nn.Module):
+class Block(Module):
     """Pre-norm transformer block [b, n, d] -> [b, n, d]; returns its output twice, as a scan body does.
 
     With `branch_scalars` each residual branch has a scalar factor that starts at 0 (ReZero, Bachlechner et
@@ -190,10 +191,10 @@ class Block(nn.Module):
     ) -> tuple[jax.Array, jax.Array]:
         if self.attention != "einsum":
             x = row_major(x)
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
+        h = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x)
         h = Attention(self.heads, self.dtype, self.attention, self.causal, self.padding, name="attn")(h, h)
         x = x + self.branch(h, "scale1", drop_path, example_ids)
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
+        h = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
         h = Mlp(self.mlp_dim, self.exact_gelu, self.dropout, self.dtype, name="mlp")(h, example_ids)
         x = x + self.branch(h, "scale2", drop_path, example_ids)
         return x, x
@@ -215,7 +216,7 @@ class Block(nn.Module):
         return drop_branch(self, h, drop_path, example_ids)
 
 
-class MapHead(nn.Module):
+class MapHead(Module):
     """Pool tokens [b, n, d] -> [b, d] by attention from one learned query (Zhai et al. 2022, section 3.5)."""
 
     heads: int
@@ -229,11 +230,11 @@ class MapHead(nn.Module):
         probe = self.param("probe", nn.initializers.xavier_uniform(), (1, 1, d))
         query = jnp.broadcast_to(probe, (b, 1, d)).astype(self.dtype)
         x = Attention(self.heads, self.dtype, name="attn")(query, x)
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+        h = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
         return (x + Mlp(self.mlp_dim, self.exact_gelu, 0.0, self.dtype, name="mlp")(h))[:, 0]
 
 
-class PatchEmbedding(nn.Module):
+class PatchEmbedding(Module):
     """Images [b, h, w, c] -> tokens [b, h / patch, w / patch, width], by a kernel held at `base_patch`."""
 
     width: int

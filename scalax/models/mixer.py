@@ -14,6 +14,7 @@ from scalax.models.checks import patch_error
 from scalax.models.family import Family
 from scalax.models.growth import Growth, one_stage
 from scalax.models.layers import Dtype, Mlp, PatchEmbedding, drop_branch
+from scalax.models.modules import Dense, LayerNorm
 from scalax.variants import MIXER as VARIANTS
 
 # There the channel MLPs are 4 times as wide as the embedding and the token MLPs half as wide.
@@ -34,10 +35,10 @@ class MixerBlock(nn.Module):
         rate = self.drop_path or None
         init = {"kernel_init": nn.initializers.lecun_normal(), "bias_init": nn.initializers.zeros}
         fields = {"exact_gelu": self.exact_gelu, "dtype": self.dtype, **init}
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x).swapaxes(1, 2)
+        h = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm1")(x).swapaxes(1, 2)
         h = Mlp(self.token_dim, name="token_mlp", **fields)(h).swapaxes(1, 2)
         x = x + drop_branch(self, h, rate, example_ids)
-        h = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
+        h = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm2")(x)
         h = Mlp(self.channel_dim, name="channel_mlp", **fields)(h)
         return x + drop_branch(self, h, rate, example_ids)
 
@@ -79,8 +80,8 @@ class Mixer(nn.Module):
                 self.channel_dim, self.token_dim, rate, self.exact_gelu, self.dtype, name=f"block{index:02d}"
             )
             x = intermediates[f"block{index:02d}"] = block(x, example_ids)
-        x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x).mean(1)
-        head = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
+        x = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x).mean(1)
+        head = Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")
         return head(x).astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 

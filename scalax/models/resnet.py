@@ -13,6 +13,7 @@ from scalax.errors import UserError
 from scalax.models.family import Family
 from scalax.models.growth import Growth, Path
 from scalax.models.layers import Dtype
+from scalax.models.modules import Conv, Dense, Module
 
 # Blocks per stage, bottleneck or basic: "Deep Residual Learning" (He et al. 2016), table 1. v1.5 strides in
 # the 3x3 convolution of a bottleneck, not in its first 1x1 (Goyal et al. 2017; torchvision's choice).
@@ -25,7 +26,7 @@ VARIANTS = {
 }
 
 
-class BatchNorm(nn.Module):
+class BatchNorm(Module):
     """Batch norm over all axes of x [..., c] but the last, as PyTorch has it.
 
     Training normalises by the batch's biased variance and moves the running statistics ('batch_stats': mean,
@@ -89,7 +90,7 @@ class ResNetBlock(nn.Module):
         return nn.relu(x + h)
 
 
-def conv(features: int, kernel: int, stride: int, dtype: Dtype, name: str) -> nn.Conv:
+def conv(features: int, kernel: int, stride: int, dtype: Dtype, name: str) -> Conv:
     """Convolution padded by half its kernel, no bias, He initialisation by fan-out.
 
     - features: channels out.
@@ -98,7 +99,7 @@ def conv(features: int, kernel: int, stride: int, dtype: Dtype, name: str) -> nn
     - dtype: of computation.
     - name: of its parameters.
     """
-    return nn.Conv(
+    return Conv(
         features,
         (kernel, kernel),
         stride,
@@ -143,7 +144,7 @@ class ResNet(nn.Module):
                 block = ResNetBlock(width, stride, self.bottleneck, self.axis_name, self.dtype, name=name)
                 x = intermediates[name] = block(x, train)
         x = x.mean((1, 2))
-        logits = nn.Dense(self.num_classes, dtype=self.dtype, name="head")(x)
+        logits = Dense(self.num_classes, dtype=self.dtype, name="head")(x)
         return logits.astype(jnp.float32), {**intermediates, "pre_logits": x}
 
 

@@ -25,6 +25,7 @@ from scalax.models.layers import (
     PatchEmbedding,
     fits_cudnn,
 )
+from scalax.models.modules import Dense, LayerNorm, Module
 from scalax.models.resize import resize_positions
 from scalax.schedule import MOST
 from scalax.variants import VIT as VARIANTS
@@ -50,7 +51,7 @@ def sincos_positions(grid: tuple[int, int], base_grid: int, width: int) -> np.nd
     return np.concatenate([f(a) for a in angles for f in (np.sin, np.cos)], -1).astype(np.float32)
 
 
-class ViT(nn.Module):
+class ViT(Module):
     """Vision Transformer: images [b, h, w, c] -> (logits [b, classes] float32, intermediates).
 
     Intermediates are 'block00', 'block01', ... [b, tokens, width] (the class token, if any, first) and
@@ -114,13 +115,11 @@ class ViT(nn.Module):
         x, intermediates = self.encode(x, example_ids, padding)
         if padding:
             x, intermediates = jax.tree.map(lambda tokens: tokens[:, :count], (x, intermediates))
-        x = nn.LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
+        x = LayerNorm(epsilon=1e-6, dtype=self.dtype, name="norm")(x)
         x = self.pooled(x)
         if self.representation:
-            x = jnp.tanh(nn.Dense(self.width, dtype=self.dtype, name="representation")(x))
-        logits = nn.Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")(
-            x
-        )
+            x = jnp.tanh(Dense(self.width, dtype=self.dtype, name="representation")(x))
+        logits = Dense(self.num_classes, dtype=self.dtype, kernel_init=nn.initializers.zeros, name="head")(x)
         return logits.astype(jnp.float32), {**intermediates, "pre_logits": x}
 
     def position_grid(self, grid: tuple[int, int]) -> jax.Array:
