@@ -20,14 +20,17 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # Without LLVM's optimisation and with XLA's older emitters a step compiles in a quarter of the time; tests
 # run about as fast. In one part instead of up to 32, a small program compiles in three quarters of the time.
 # With XLA_FLAGS= in the environment, tests compile as users do.
-# Programs of laws run long, and LLVM's first level doubles their speed.
-LAW_OPTIONS = {}
 if "XLA_FLAGS" not in os.environ:
-    LAW_OPTIONS = {"xla_backend_optimization_level": 1}
     os.environ["XLA_FLAGS"] = known_to_xla(
         backend_optimization_level=0, cpu_use_fusion_emitters="false", cpu_parallel_codegen_split_count=1
     )
 os.environ.setdefault("MPLBACKEND", "agg")
+# Each worker and its child processes have their own share of the cores: XLA's threads, which are as many as
+# a process has cores, need not wait for one another.
+if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
+    workers, number = os.environ["PYTEST_XDIST_WORKER_COUNT"], os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")
+    if cores := sorted(os.sched_getaffinity(0))[int(number) :: int(workers)]:
+        os.sched_setaffinity(0, cores)
 gc.set_threshold(50_000, 20, 50)  # a hundred modules and programs stay: seldom look whether they are garbage
 
 SHARED = TESTS.parents[1] / "shared" / "data"
@@ -122,6 +125,14 @@ LONG = {
 }
 
 
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what was imported stays
+
+
+def pytest_sessionfinish() -> None:
+    gc.freeze()  # pytest looks for garbage twice more, through all that JAX has kept
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if absent := [name for name in LONG if not (TESTS / name).exists()]:
         raise pytest.UsageError(f"tests/conftest.py: LONG names files that are gone: {', '.join(absent)}")
@@ -144,9 +155,11 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def _laws_run_fast() -> None:
+    """Programs of laws run long: LLVM's first level doubles their speed."""
     from scalax.laws import batches  # imports JAX, which reads what is set above
 
-    batches.XLA_OPTIONS.update(LAW_OPTIONS)
+    if "xla_backend_optimization_level=0" in os.environ["XLA_FLAGS"]:
+        batches.XLA_OPTIONS["xla_backend_optimization_level"] = 1
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -129,10 +129,10 @@ class Timed:
             hyperparams(0.0, [optim]) if members is None else hyperparams([0.0] * members, [optim] * members)
         )
 
-    def step_s(self) -> float:
-        """Seconds of a step, the mean over a third of a second."""
+    def step_s(self, round_s: float = ROUND_S) -> float:
+        """Seconds of a step, the mean over `round_s` seconds."""
         started, steps = time.perf_counter(), 0
-        while (taken := time.perf_counter() - started) < ROUND_S or not steps:
+        while (taken := time.perf_counter() - started) < round_s or not steps:
             for _ in range(4):
                 self._state, metrics = self._program(
                     self._state, self._batches.dataset(), self._batches.next(self._feed), self._rates
