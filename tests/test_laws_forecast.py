@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from scalax import laws
 from scalax.laws import anchored, noise, simulated, suspicious
@@ -158,6 +159,22 @@ def test_quantiles_of_a_mixture():
     [middle, top] = mixture_quantiles(np.array([[-5.0], [5.0]]), np.full((2, 1), 0.5), [0.5, 0.75])
     assert top[0] == pytest.approx(5, abs=1e-3)
     assert -5 < middle[0] < 5
+
+
+@pytest.mark.parametrize("deviation", [(1e-12, 1e-9), (1e-6, 10.0), (0.01, 0.02)])
+def test_quantiles_are_where_the_mixture_has_its_share(deviation):
+    rng = np.random.default_rng(0)
+    for spread in (1e-4, 1.0, 30.0):
+        means = rng.normal(size=(50, 40)) * spread + np.where(np.arange(50) < 25, 0, spread)[:, None]
+        deviations = np.maximum(np.exp(rng.uniform(*np.log(deviation), means.shape)), 1e-9)
+        shares = [0.0015, 0.1, 0.5, 0.9, 0.975]
+        for share, found in zip(shares, mixture_quantiles(means, deviations, shares), strict=True):
+            below, above = (
+                ndtr((found + side * 1e-8 * (1 + abs(found)) - means) / deviations).mean(0)
+                for side in (-1, 1)
+            )
+            assert np.all(below <= share + 1e-6)
+            assert np.all(above >= share - 1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from scalax.laws.mixture import Ensemble, draws, most_probable
 
 NARROWING = 0.04  # a log of x beyond the data: bands widen less than draws and discrepancy say
 LOOKED = np.log(1e4)  # how far beyond the data a target is looked for
+MOST_TURNS, CLOSE = 200, 1e-10  # of the search for a quantile, and how near it comes, in log y
 
 
 @dataclass(frozen=True)
@@ -201,15 +202,26 @@ class Forecast:
 def mixture_quantiles(means: np.ndarray, deviations: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     """[shares, n]: quantiles of equal parts of normals with these means and deviations, each [draws, n]."""
     deviations = np.maximum(deviations, 1e-9)
+    spread = np.sqrt((deviations**2).mean(0) + means.var(0))
     found = []
     for share in shares:
         reach = abs(ndtri(share)) * deviations + 1e-9
         low, high = (means - reach).min(0), (means + reach).max(0)
-        for _ in range(30):
-            middle = (low + high) / 2
-            below = ndtr((middle - means) / deviations).mean(0) < share
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        found.append((low + high) / 2)
+        middle = np.clip(means.mean(0) + ndtri(share) * spread, low, high)
+        settled = np.zeros(middle.shape, bool)
+        for turn in range(MOST_TURNS):  # Newton's steps, and now and then the middle of where it must be
+            z = (middle - means) / deviations
+            beyond = ndtr(z).mean(0) - share
+            low, high = np.where(beyond < 0, middle, low), np.where(beyond < 0, high, middle)
+            slope = (np.exp(-(z**2) / 2) / deviations).mean(0) / np.sqrt(2 * np.pi)
+            newton = middle - beyond / np.maximum(slope, 1e-300)
+            halved = (newton < low) | (newton > high) | (turn % 4 == 3)
+            near = (abs(newton - middle) <= CLOSE) & (abs(beyond) <= 1e-6)
+            settled |= near | (high - low <= CLOSE)
+            middle = np.where(settled, middle, np.where(halved, (low + high) / 2, newton))
+            if settled.all():
+                break
+        found.append(middle)
     return np.array(found)
 
 

@@ -19,6 +19,7 @@ from scalax.records.remark import Remark, more
 NAME = "TensorBoard events"
 LARGEST_CHECKED = 2048  # bytes of a record that is checked though no scalar is found in it
 OWN = ("step", "wall_time")  # columns of the events themselves
+FEW = 32  # records: their checksums are made one by one, and those of more together
 LONGEST_VARINT = 10  # bytes of a number of 64 bits
 _DTYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8"}  # of a tensor, as TensorFlow numbers them
 
@@ -104,17 +105,25 @@ def _crc_table() -> np.ndarray:
 
 
 _CRC = _crc_table()
+_CRC_INTS = _CRC.tolist()
 
 
 def _masked_crc(data: list[bytes]) -> np.ndarray:
     """Of byte strings of one length, [n] uint32."""
-    if not data:
-        return np.zeros(0, np.uint32)
+    if len(data) < FEW:
+        return _mask(np.array([_crc(each) for each in data], np.uint32))
     table = np.frombuffer(b"".join(data), np.uint8).reshape(len(data), -1)
     crc = np.full(len(data), 0xFFFFFFFF, np.uint32)
     for column in table.T:
         crc = _CRC[(crc ^ column) & 0xFF] ^ (crc >> 8)
     return _mask(crc ^ np.uint32(0xFFFFFFFF))
+
+
+def _crc(data: bytes) -> int:
+    crc, table = 0xFFFFFFFF, _CRC_INTS
+    for byte in data:
+        crc = table[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
 
 
 def _mask(crc: np.ndarray) -> np.ndarray:
