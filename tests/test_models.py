@@ -179,7 +179,7 @@ def test_cudnn_is_given_even_numbers_and_their_lengths(monkeypatch):
 def test_a_vit_pads_its_tokens_once_and_is_the_same(monkeypatch, scan):
     """An odd number of tokens, of which cuDNN's attention trains on even ones alone."""
     x = jnp.linspace(-1, 1, 2 * 8 * 8 * 3).reshape(2, 8, 8, 3)
-    module = models.build("vit-ti/4", 3, image_size=8, attention="fused", scan=scan)
+    module = models.build("vit-ti/4", 3, image_size=8, attention="fused", scan=scan).clone(depth=2)
     variables = random_variables(module, 8)
 
     def loss(variables):

@@ -120,7 +120,9 @@ def test_a_plan_by_examples_is_that_of_its_laws_and_lags(study, tmp_path, capsys
     laws = plan.fit_laws(plan.read_runs(study, "val_error", ["patch"]).trajectories, 0.02 * BUDGET)
     for more, measured in (["--ignore-switches", "--cheap"], False), (["--resamples", "0"], True):
         assert command(study, tmp_path, "--carry", "examples", *more) == 0
-        assert "mean savings" in capsys.readouterr().out
+        printed = capsys.readouterr().out
+        assert "mean savings" in printed
+        assert ("measured in these runs" in printed, "the usual one" in printed) == (measured, not measured)
         last = {shape: BUDGET / cost for shape, cost in COST.items()}
         carried = plan.Carried(COST, plan.usual_lags(0), last)
         if measured:

@@ -32,6 +32,7 @@ SPREAD = np.array([1.0, 2.0, 0.7, 2.0])  # of the prior of q, in logs
 LEAST_FALL = 0.05  # of the rate, over its peak, from which rows tell what a fall brings
 AMPLITUDE = 0.36  # of the discrepancy in log S1 (anchored.py), over the curve's slope
 GAIN_ERROR = 0.8  # relative, of what a fall of the rate beyond the rows brings; by six runs of our own
+FAR = 3.0  # deviations, from which a row counts less
 NAMES = ("e", "a", "alpha", "c")
 
 
@@ -310,24 +311,26 @@ class _Problem(NamedTuple):
         return (_with_jacobian(q, self.first, self.second)[0] - self.log_y) / self.noise
 
     def solve(self, start: np.ndarray) -> tuple[float, np.ndarray]:
-        """(cost, q) from a start, with a loss that is linear for far rows."""
+        """(cost, q) from a start. The loss is linear for far rows (the soft L1 of SciPy, from FAR on), as the
+        squares of residuals that are drawn in."""
 
         known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}  # of the last q: slopes are asked for after it
 
         def evaluated(q):
             if (key := q.tobytes()) not in known:
                 known.clear()
-                known[key] = _with_jacobian(q, self.first, self.second)
+                log_y, slopes = _with_jacobian(q, self.first, self.second)
+                r = np.concatenate([(log_y - self.log_y) / self.noise, (q - self.prior) / SPREAD])
+                jacobian = np.concatenate([slopes / self.noise[:, None], np.diag(1 / SPREAD)])
+                root = np.sqrt(1 + (r / FAR) ** 2)
+                drawn_in = np.sqrt(2 / (1 + root))
+                known[key] = r * drawn_in, jacobian / (drawn_in * root)[:, None]
             return known[key]
 
-        def residual(q):
-            return np.concatenate([(evaluated(q)[0] - self.log_y) / self.noise, (q - self.prior) / SPREAD])
-
-        def jacobian(q):
-            return np.concatenate([evaluated(q)[1] / self.noise[:, None], np.diag(1 / SPREAD)])
-
-        of: Any = jacobian  # SciPy's stubs know its names alone
-        end = least_squares(residual, start, jac=of, loss="soft_l1", f_scale=3.0, x_scale="jac", max_nfev=200)
+        slopes: Any = lambda q: evaluated(q)[1]  # noqa: E731  SciPy's stubs know its names alone
+        end = least_squares(
+            lambda q: evaluated(q)[0], start, jac=slopes, method="lm", x_scale="jac", max_nfev=200
+        )
         return float(end.cost), end.x
 
     def moved(self, rng: np.random.Generator, times: float) -> "_Problem":

@@ -43,11 +43,13 @@ class Carried(NamedTuple):
     - example_flops: training FLOPs of each shape for an example.
     - lags: of changes of shape.
     - last_examples: up to which the law of each shape is believed: those of its static runs.
+    - measured: changes whose lags are those of runs; the others' follow from them, or are the usual ones.
     """
 
     example_flops: Mapping[Shape, float]
     lags: Lags
     last_examples: Mapping[Shape, float]
+    measured: frozenset[tuple[Shape, Shape]] = frozenset()
 
     def curves(self, laws: Mapping[Shape, ErrorLaw]) -> dict[Shape, Curve]:
         """Error of each shape against examples; laws: against training FLOPs."""

@@ -245,4 +245,4 @@ def _carried(
         for pair, lag in measure_lags(run, settings.metric, fits, carried, least).items():
             found.setdefault(pair, []).append(lag)
     medians = {pair: float(np.median(lags)) for pair, lags in found.items()}
-    return carried._replace(lags=measured_lags(medians, carried.lags))
+    return carried._replace(lags=measured_lags(medians, carried.lags), measured=frozenset(medians))

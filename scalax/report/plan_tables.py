@@ -9,6 +9,7 @@ from etils import epath
 from scalax.errors import UserError
 from scalax.names import printable
 from scalax.plan import (
+    Carried,
     JointShapes,
     Plan,
     StudyPlan,
@@ -94,6 +95,23 @@ def _contradicted(made: StudyPlan) -> bool:
     return 2 * lost > len(made.measured) and (made.spread is None or made.spread.win > 0.5)
 
 
+def _of_carried(carried: Carried, plan: Plan) -> list[str]:
+    """What a plan by examples takes for granted."""
+    lags = []
+    for t in plan.transitions:
+        whose = "the usual one" if not carried.measured else "by those that were measured"
+        if (t.before, t.after) in carried.measured:
+            whose = "measured in these runs"
+        lags.append(f"{t.before} -> {t.after} {carried.lags(t.before, t.after):.3g} ({whose})")
+    return [
+        f"lags, the power of images before over images since a change by which the error is higher:"
+        f" {', '.join(lags)}; the jump of the error at the change itself is left out",
+        "mean savings are those against the best static shape at each error, from early in the static runs to"
+        " the level above, as a geometric mean; of the schedules tried the plan has the greatest, and another"
+        " may need fewer FLOPs to one of the errors",
+    ]
+
+
 def _cautions(made: StudyPlan) -> list[str]:
     """What to distrust, a line each."""
     plan = made.plan
@@ -114,17 +132,7 @@ def _cautions(made: StudyPlan) -> list[str]:
             " its laws are extrapolated there"
         )
     if made.carried and plan.transitions:
-        lags = [
-            f"{t.before} -> {t.after} {made.carried.lags(t.before, t.after):.3g}" for t in plan.transitions
-        ]
-        notes.append(
-            f"the plan takes lags of {', '.join(lags)}: those of the runs here that changed their shape,"
-            " where any did; with `ignore_switches` the usual ones"
-        )
-        notes.append(
-            "of the schedules tried the plan has the greatest mean savings, over errors from early in the"
-            " static runs to the level above; another schedule may need fewer FLOPs to one of them"
-        )
+        notes += _of_carried(made.carried, plan)
     if made.switches and not made.charged and not made.carried and plan.transitions:
         notes.append(_ignored(plan, made.switches))
     if made.charged:
@@ -254,7 +262,7 @@ def _show_predictions(plan: Plan, summary: dict) -> None:
         print(
             f"by the laws: under {wins} of {summary['resamples']} resamples of them the plan beats the best"
             f" static shape. It saves {middle} ({low} to {high} in the middle 80%), if they hold and changes"
-            f" of shape cost what the plan assumes{_elsewhere(summary)}"
+            f" of shape cost what the plan assumes; how much seeds differ is not in it{_elsewhere(summary)}"
         )
 
 
