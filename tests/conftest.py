@@ -1,6 +1,7 @@
 """How all tests run: what JAX compiles is kept, two workers share the files, `quick` ones are marked.
 
-Child processes of tests inherit the environment that is set here, so that numbers compare bit for bit.
+Child processes of tests inherit the environment that is set here, so that numbers compare bit for bit. Those
+of laws need not: their programs are compiled otherwise within a test's own process (_laws_run_fast).
 """
 
 import gc
@@ -28,15 +29,16 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # Each worker and its child processes have their own share of the cores: XLA's threads, which are as many as
 # a process has cores, need not wait for one another.
 if "PYTEST_XDIST_WORKER" in os.environ and hasattr(os, "sched_setaffinity"):
-    workers, number = os.environ["PYTEST_XDIST_WORKER_COUNT"], os.environ["PYTEST_XDIST_WORKER"].lstrip("gw")
-    if cores := sorted(os.sched_getaffinity(0))[int(number) :: int(workers)]:
+    workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    number = int(os.environ["PYTEST_XDIST_WORKER"].removeprefix("gw")) % workers
+    if cores := sorted(os.sched_getaffinity(0))[number::workers]:
         os.sched_setaffinity(0, cores)
 gc.set_threshold(50_000, 20, 50)  # a hundred modules and programs stay: seldom look whether they are garbage
 
 SHARED = TESTS.parents[1] / "shared" / "data"
 
-# Files of more than a few seconds, the longest first: in this order workers take them, after all others.
-# Tests of those are quick, and so are the functions that are named here.
+# Files of more than a few seconds, the longest first: in this order workers take them, after all other files,
+# whose tests are all quick. Of these files the functions that are named here are quick.
 LONG = {
     "test_laws_forecast.py": [],  # compiles what test_laws_commands.py and test_laws_odd.py take later
     "test_parallel.py": ["test_a_program_is_made_once_for_all_threads"],

@@ -449,3 +449,25 @@ def test_modules_are_flaxs():
             other = {**variables["params"], name: np.ones((*array.shape, 1), np.float32)}
             with pytest.raises(flax.errors.ScopeParamShapeError):
                 own.apply({"params": other}, x)
+
+
+class Twice(modules.Module):
+    """A parameter's name is used twice."""
+
+    @nn.compact
+    def __call__(self, x):
+        return x + self.param("a", nn.initializers.ones, (3,)) + self.param("a", nn.initializers.zeros, (3,))
+
+
+def test_a_parameter_is_named_once():
+    with pytest.raises(ValueError, match="a"):
+        Twice().init(jax.random.key(0), jnp.ones(3))
+    with pytest.raises(ValueError, match="a"):
+        Twice().apply({"params": {"a": jnp.ones(3)}}, jnp.ones(3))
+
+
+def test_partitioned_parameters():
+    init, x = nn.with_partitioning(nn.initializers.ones, (None, "model")), jnp.ones((2, 4))
+    own, theirs = modules.Dense(3, kernel_init=init), nn.Dense(3, kernel_init=init)
+    variables = own.init(jax.random.key(0), x)
+    np.testing.assert_array_equal(own.apply(variables, x), theirs.apply(variables, x))

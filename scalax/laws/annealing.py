@@ -329,7 +329,7 @@ class _Problem(NamedTuple):
 
         slopes: Any = lambda q: evaluated(q)[1]  # noqa: E731  SciPy's stubs know its names alone
         end = least_squares(
-            lambda q: evaluated(q)[0], start, jac=slopes, method="lm", x_scale="jac", max_nfev=200
+            lambda q: evaluated(q)[0], start, jac=slopes, method="lm", x_scale="jac", max_nfev=1000
         )
         return float(end.cost), end.x
 

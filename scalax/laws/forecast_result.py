@@ -200,16 +200,21 @@ class Forecast:
 
 
 def mixture_quantiles(means: np.ndarray, deviations: np.ndarray, shares: Sequence[float]) -> np.ndarray:
-    """[shares, n]: quantiles of equal parts of normals with these means and deviations, each [draws, n]."""
+    """[shares, n]: quantiles of equal parts of normals with these means and deviations, each [draws, n].
+
+    Where a gap between the normals has the share, it is a value in the gap.
+    """
     deviations = np.maximum(deviations, 1e-9)
-    spread = np.sqrt((deviations**2).mean(0) + means.var(0))
+    with np.errstate(over="ignore", invalid="ignore"):  # it is where the search begins, no more
+        spread = np.sqrt((deviations**2).mean(0) + means.var(0))
     found = []
     for share in shares:
         reach = abs(ndtri(share)) * deviations + 1e-9
         low, high = (means - reach).min(0), (means + reach).max(0)
         middle = np.clip(means.mean(0) + ndtri(share) * spread, low, high)
-        settled = np.zeros(middle.shape, bool)
-        for turn in range(MOST_TURNS):  # Newton's steps, and now and then the middle of where it must be
+        middle = np.where(np.isfinite(middle), middle, (low + high) / 2)
+        settled = ~np.isfinite(high - low)
+        for turn in range(MOST_TURNS):  # Newton's steps; each fourth, and any that is out of bounds, bisects
             z = (middle - means) / deviations
             beyond = ndtr(z).mean(0) - share
             low, high = np.where(beyond < 0, middle, low), np.where(beyond < 0, high, middle)

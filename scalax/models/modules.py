@@ -16,16 +16,23 @@ class Module(nn.Module):
     """A module whose initialisers take (key, shape, ...)."""
 
     @nn.nowrap
-    def param(self, name: str, init_fn: Callable[..., Any], *init_args: Any, **init_kwargs: Any) -> Any:
-        """The parameter `name`, as of flax.linen.Module; ScopeParamShapeError where it has another shape."""
-        if not self.has_variable("params", name):
-            return super().param(name, init_fn, *init_args, **init_kwargs)
-        value = self.get_variable("params", name)
-        if jnp.shape(value) != tuple(init_args[0]):
-            raise flax.errors.ScopeParamShapeError(
-                name, "/".join(self.path), jnp.shape(value), tuple(init_args[0])
-            )
-        return value
+    def param(
+        self, name: str, init_fn: Callable[..., Any], *init_args: Any, unbox: bool = True, **init_kwargs: Any
+    ) -> Any:
+        """The parameter `name`, as of flax.linen.Module.
+
+        Raises flax.errors.ScopeParamShapeError where it has another shape, and ValueError for a name that is
+        in use.
+        """
+        if not init_args or not self.has_variable("params", name):
+            return super().param(name, init_fn, *init_args, unbox=unbox, **init_kwargs)
+        assert self.scope is not None
+        self.scope.reserve(name, "params")
+        boxed, shape = self.get_variable("params", name), tuple(init_args[0])
+        value = nn.meta.unbox(boxed)
+        if jnp.shape(value) != shape:
+            raise flax.errors.ScopeParamShapeError(name, self.scope.path_text, jnp.shape(value), shape)
+        return value if unbox else boxed
 
 
 class Dense(Module, nn.Dense):

@@ -43,7 +43,7 @@ class Carried(NamedTuple):
     - example_flops: training FLOPs of each shape for an example.
     - lags: of changes of shape.
     - last_examples: up to which the law of each shape is believed: those of its static runs.
-    - measured: changes whose lags are those of runs; the others' follow from them, or are the usual ones.
+    - measured: changes whose lags are those of runs.
     """
 
     example_flops: Mapping[Shape, float]

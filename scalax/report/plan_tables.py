@@ -99,13 +99,11 @@ def _of_carried(carried: Carried, plan: Plan) -> list[str]:
     """What a plan by examples takes for granted."""
     lags = []
     for t in plan.transitions:
-        whose = "the usual one" if not carried.measured else "by those that were measured"
-        if (t.before, t.after) in carried.measured:
-            whose = "measured in these runs"
+        whose = "measured in these runs" if (t.before, t.after) in carried.measured else "not measured"
         lags.append(f"{t.before} -> {t.after} {carried.lags(t.before, t.after):.3g} ({whose})")
     return [
-        f"lags, the power of images before over images since a change by which the error is higher:"
-        f" {', '.join(lags)}; the jump of the error at the change itself is left out",
+        f"lags: {', '.join(lags)}. After a change the error is (images before / images since)^lag times that"
+        " of a run with the new shape all along, until both are as many; the jump at the change is left out",
         "mean savings are those against the best static shape at each error, from early in the static runs to"
         " the level above, as a geometric mean; of the schedules tried the plan has the greatest, and another"
         " may need fewer FLOPs to one of the errors",
@@ -262,7 +260,8 @@ def _show_predictions(plan: Plan, summary: dict) -> None:
         print(
             f"by the laws: under {wins} of {summary['resamples']} resamples of them the plan beats the best"
             f" static shape. It saves {middle} ({low} to {high} in the middle 80%), if they hold and changes"
-            f" of shape cost what the plan assumes; how much seeds differ is not in it{_elsewhere(summary)}"
+            f" of shape cost what the plan assumes; the range leaves out how seeds differ"
+            f"{_elsewhere(summary)}"
         )
 
 

@@ -20,7 +20,7 @@ from scalax.train.population import Timed, pays
 from scalax.train.timeline import Work
 from scalax.units import flops_text, seconds_text
 
-MOST_TIMED, ROUND_S = 3, 0.1  # shapes, of which each compiles a program, and seconds of steps at a time
+MOST_TIMED, TIMED_S = 3, 0.1  # shapes, of which each compiles a program, and seconds of steps at a time
 
 
 class Wanted(NamedTuple):
@@ -115,7 +115,7 @@ def seconds(
         schedule = Schedule((Stage(shape, config.run.budget_flops),))
         members = seeds if pays(experiment, schedule, seeds, directory) else None
         timed = Timed(experiment, Work(shape, batch), members)
-        step_s = min(timed.step_s(ROUND_S) for _ in range(2))  # the first time has more to do than steps
+        step_s = min(timed.step_s(TIMED_S) for _ in range(2))  # the first time has more to do than steps
         known.append(step_s / (batch * costs[shape] * (members or 1)))
     each = np.interp(np.log(list(costs.values())), np.log([costs[shapes[place]] for place in places]), known)
     return flops * float(np.mean(each))
