@@ -260,7 +260,7 @@ def _show_predictions(plan: Plan, summary: dict) -> None:
         print(
             f"by the laws: under {wins} of {summary['resamples']} resamples of them the plan beats the best"
             f" static shape. It saves {middle} ({low} to {high} in the middle 80%), if they hold and changes"
-            f" of shape cost what the plan assumes; the range leaves out how seeds differ"
+            " of shape cost what the plan assumes; the range leaves out how seeds differ"
             f"{_elsewhere(summary)}"
         )
 
