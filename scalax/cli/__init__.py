@@ -58,7 +58,7 @@ def _main(argv: list[str] | None) -> int:
         action="append",
         default=[],
         metavar="FILE",
-        help="first read a Python file of yours that registers a study, law, metric, ... (before COMMAND)",
+        help="first read your Python file that registers a study, law, model, metric, ... (before COMMAND)",
     )
     choices = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in commands():

@@ -102,8 +102,8 @@ def _of_carried(carried: Carried, plan: Plan) -> list[str]:
         whose = "measured in these runs" if (t.before, t.after) in carried.measured else "not measured"
         lags.append(f"{t.before} -> {t.after} {carried.lags(t.before, t.after):.3g} ({whose})")
     return [
-        f"lags: {', '.join(lags)}. After a change the error is (images before / images since)^lag times that"
-        " of a run with the new shape all along, until both are as many; the jump at the change is left out",
+        f"lags: {', '.join(lags)}. After a change the error is that of a run with the new shape all along,"
+        " times (images before / images since)^lag until both are equal; the jump at the change is left out",
         "mean savings are those against the best static shape at each error, from early in the static runs to"
         " the level above, as a geometric mean; of the schedules tried the plan has the greatest, and another"
         " may need fewer FLOPs to one of the errors",
